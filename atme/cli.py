@@ -1,0 +1,216 @@
+"""The ``atme`` command: one function per verb.
+
+Nothing heavy is imported before a verb is chosen, so that ``atme --help`` answers at once. Whatever a user can
+set right ends in one line on stderr that names the culprit and the remedy, and exit code 2. ``ATME_DEBUG=1``
+shows the traceback beneath it.
+"""
+
+import os
+import sys
+import traceback
+from argparse import ArgumentError
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from atme import __version__
+from atme.complaints import one_line
+
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser, Namespace
+
+DONE, WRONG, INTERRUPTED = 0, 2, 128
+"""Exit codes; a signal's number is added to the last one."""
+
+Precision = Literal["float32", "bf16"]
+Weights = Literal["average", "last"]
+Half = Literal["none", "left", "right"]
+
+
+def train(arguments: list[str]) -> int:
+    """Train a translator: atme train --config options/earth_atme_demo.yaml."""
+    from atme.training import options, train
+
+    parser = options.parser(prog="atme train", description=_about("train"))
+    chosen = _parse(parser, arguments)
+    text = parser.dump(chosen)
+    outcome = train(parser.instantiate(chosen), text=text)
+    if outcome.signal is not None:
+        _say(f"interrupted at step {outcome.step}; go on with --training.resume auto")
+        return INTERRUPTED + outcome.signal
+    _say(f"trained to step {outcome.step}; results in {outcome.run}")
+    return DONE
+
+
+def translate(arguments: list[str]) -> int:
+    """Translate a picture, or a folder of pictures: atme translate runs/demo photos/ maps/."""
+    return _call(translate_pictures, arguments)
+
+
+def evaluate(arguments: list[str]) -> int:
+    """Score a run on its test split: atme evaluate runs/demo."""
+    return _call(evaluate_run, arguments)
+
+
+def show(arguments: list[str]) -> int:
+    """Show what a preset resolves to, and what it costs: atme show options/earth_atme.yaml."""
+    from atme.reports.show import show
+    from atme.training import options
+
+    parser = options.parser(prog="atme show", description=_about("show"))
+    preset = arguments[:1] if arguments and not arguments[0].startswith("-") else []
+    chosen = _parse(parser, [f"--config={path}" for path in preset] + arguments[len(preset) :])
+    show(parser.instantiate(chosen), text=parser.dump(chosen))
+    return DONE
+
+
+VERBS: dict[str, Callable[[list[str]], int]] = {
+    "train": train,
+    "translate": translate,
+    "evaluate": evaluate,
+    "show": show,
+}
+
+
+def translate_pictures(
+    run: Path,
+    input: Path,
+    output: Path,
+    *,
+    half: Half = "none",
+    weights: Weights = "average",
+    precision: Precision = "float32",
+    device: str = "auto",
+) -> int:
+    """Translate a picture, or every picture of a folder, with a trained run.
+
+    Args:
+        run: the run's folder.
+        input: a picture, or a folder of pictures.
+        output: where the translation goes: a file for a file, a folder for a folder (PNG).
+        half: which half of A|B pictures is the source; none for pictures that are no pairs.
+        weights: average takes the averaged weights where the run has them.
+        precision: bf16 is faster on most machines and a little less exact.
+        device: auto takes a GPU where there is one.
+    """
+    from rich.console import Console
+    from rich.progress import track
+
+    from atme.inference import Translator, jobs, translate_files
+
+    pairs = jobs(input, output)
+    translator = Translator.from_run(run, weights=weights, device=device, precision=precision)
+    written = translate_files(translator, pairs, half=half)
+    console = Console(stderr=True)
+    quiet = not console.is_terminal
+    for _ in track(written, "translating", total=len(pairs), console=console, disable=quiet):
+        pass
+    _say(f"{len(pairs)} translated into {output}")
+    return DONE
+
+
+def evaluate_run(
+    run: Path,
+    *,
+    split: str = "test",
+    weights: Weights = "average",
+    precision: Precision = "float32",
+    device: str = "auto",
+) -> int:
+    """Score a run on a split of its data, beside two trivial predictors; writes evaluation/SPLIT.json.
+
+    Args:
+        run: the run's folder.
+        split: the split to score.
+        weights: average takes the averaged weights where the run has them.
+        precision: bf16 is faster on most machines and a little less exact.
+        device: auto takes a GPU where there is one.
+    """
+    from atme.reports.evaluate import evaluate_run
+
+    evaluate_run(run, split=split, weights=weights, precision=precision, device=device)
+    return DONE
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: the words after ``atme``; those of the process by default.
+
+    Returns:
+        The exit code: 0; 2 for what the user can set right; 128 + n after signal n.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_help())
+        return DONE if arguments else WRONG
+    if arguments[0] == "--version":
+        print(f"atme {__version__}")
+        return DONE
+    verb = VERBS.get(arguments[0])
+    if verb is None:
+        return _refuse(ValueError(f"{arguments[0]}: no such verb; use one of {', '.join(VERBS)}"))
+    return _guarded(verb, arguments[1:])
+
+
+def _guarded(verb: Callable[[list[str]], int], arguments: list[str]) -> int:
+    """Run a verb; what it refuses becomes one line."""
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network for its newest version
+    try:
+        return verb(arguments)
+    except (ValueError, OSError) as error:
+        return _refuse(error)
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return INTERRUPTED + 2
+
+
+def _call(function: Callable[..., int], arguments: list[str]) -> int:
+    """Call a function with what the command line says of its parameters."""
+    from jsonargparse import ArgumentParser
+
+    verb = next(name for name, each in VERBS.items() if each.__name__ == function.__name__.split("_")[0])
+    parser = ArgumentParser(
+        prog=f"atme {verb}", description=_about(verb), exit_on_error=False, allow_abbrev=False
+    )
+    parser.add_function_arguments(function, as_positional=True)
+    chosen = parser.instantiate(_parse(parser, arguments))
+    return function(**chosen.as_dict())
+
+
+def _parse(parser: "ArgumentParser", arguments: list[str]) -> "Namespace":
+    """What the command line, and the presets that it names, ask for.
+
+    Raises:
+        ValueError: naming the key or value that does not fit.
+    """
+    try:
+        return parser.parse_args(arguments)
+    except ArgumentError as error:
+        raise ValueError(one_line(error, known=parser.get_defaults().keys())) from error
+
+
+def _refuse(error: Exception) -> int:
+    """Say in one line what is wrong."""
+    _say(f"atme: {one_line(error)}")
+    if os.environ.get("ATME_DEBUG"):
+        traceback.print_exception(error)
+    return WRONG
+
+
+def _help() -> str:
+    width = max(map(len, VERBS))
+    verbs = "\n".join(f"  {name:<{width}}  {_about(name)}" for name in VERBS)
+    return (
+        "usage: atme VERB …\n\nPaired image-to-image translation with GANs that are stable by design.\n\n"
+        f"verbs:\n{verbs}\n\natme VERB --help tells more."
+    )
+
+
+def _about(verb: str) -> str:
+    return (VERBS[verb].__doc__ or "").splitlines()[0].rstrip(".")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

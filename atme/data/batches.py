@@ -1,0 +1,118 @@
+"""The order in which a run sees its images: a function of seed and step, so that it can go on at any step."""
+
+import math
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Sampler
+
+from atme.data.pairs import Pair, PairedImages, keep_freed_memory
+
+# Views (`pairs.py`) and the order of samples draw from streams that differ in this number.
+_ORDER = 1
+
+
+class Batches(Sampler[list[tuple[int, int]]]):
+    """Micro-batches of (epoch, index) for one process, from a step to the end of the run.
+
+    Every epoch visits each image exactly once: its permutation is cut into steps × accumulate × world
+    micro-batches whose sizes differ by at most one. No image is dropped or doubled, no last batch is small.
+
+    Args:
+        images: how many there are.
+        batch_size: images in a micro-batch, at most. (Two where it is one, and the number of images is no
+            multiple of accumulate × world: a micro-batch may not be empty.)
+        epochs: of the whole run.
+        accumulate: micro-batches per step and process.
+        rank: this process, counted from 0.
+        world: the number of processes.
+        seed: of the permutations.
+        start_step: the first step to be made, counted from 0.
+
+    Raises:
+        ValueError: fewer images than one step takes.
+    """
+
+    def __init__(
+        self,
+        images: int,
+        *,
+        batch_size: int,
+        epochs: int,
+        accumulate: int = 1,
+        rank: int = 0,
+        world: int = 1,
+        seed: int = 0,
+        start_step: int = 0,
+    ) -> None:
+        assert min(batch_size, accumulate, world) > 0
+        assert 0 <= rank < world
+        self.steps_per_epoch = _steps_per_epoch(images, batch_size, slots=accumulate * world)
+        self.steps, self.start_step = epochs * self.steps_per_epoch, start_step
+        self._images, self._seed = images, seed
+        self._accumulate, self._rank, self._world = accumulate, rank, world
+
+    def __len__(self) -> int:
+        return max(self.steps - self.start_step, 0) * self._accumulate
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        cut, parts = -1, list[NDArray[np.int64]]()
+        slots = self._accumulate * self._world
+        for step in range(self.start_step, self.steps):
+            epoch = self.epoch_of(step)
+            if epoch != cut:
+                cut, parts = epoch, self._cut(epoch)
+            first = step % self.steps_per_epoch * slots
+            for part in parts[first + self._rank : first + slots : self._world]:
+                yield [(epoch, index) for index in part.tolist()]
+
+    def epoch_of(self, step: int) -> int:
+        """The epoch that a step belongs to; both are counted from 0."""
+        return step // self.steps_per_epoch
+
+    def _cut(self, epoch: int) -> list[NDArray[np.int64]]:
+        """The epoch's permutation in micro-batches: in the order of steps, accumulation, processes."""
+        chance = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(_ORDER, epoch)))
+        parts = self.steps_per_epoch * self._accumulate * self._world
+        return np.array_split(chance.permutation(self._images), parts)
+
+
+def loader(
+    dataset: PairedImages, batches: Batches, *, workers: int = 0, pin_memory: bool = False
+) -> "DataLoader[Pair]":
+    """Batches of pairs, the same bit for bit with any number of workers.
+
+    Args:
+        dataset: where they are read from.
+        batches: which, and in what order.
+        workers: processes that read ahead; 0 reads when a batch is asked for.
+        pin_memory: hand them over in page-locked memory, from where a GPU copies in the background.
+    """
+    return DataLoader(
+        dataset,
+        batch_sampler=batches,
+        num_workers=workers,
+        collate_fn=Pair.collate,
+        pin_memory=pin_memory,
+        persistent_workers=workers > 0,
+        worker_init_fn=_prepare,
+        # The loader draws a number for its workers that nobody reads: not from the run's generator.
+        generator=torch.Generator(),
+    )
+
+
+def _steps_per_epoch(images: int, batch_size: int, *, slots: int) -> int:
+    """The least number of steps of ``slots`` micro-batches that are not too large, and none of them empty."""
+    if images < batch_size * slots:
+        need = f"{images}, and a step takes {batch_size * slots} (batch size × accumulation × processes)"
+        raise ValueError(f"images: too few for a batch: {need}; choose a smaller batch or add images")
+    return min(math.ceil(images / (batch_size * slots)), images // slots)
+
+
+def _prepare(worker: int) -> None:
+    """A worker has one core, and reads one sample after the other."""
+    cv2.setNumThreads(0)
+    keep_freed_memory()

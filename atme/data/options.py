@@ -1,0 +1,69 @@
+"""The ``data`` section of a preset: which pairs, in which direction, under which view."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from atme.data.augment import Augmentation, TestView
+from atme.data.pairs import PairedImages
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """Which pairs a run trains on and is tested on.
+
+    Args:
+        root: a folder of pairs, or the name of a recipe, such as ``earth``.
+        layout: how the folder holds its pairs; ``auto`` finds out.
+        direction: ``AtoB`` translates the left half, or the first folder, into the other one.
+        train_split: name of the split to train on.
+        test_split: name of the split to test on.
+        load_size: size that a picture is resized to before it is cropped, as one number or height and width;
+            null keeps it.
+        crop_size: size of the random crops to train on; null takes the whole picture.
+        flip: mirror half of the training samples.
+        test_view: what is tested of a picture, after resizing to ``test_size``: all of it, or its center,
+            as large as a training crop.
+        test_size: size that a picture is resized to for tests; null keeps it.
+        workers: processes that read ahead; 0 reads in the training process.
+    """
+
+    root: str = "earth"
+    layout: Literal["auto", "side_by_side", "two_folders"] = "auto"
+    direction: Literal["AtoB", "BtoA"] = "AtoB"
+    train_split: str = "train"
+    test_split: str = "test"
+    load_size: int | tuple[int, int] | None = None
+    crop_size: int | tuple[int, int] | None = None
+    flip: bool = True
+    test_view: Literal["whole", "center"] = "whole"
+    test_size: int | tuple[int, int] | None = None
+    workers: int = 1
+
+    def __post_init__(self) -> None:
+        if self.workers < 0:
+            raise ValueError(f"data.workers: {self.workers} is negative; 0 reads in the training process")
+        if self.test_view == "center" and self.crop_size is None:
+            raise ValueError("data.test_view: center needs a data.crop_size to know how much of it; or use whole")
+
+    def open_train(self, *, seed: int) -> PairedImages:
+        """The pairs to train on, under views drawn from a seed.
+
+        Raises:
+            ValueError: naming the file or folder that does not fit.
+        """
+        augment = Augmentation(load_size=self.load_size, crop_size=self.crop_size, flip=self.flip)
+        return self._open(self.train_split, augment, seed=seed)
+
+    def open_test(self, split: str | None = None) -> PairedImages:
+        """The pairs of a split, the test split by default, under the test view.
+
+        Raises:
+            ValueError: naming the file or folder that does not fit.
+        """
+        crop = self.crop_size if self.test_view == "center" else None
+        return self._open(split or self.test_split, TestView(load_size=self.test_size, crop_size=crop), seed=0)
+
+    def _open(self, split: str, augment: Augmentation | TestView, *, seed: int) -> PairedImages:
+        return PairedImages(
+            self.root, split=split, direction=self.direction, layout=self.layout, augment=augment, seed=seed
+        )

@@ -1,0 +1,141 @@
+"""Recipes: what is known of a dataset, one YAML file each, so that a name can stand for a folder.
+
+They lie in `datasets/` below the working directory, and beside the package's checkout; downloads land there
+too.
+"""
+
+from argparse import ArgumentError
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from jsonargparse import ArgumentParser
+
+import atme
+
+# As layout.py knows them; it is not imported, since it loads torch, and a list of names shall come at once.
+LayoutName = Literal["side_by_side", "two_folders"]
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """One archive that holds the dataset. Mirrors may differ in layout and splits: each states its own.
+
+    Args:
+        url: its address, http or https.
+        size: bytes of the archive, if known exactly; an answer of another length is refused.
+        about: bytes of the archive, if they are known roughly only; they decide whether the disk has room.
+        sha256: of the archive, in hexadecimal, if published; else the first good fetch records it.
+        layout: how the halves lie in it, if not as in the recipe.
+        splits: for each split the number of its pairs, if not as in the recipe.
+    """
+
+    url: str
+    size: int | None = None
+    about: int | None = None
+    sha256: str | None = None
+    layout: LayoutName | None = None
+    splits: dict[str, int] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.size is None) == (self.about is None):
+            raise ValueError(f"{self.url}: give its size or, if that is not known exactly, about")
+
+    @property
+    def expected_size(self) -> int:
+        """Bytes of the archive, as far as they are known."""
+        size = self.size if self.about is None else self.about
+        assert size is not None
+        return size
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A dataset in words.
+
+    Args:
+        name: the YAML file's name, without its ending.
+        title: what the pairs show, in one line.
+        root: the folder of the files, below that of the recipe.
+        layout: how the halves lie in it.
+        splits: for each split the number of its pairs.
+        direction: which half is usually the source.
+        license: under which the pairs may be used.
+        citation: of the paper or the source that made them.
+        source: address where they come from.
+        preset: the file below options/, without its ending, to begin with.
+        mirrors: archives to fetch it from, the best one first.
+        tolerance: share by which an archive's number of pairs may differ from the recipe's; above 0 where
+            the number is told by papers, and by nobody who counted the archive.
+        by_hand: what to do instead of fetching, where the license lets nobody pass the files on.
+    """
+
+    name: str
+    title: str
+    root: Path
+    layout: LayoutName
+    splits: dict[str, int]
+    direction: Literal["AtoB", "BtoA"]
+    license: str
+    citation: str
+    source: str
+    preset: str
+    mirrors: tuple[Mirror, ...] = ()
+    tolerance: float = 0.0
+    by_hand: str | None = None
+
+
+def find_root(data: str | Path) -> Path:
+    """The folder of a dataset, given as a folder or by its recipe's name.
+
+    Raises:
+        ValueError: neither; known names are listed. Or the recipe's folder is not there yet.
+    """
+    if Path(data).is_dir():
+        return Path(data)
+    recipe = find_recipe(str(data))
+    if not recipe.root.is_dir():
+        remedy = recipe.by_hand or f"run: atme data fetch {recipe.name}"
+        raise ValueError(f"{data}: {recipe.root} is not there yet; {remedy}")
+    return recipe.root
+
+
+def find_recipe(name: str) -> Recipe:
+    """The recipe of that name.
+
+    Raises:
+        ValueError: there is none; those that there are are listed. Or it cannot be read.
+    """
+    paths = recipe_paths()
+    if name not in paths:
+        known = ", ".join(paths) or "none (no datasets/*.yaml found)"
+        raise ValueError(f"{name}: neither a folder nor a known dataset; the known ones are: {known}")
+    return read_recipe(paths[name])
+
+
+def recipe_paths() -> dict[str, Path]:
+    """The recipes that can be found, by name: those below the working directory come first."""
+    folders = (Path(atme.__file__).parent.parent / "datasets", Path("datasets"))
+    found = {path.stem: path for folder in folders for path in folder.glob("*.yaml")}
+    return dict(sorted(found.items()))
+
+
+def read_recipe(path: str | Path) -> Recipe:
+    """Read a recipe; its ``root`` becomes a path that can be opened from here.
+
+    Raises:
+        ValueError: not YAML, or a key that is unknown, missing or of another type.
+    """
+    path = Path(path)
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(Recipe, skip={"name"})
+    try:
+        keys = yaml.safe_load(path.read_text())
+        if not isinstance(keys, dict):
+            raise TypeError("holds no keys with values")
+        options = parser.instantiate(parser.parse_object(keys))
+    except (OSError, ValueError, yaml.YAMLError, ArgumentError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path}: {reason}; repair this recipe") from error
+    return Recipe(**{**options.as_dict(), "name": path.stem, "root": path.parent / options.root})

@@ -1,0 +1,20 @@
+"""Images on disk, arrays and tensors: the only place where pixels become [-1, 1] floats and back."""
+
+from atme.images.grids import grid
+from atme.images.headers import IMAGE_SUFFIXES, Header, is_image_name, read_header
+from atme.images.pixels import Pixels, to_array, to_tensor
+from atme.images.reading import read_image
+from atme.images.writing import write_image
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "Header",
+    "Pixels",
+    "grid",
+    "is_image_name",
+    "read_header",
+    "read_image",
+    "to_array",
+    "to_tensor",
+    "write_image",
+]

@@ -1,0 +1,62 @@
+"""Arrays as image files: whole or not at all, and never with less than the array holds."""
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from atme.images.headers import IMAGE_SUFFIXES
+from atme.images.pixels import Pixels
+
+# What a file of each ending can hold: bytes per value, and channels.
+_PLAIN, _RICH = ((1,), (1, 3)), ((1, 2), (1, 3, 4))
+_HOLDS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
+_HOLDS = {".jpg": _PLAIN, ".jpeg": _PLAIN, ".bmp": _PLAIN, ".webp": ((1,), (3, 4))}
+_HOLDS |= {".png": _RICH, ".tif": _RICH, ".tiff": _RICH}
+
+
+def write_image(path: str | Path, array: Pixels) -> None:
+    """Write pixels to a file whose ending gives the format, under a temporary name that is then changed.
+
+    Args:
+        path: the file; an existing one is replaced. JPEG is written with quality 95, WebP without loss.
+        array: (H, W, C) uint8 or uint16, C = 1 (gray), 3 (RGB) or 4 (RGBA).
+
+    Raises:
+        ValueError: an unknown ending, or pixels that such a file cannot hold.
+        OSError: the folder is missing or not writable, or the disk is full; nothing is left behind.
+    """
+    path = Path(path)
+    _check(path, array)
+    settings = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_WEBP_QUALITY, 101]  # over 100: without loss
+    _, encoded = cv2.imencode(path.suffix.lower(), _in_opencv_order(array), settings)
+    _write_whole(path, encoded.tobytes())
+
+
+def _check(path: Path, array: Pixels) -> None:
+    assert array.ndim == 3, array.shape
+    assert array.dtype in (np.uint8, np.uint16), array.dtype
+    suffix = path.suffix.lower()
+    if suffix not in _HOLDS:
+        raise ValueError(f"{path}: not an image's ending; choose one of {' '.join(IMAGE_SUFFIXES)}")
+    sizes, channels = _HOLDS[suffix]
+    if array.itemsize not in sizes or array.shape[2] not in channels:
+        what = f"{8 * array.itemsize}-bit pixels of {array.shape[2]} channels"
+        raise ValueError(f"{path}: a {suffix} file cannot hold {what}; write a .png")
+
+
+def _in_opencv_order(array: Pixels) -> Pixels:
+    if array.shape[2] == 1:
+        return array
+    return cv2.cvtColor(array, cv2.COLOR_RGB2BGR if array.shape[2] == 3 else cv2.COLOR_RGBA2BGRA)
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

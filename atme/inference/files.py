@@ -1,0 +1,78 @@
+"""Translate a file, or every image of a folder."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from atme.images import Pixels, is_image_name, read_image, write_image
+from atme.inference.translator import Translator
+
+Half = Literal["none", "left", "right"]
+
+
+def jobs(source: Path, output: Path) -> list[tuple[Path, Path]]:
+    """Which file becomes which: a file for a file, and for a folder a PNG of the same stem for each image.
+
+    Args:
+        source: an image, or a folder of images.
+        output: the translation's file, or a folder.
+
+    Raises:
+        ValueError: if there is nothing to translate, or two images would be written to the same place.
+    """
+    if source.is_file():
+        return [(source, output / f"{source.stem}.png" if output.is_dir() else output)]
+    if not source.is_dir():
+        raise ValueError(f"{source}: no such file or folder; give an image, or a folder of images")
+    if output.is_file():
+        raise ValueError(f"{output}: is a file, and {source} a folder; give a folder to write to")
+    found = sorted(path for path in source.iterdir() if is_image_name(path))
+    if not found:
+        raise ValueError(f"{source}: no images in this folder; give a folder of images")
+    pairs = [(path, output / f"{path.stem}.png") for path in found]
+    seen: dict[Path, Path] = {}
+    for path, place in pairs:
+        if place in seen:
+            raise ValueError(
+                f"{path}: {seen[place].name} would be written to {place} too; rename one of them"
+            )
+        seen[place] = path
+    return pairs
+
+
+def translate_files(
+    translator: Translator, pairs: list[tuple[Path, Path]], *, half: Half = "none"
+) -> Iterator[Path]:
+    """Translate file by file, yielding each file that was written.
+
+    Args:
+        translator: of a run.
+        pairs: files to read and to write, as `jobs` lists them.
+        half: which half of an ``A|B`` picture is the source; ``none`` for pictures that are no pairs.
+
+    Raises:
+        ValueError: naming the file that cannot be read or written.
+        OSError: if the disk does not take it.
+    """
+    for path, place in pairs:
+        picture = cut(read_image(path), half=half, name=str(path))
+        translation = translator.pixels(picture, name=str(path))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_image(place, translation)
+        yield place
+
+
+def cut(picture: Pixels, *, half: Half, name: str) -> Pixels:
+    """One half of an ``A|B`` picture (H, 2W, C), or the whole of another one.
+
+    Raises:
+        ValueError: if the halves are not equally wide.
+    """
+    if half == "none":
+        return picture
+    width = picture.shape[1]
+    if width % 2:
+        raise ValueError(
+            f"{name}: its width of {width} pixels is odd, so it holds no two halves; drop --half"
+        )
+    return picture[:, : width // 2] if half == "left" else picture[:, width // 2 :]

@@ -1,0 +1,111 @@
+"""Attention between the pixels of a feature map: linear in their number, or full.
+
+Both are residual and normalize first, x + attend(norm(x)), as in the U-Net of Ho et al. 2020
+(arXiv 2006.11239). Linear attention is that of Shen et al. 2018 (arXiv 1812.01243): queries are softmaxed
+over features and keys over pixels, so that keys and values meet first, in a small matrix.
+
+Here they meet in an order that never builds the values. With y_n the normalized pixel n, W_v, W_o the matrices
+of values and output, and d the features of a head, the map of one head
+
+    Σ_m W_o W_v y_m (k_m · q_n) d^-½ / N  =  [d^-½ / N · W_o W_v (Σ_m y_m k_mᵀ)] q_n
+
+needs the pixels twice and no tensor of N values or N outputs.
+
+All of it works on maps whose channels lie beside each other in memory (channels_last), where a map is a list of
+pixels without a copy.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def pixels(image: Tensor) -> Tensor:
+    """(B, C, H, W) to (B, H·W, C); a view if the channels lie beside each other in memory."""
+    return image.flatten(2).transpose(1, 2)
+
+
+def unpixels(tokens: Tensor, *, like: Tensor) -> Tensor:
+    """(B, H·W, C) to (B, C, H, W), a view with the size of `like`."""
+    return tokens.transpose(1, 2).unflatten(2, like.shape[2:])
+
+
+class ChannelNorm(nn.Module):
+    """Normalizes each pixel over its channels, with a scale per channel and no shift.
+
+    Args:
+        channels: C.
+        eps: added to the variance.
+    """
+
+    def __init__(self, channels: int, *, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(channels))
+        self.eps = eps
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """(B, N, C) to (B, N, C)."""
+        return F.layer_norm(tokens, self.scale.shape, self.scale, None, self.eps)
+
+
+class LinearAttention(nn.Module):
+    """Residual attention whose cost grows with the number of pixels, not its square.
+
+    Args:
+        channels: C.
+        heads: number of independent attentions.
+        head_dim: features of each head.
+        eps: of both normalizations.
+    """
+
+    def __init__(self, channels: int, *, heads: int = 4, head_dim: int = 32, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = ChannelNorm(channels, eps=eps)
+        self.qkv = nn.Conv2d(channels, 3 * heads * head_dim, 1, bias=False)
+        self.out = nn.Linear(heads * head_dim, channels)
+        self.out_norm = ChannelNorm(channels, eps=eps)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, C, H, W)."""
+        y = self.norm(pixels(image))  # (B, N, C)
+        to_q, to_k, to_v = self.qkv.weight.chunk(3)  # (h·d, C, 1, 1) each
+        q = pixels(F.conv2d(unpixels(y, like=image), to_q)).unflatten(2, (self.heads, -1))  # (B, N, h, d)
+        k = pixels(F.conv2d(unpixels(y, like=image), to_k)).softmax(1)  # (B, N, h·d)
+        context = (y.transpose(1, 2) @ k).transpose(1, 2)  # (B, h·d, C)
+        matrix = self.project(context, to_v.flatten(1)) / y.shape[1]  # (B, h·d, C)
+        mixed = torch.baddbmm(self.out.bias, q.softmax(3).flatten(2), matrix)  # (B, N, C)
+        return image + unpixels(self.out_norm(mixed), like=image)  # (B, C, H, W)
+
+    def project(self, context: Tensor, to_v: Tensor) -> Tensor:
+        """Σ_m k_m y_mᵀ, (B, h·d, C), to d^-½ Σ_m k_m (W_o W_v y_m)ᵀ for each head, (B, h·d, C)."""
+        to_v = to_v.unflatten(0, (self.heads, -1)).transpose(1, 2)  # (h, C, d)
+        to_out = self.out.weight.T.unflatten(0, (self.heads, -1))  # (h, d, C)
+        value = to_v @ to_out * to_out.shape[1] ** -0.5  # (h, C, C)
+        return (context.unflatten(1, (self.heads, -1)) @ value).flatten(1, 2)  # (B, h·d, C)
+
+
+class Attention(nn.Module):
+    """Residual attention of every pixel to every pixel, by the fastest kernel that torch has for it.
+
+    Args:
+        channels: C.
+        heads: number of independent attentions.
+        head_dim: features of each head.
+        eps: of the normalization.
+    """
+
+    def __init__(self, channels: int, *, heads: int = 4, head_dim: int = 32, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = ChannelNorm(channels, eps=eps)
+        self.qkv = nn.Conv2d(channels, 3 * heads * head_dim, 1, bias=False)
+        self.out = nn.Linear(heads * head_dim, channels)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, C, H, W)."""
+        y = unpixels(self.norm(pixels(image)), like=image)  # (B, C, H, W)
+        q, k, v = pixels(self.qkv(y)).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # (B, h, N, d) each
+        seen = F.scaled_dot_product_attention(q, k, v)  # (B, h, N, d)
+        mixed = self.out(seen.transpose(1, 2).flatten(2))  # (B, N, C)
+        return image + unpixels(mixed, like=image)  # (B, C, H, W)

@@ -1,0 +1,83 @@
+"""The block that the diffusion U-Net and W are made of: a convolution with standardized weights, GroupNorm, SiLU.
+
+Standardized weights: Qiao et al. 2019, arXiv 1903.10520; they work well with group normalization (Wu and He 2018,
+arXiv 1803.08494). On a CPU, what follows the convolution is one step (fused.py).
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from atme.networks.fused import normalize_scale_silu
+
+
+def standardize(weight: Tensor, *, eps: float = 1e-5) -> Tensor:
+    """(w − mean) / √(variance + ε), mean and variance over all but the first axis. Same shape."""
+    rows = weight.permute(0, 2, 3, 1)  # channels last: the layout in which the convolution reads it
+    return F.layer_norm(rows, rows.shape[1:], eps=eps).permute(0, 3, 1, 2)
+
+
+def convolve(image: Tensor, beside: Tensor | None, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Convolution that keeps the size, of a map and perhaps a second one with more channels.
+
+    conv([a b]) = conv_a(a) + conv_b(b): the two are never copied into one.
+
+    Args:
+        image: (B, C₁, H, W).
+        beside: (B, C₂, H, W), or None.
+        weight: (C', C₁ + C₂, k, k), k odd.
+        bias: (C',), or None.
+
+    Returns:
+        (B, C', H, W).
+    """
+    border = weight.shape[2] // 2
+    if beside is None:
+        return F.conv2d(image, weight, bias, padding=border)
+    first, second = weight.split([image.shape[1], beside.shape[1]], dim=1)
+    return F.conv2d(image, first, bias, padding=border).add_(F.conv2d(beside, second, padding=border))
+
+
+class Block(nn.Module):
+    """3×3 convolution with standardized weights, GroupNorm, an optional scale and shift per image, SiLU.
+
+    Args:
+        in_channels: C, those of a second map included.
+        out_channels: C', a multiple of `groups`.
+        groups: of GroupNorm.
+        eps: added to the variance of the weights. (GroupNorm's own is 1e-5.)
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, *, groups: int = 8, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+        self.norm = nn.GroupNorm(groups, out_channels)
+        self.eps = eps
+
+    def forward(
+        self, image: Tensor, scale_shift: Tensor | None = None, *, beside: Tensor | None = None
+    ) -> Tensor:
+        """One or two maps to one.
+
+        Args:
+            image: (B, C₁, H, W).
+            scale_shift: (B, 2 C') or None; the first half scales, about 1, and the second shifts.
+            beside: (B, C − C₁, H, W), or None where image has all channels.
+
+        Returns:
+            (B, C', H, W).
+        """
+        weight = standardize(self.conv.weight, eps=self.eps)
+        if image.device.type == "cpu":
+            convolved = convolve(image, beside, weight, None)  # (B, C', H, W)
+            return normalize_scale_silu(convolved, self.conv.bias, self.norm, scale_shift)
+        return plain(convolve(image, beside, weight, self.conv.bias), self.norm, scale_shift)
+
+
+def plain(image: Tensor, norm: nn.GroupNorm, scale_shift: Tensor | None) -> Tensor:
+    """GroupNorm, scale and shift, SiLU, one after the other. (B, C, H, W) to the same shape."""
+    image = norm(image)
+    if scale_shift is not None:
+        scale, shift = scale_shift[:, :, None, None].chunk(2, dim=1)  # (B, C, 1, 1) each
+        image = torch.addcmul(shift, image, scale + 1)
+    return F.silu(image)

@@ -1,0 +1,26 @@
+"""Which image sizes a network accepts, said before a layer deep inside it fails on them."""
+
+from torch import Tensor
+
+
+def require_size(image: Tensor, *, stride: int, network: str, smallest: int | None = None) -> None:
+    """Check the height and width of a batch of images.
+
+    Args:
+        image: (B, C, H, W).
+        stride: H and W must be multiples of it.
+        network: the name that the error gives.
+        smallest: the least H and W; the stride itself if left out.
+
+    Raises:
+        ValueError: if H or W does not fit; it names both, and the next size that fits.
+    """
+    height, width = image.shape[-2:]
+    smallest = smallest or stride
+    if height % stride == width % stride == 0 and min(height, width) >= smallest:
+        return
+    fitting = [max(smallest, -(-side // stride) * stride) for side in (height, width)]
+    raise ValueError(
+        f"an image of height {height} and width {width}: {network} needs multiples of {stride}"
+        f" from {smallest} on; pad it to {fitting[0]}×{fitting[1]}, or crop it"
+    )

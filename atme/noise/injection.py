@@ -1,0 +1,191 @@
+"""The protocol of a noise scheme: what is corrupted, at what level, and what is remembered.
+
+A scheme has three doors. ATME corrupts what the generator reads (first door), Diffusion-GAN what the
+discriminator reads (second door), and both learn from the discriminator's verdicts (third door): the one
+arrow of the game that points backwards. A scheme is an ``nn.Module``, so that its weights and its memory
+travel in one ``state_dict``.
+
+Departures from the plan this room was built after: the third door takes the verdicts alone, since they carry
+the index and the view that a memory needs, and nothing else has to cross from process to process.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from atme.data import Pair
+
+
+@dataclass(frozen=True)
+class Game:
+    """What a scheme must know of the game it joins, measured from the data and the networks."""
+
+    images: int
+    """Number of training pairs: indices run from 0 to images − 1."""
+    size: tuple[int, int]
+    """Height and width of a training sample, in pixels."""
+    batch: int
+    """Images per update of the weights, over all processes."""
+    verdict_shape: Callable[[int, int], tuple[int, int]]
+    """(height, width) of an image, in pixels → (height, width) of the discriminator's map, in cells."""
+    verdict_stride: int
+    """Pixels from one cell of the discriminator's map to the next."""
+
+
+@dataclass(frozen=True)
+class Corrupted:
+    """What the generator reads."""
+
+    image: Tensor
+    """(B, C, H, W): the source after corruption; within [-1, 1] only if the scheme keeps it there."""
+    level: Tensor
+    """(B,): how much was corrupted, in the scheme's own unit; 0 where nothing was."""
+    map: Tensor | None = None
+    """(B, 1, H, W) in (-1, 1): W of x·(1 + W); None where the scheme has no such map."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the discriminator reads."""
+
+    source: Tensor
+    """(B, C, H, W): the condition x."""
+    image: Tensor
+    """(B, C', H, W): the image that is judged, a target or a translation."""
+    level: Tensor | None = None
+    """(B,): diffusion timestep of the judged image; None where nothing was diffused."""
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """The discriminator's verdicts on one batch, as the generator's update saw them; all detached."""
+
+    real: Tensor
+    """(B, 1, h, w) logits on the targets."""
+    fake: Tensor
+    """(B, 1, h, w) logits on the translations."""
+    index: Tensor
+    """(B,) int64: positions in the training set."""
+    view: Tensor
+    """(B, 2, 3): affine maps from the sample's to the whole picture's normalized coordinates."""
+
+
+class Injection(nn.Module):
+    """A noise scheme that does nothing at any door; the others override what they corrupt or remember."""
+
+    passes: int = 1
+    """Generator calls that one translation takes; a second pass reads the verdict on the first."""
+
+    def before_generator(self, pair: Pair, *, verdict: Tensor | None = None) -> Corrupted:
+        """Corrupt what the generator reads.
+
+        Args:
+            pair: samples in [-1, 1]; ``index`` None means images outside the training set.
+            verdict: (B, 1, h, w) logits to use in place of what is remembered.
+        """
+        return Corrupted(pair.source, pair.source.new_zeros(len(pair)))
+
+    def before_discriminator(
+        self, source: Tensor, *images: Tensor, rng: torch.Generator
+    ) -> tuple[Judged, ...]:
+        """Corrupt what the discriminator reads; images of one call share their levels, not their noise.
+
+        Args:
+            source: (B, C, H, W) in [-1, 1], the condition.
+            images: each (B, C', H, W) in [-1, 1], to be judged.
+            rng: source of randomness, on the images' device.
+        """
+        return tuple(Judged(source, image) for image in images)
+
+    @torch.no_grad()
+    def remember(self, verdicts: Verdicts) -> None:
+        """Take in the verdicts of one update, of all processes: the only arrow that points backwards."""
+
+    def readings(self) -> dict[str, float]:
+        """Numbers that the scheme adds to the log, by name."""
+        return {}
+
+    def forward(self, pair: Pair, verdict: Tensor | None = None) -> Corrupted:
+        """The first door, as a module is called: so that gradients are averaged over processes."""
+        return self.before_generator(pair, verdict=verdict)
+
+
+class Identity(Injection):
+    """No noise: the game is plain pix2pix."""
+
+    def __init__(self, game: Game) -> None:
+        super().__init__()
+
+
+class Sequence(Injection):
+    """Several schemes, one after the other at each door.
+
+    Maps compose as their factors do, 1 + W = (1 + W₁)(1 + W₂), and levels add, so that a scheme that leaves
+    a door alone changes nothing there. The discriminator's levels may come from one scheme only.
+
+    Args:
+        game: what every scheme of the sequence is told.
+        schemes: makers of the schemes, in their order.
+
+    Raises:
+        ValueError: if there is no scheme, or two of them set the discriminator's level.
+    """
+
+    def __init__(self, game: Game, *, schemes: list[Callable[[Game], Injection]]) -> None:
+        super().__init__()
+        if not schemes:
+            raise ValueError("noise.schemes: the list is empty; name at least one scheme, or use Identity")
+        self.schemes = nn.ModuleList([make(game) for make in schemes])
+
+    def _each(self) -> list[Injection]:
+        return [scheme for scheme in self.schemes if isinstance(scheme, Injection)]
+
+    @property
+    def passes(self) -> int:  # type: ignore[override]
+        """The most that any of the schemes asks for."""
+        return max(scheme.passes for scheme in self._each())
+
+    def before_generator(self, pair: Pair, *, verdict: Tensor | None = None) -> Corrupted:
+        """Corrupt by each scheme in turn."""
+        so_far = Corrupted(pair.source, pair.source.new_zeros(len(pair)))
+        for scheme in self._each():
+            step = scheme.before_generator(replace(pair, source=so_far.image), verdict=verdict)
+            so_far = Corrupted(step.image, so_far.level + step.level, _compose(so_far.map, step.map))
+        return so_far
+
+    def before_discriminator(
+        self, source: Tensor, *images: Tensor, rng: torch.Generator
+    ) -> tuple[Judged, ...]:
+        """Corrupt by each scheme in turn."""
+        judged = tuple(Judged(source, image) for image in images)
+        for scheme in self._each():
+            after = scheme.before_discriminator(judged[0].source, *(j.image for j in judged), rng=rng)
+            judged = tuple(_later(old, new) for old, new in zip(judged, after, strict=True))
+        return judged
+
+    @torch.no_grad()
+    def remember(self, verdicts: Verdicts) -> None:
+        """Tell every scheme."""
+        for scheme in self._each():
+            scheme.remember(verdicts)
+
+    def readings(self) -> dict[str, float]:
+        """The readings of all schemes."""
+        return {name: value for scheme in self._each() for name, value in scheme.readings().items()}
+
+
+def _compose(first: Tensor | None, second: Tensor | None) -> Tensor | None:
+    if first is None or second is None:
+        return second if first is None else first
+    return (1 + first) * (1 + second) - 1
+
+
+def _later(old: Judged, new: Judged) -> Judged:
+    if old.level is not None and new.level is not None:
+        raise ValueError(
+            "noise.schemes: two schemes diffuse the discriminator's images, and it listens to one level; "
+            "keep one of them"
+        )
+    return Judged(new.source, new.image, old.level if new.level is None else new.level)

@@ -1,0 +1,140 @@
+"""ATME's noise: the generator reads x·(1 + W), with W made from the verdict on the same image one epoch ago.
+
+Solano-Carrillo et al., CVPRW 2023, arXiv 2304.09024:
+
+    W_t = W(D_{t−1}[n]) ∈ (−1, 1),    x_t = x (1 + W_t),    ŷ = G(x_t, level),    level = mean(W_t),
+
+where D_t[n] are the logits of D(x_n, ŷ_n), as the generator's update saw them at epoch t. Flattening W
+flattens D, so the entropy of D's decisions is regularized through the game itself.
+
+Decisions, and departures from the published code:
+
+- *The memory holds logits*, so its state of maximum entropy is 0. The published first epoch reads U[0, 1) as
+  if it held probabilities (``initial: published``); ``equilibrium`` starts at 0.
+- *Unseen images* have no memory. The published code translates with a ripple 0.5 + 0.001·N(0, 1), which W's
+  normalizations blow up to full size: each seed is another translation. ``translate_with`` chooses between
+  that (``published``), a flat map (``equilibrium``) and two passes, the second reading the verdict on the
+  first (``refine``).
+- *Views.* Crop and flip are drawn anew at each visit, while the published memory knows only the image's
+  index. ``align: true`` stores the view with the verdict and moves the map into the new view.
+- *W is computed in float32*, also in mixed precision, since the steps of W are what the process studies.
+- *Level*: mean(W) in an embedding made for 0 … 1000 hardly turns most of its frequencies; ``level_scale``
+  multiplies it, and 1 is the published value.
+"""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from atme.data import Pair
+from atme.networks import WNet
+from atme.noise.injection import Corrupted, Game, Injection, Verdicts
+
+
+class DecisionMemory(Injection):
+    """ATME's decision memory, with the network W that turns verdicts into multiplicative noise.
+
+    Args:
+        game: number of training images, their size, and the geometry of the verdicts.
+        align: move the remembered map into the view of this visit; parts that were unseen get logit 0.
+        initial: what an image finds before its first visit: ``equilibrium`` (0) or ``published`` (U[0, 1)).
+        translate_with: what an image outside the training set finds: ``equilibrium`` (0), ``published``
+            (0.5 + 0.001·N(0, 1), seeded) or ``refine`` (two passes; the second reads D's verdict on the
+            first).
+        ripple_seed: seed of the published ripple.
+        level_scale: factor from mean(W) to the level that the generator embeds.
+        widths: channels of W's three stages.
+    """
+
+    decisions: Tensor
+    views: Tensor
+
+    def __init__(
+        self,
+        game: Game,
+        *,
+        align: bool = False,
+        initial: Literal["equilibrium", "published"] = "equilibrium",
+        translate_with: Literal["equilibrium", "published", "refine"] = "equilibrium",
+        ripple_seed: int = 0,
+        level_scale: float = 1.0,
+        widths: tuple[int, int, int] = (32, 64, 32),
+    ) -> None:
+        super().__init__()
+        self.game, self.align, self.level_scale = game, align, level_scale
+        self.translate_with, self.ripple_seed = translate_with, ripple_seed
+        self.passes = 2 if translate_with == "refine" else 1
+        self.network = WNet(widths=widths)
+        shape = (game.images, 1, *game.verdict_shape(*game.size))
+        self.register_buffer("decisions", torch.rand(shape) if initial == "published" else torch.zeros(shape))
+        if align:
+            self.register_buffer("views", torch.eye(2, 3).repeat(game.images, 1, 1))
+
+    def before_generator(self, pair: Pair, *, verdict: Tensor | None = None) -> Corrupted:
+        """x → x·(1 + W); the level is mean(W)·level_scale."""
+        decision = self._recall(pair) if verdict is None else verdict  # (B, 1, h, w)
+        with torch.autocast(pair.source.device.type, enabled=False):
+            w = self.network(decision.float(), size=pair.source.shape[-2:])  # (B, 1, H, W)
+        return Corrupted(pair.source * (1 + w), w.mean(dim=(1, 2, 3)) * self.level_scale, w)
+
+    @torch.no_grad()
+    def remember(self, verdicts: Verdicts) -> None:
+        """Keep the verdicts on the translations until these images are visited again."""
+        self.decisions[verdicts.index] = verdicts.fake.to(self.decisions.dtype)
+        if self.align:
+            self.views[verdicts.index] = verdicts.view.to(self.views.dtype)
+
+    def _recall(self, pair: Pair) -> Tensor:
+        """What the memory holds for these samples: (B, 1, h, w) logits."""
+        if pair.index is None:
+            return self._unseen(pair)
+        decision = self.decisions[pair.index]
+        if not self.align:
+            return decision
+        return move(
+            decision,
+            then=self.views[pair.index],
+            now=pair.view,
+            size=self.game.size,
+            stride=self.game.verdict_stride,
+        )
+
+    def _unseen(self, pair: Pair) -> Tensor:
+        shape = (len(pair), 1, *self.game.verdict_shape(*pair.source.shape[-2:]))
+        if self.translate_with != "published":
+            return self.decisions.new_zeros(shape)
+        rng = torch.Generator().manual_seed(self.ripple_seed)
+        ripple = torch.randn((1, *shape[1:]), generator=rng).to(self.decisions)  # the same for every image
+        return (0.5 + 0.001 * ripple).expand(shape)
+
+
+def move(decision: Tensor, *, then: Tensor, now: Tensor, size: tuple[int, int], stride: int) -> Tensor:
+    """Move maps of verdicts from the views they were made in into other views.
+
+    A map of h×w cells, ``stride`` pixels apart, covers the middle h·stride × w·stride pixels of a sample:
+    that scale, S, turns a map's normalized coordinates into its sample's. With the views M as affine maps
+    from the sample to the whole picture, a cell now at p was then at S⁻¹ M_then⁻¹ M_now S p.
+
+    Args:
+        decision: (B, 1, h, w) logits.
+        then: (B, 2, 3) views of the maps.
+        now: (B, 2, 3) views wanted.
+        size: height and width of a sample, in pixels.
+        stride: pixels from cell to cell.
+
+    Returns:
+        (B, 1, h, w) logits, interpolated bilinearly; 0, the state of maximum entropy, where nothing was seen.
+    """
+    height, width = decision.shape[-2:]
+    scale = torch.diag(torch.tensor([width * stride / size[1], height * stride / size[0], 1.0])).to(now)
+    path = torch.linalg.inv(_square(then.to(now)) @ scale) @ _square(now) @ scale  # (B, 3, 3)
+    grid = F.affine_grid(path[:, :2].to(decision), list(decision.shape), align_corners=False)  # (B, h, w, 2)
+    return F.grid_sample(decision, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def _square(view: Tensor) -> Tensor:
+    """(B, 2, 3) affine maps as (B, 3, 3) matrices in homogeneous coordinates."""
+    last = view.new_tensor([0.0, 0.0, 1.0]).expand(len(view), 1, 3)
+    return torch.cat([view, last], dim=1)

@@ -1,0 +1,1 @@
+"""Reports: what runs and presets have to say, for people to read."""

@@ -1,0 +1,80 @@
+"""An evaluation of a run on disk: ``evaluation/SPLIT.json``, the same image by image as CSV, and a table."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Literal
+
+from jsonargparse import ArgumentParser
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from atme.data import DataOptions
+from atme.inference import Evaluation, Translator, evaluate
+from atme.metrics import UNITS
+from atme.run_folder import read_options
+
+
+def evaluate_run(
+    run: Path,
+    *,
+    split: str,
+    weights: Literal["average", "last"],
+    precision: Literal["float32", "bf16"],
+    device: str,
+) -> Evaluation:
+    """Score a run, write the scores into its folder, and print them.
+
+    Raises:
+        ValueError: if the run or its data cannot be read.
+        OSError: if the scores cannot be written.
+    """
+    translator = Translator.from_run(run, weights=weights, device=device, precision=precision)
+    data = read_data_options(run)
+    test, train = data.open_test(split), data.open_test(data.train_split)
+    progress = Console(stderr=True)
+    quiet = not progress.is_terminal
+    scored = evaluate(
+        translator,
+        test,
+        train,
+        progress=lambda pairs: track(pairs, "evaluating", total=len(test), console=progress, disable=quiet),
+    )
+    _write(scored, run / "evaluation", split)
+    Console().print(_table(scored, f"{run}, {split}: {len(test)} pairs, step {translator.source.step}"))
+    return scored
+
+
+def read_data_options(run: Path) -> DataOptions:
+    """The data section of a run's options.
+
+    Raises:
+        ValueError: if it cannot be read.
+    """
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(DataOptions, "data")
+    options: DataOptions = parser.instantiate(parser.parse_object({"data": read_options(run)["data"]})).data
+    return options
+
+
+def _write(scored: Evaluation, folder: Path, split: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{split}.json").write_text(json.dumps(scored.summary(), indent=2) + "\n")
+    rows = scored.table()
+    with (folder / f"{split}.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _table(scored: Evaluation, title: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column("predictor")
+    for name in UNITS:
+        table.add_column(name, justify="right")
+    summary = scored.summary()
+    rows = {"this run": summary} | summary["baselines"]
+    for predictor, values in rows.items():
+        table.add_row(predictor.replace("_", " "), *(f"{values[name]:.4f}" for name in UNITS))
+    return table

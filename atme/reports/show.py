@@ -1,0 +1,53 @@
+"""What a preset resolves to, and what a step of it costs."""
+
+import torch
+from jsonargparse import Namespace
+from rich.console import Console
+from rich.syntax import Syntax
+from rich.table import Table
+
+from atme.models.build import Measured, build
+from atme.reports.cost import Cost, cost
+from atme.training.options import TrainingOptions
+from atme.training.start import measure
+
+
+def show(options: Namespace, *, text: str, console: Console | None = None) -> None:
+    """Print the resolved options and the cost of a step.
+
+    Args:
+        options: all sections, instantiated.
+        text: the same as YAML.
+        console: where to print.
+
+    Raises:
+        ValueError: if the data cannot be read or the networks cannot be built.
+    """
+    console = console or Console()
+    training: TrainingOptions = options.training
+    train = options.data.open_train(seed=options.run.seed)
+    measured = measure(train, batch=training.batch_size * training.accumulate)
+    found = cost(
+        lambda: build(options, measured), measured, batch=training.batch_size, precision=training.precision
+    )
+    console.print(Syntax(text.rstrip(), "yaml", background_color="default"))
+    console.print(_table(found, measured, training))
+
+
+def _table(found: Cost, measured: Measured, training: TrainingOptions) -> Table:
+    table = Table(title="One step", show_header=False, title_justify="left")
+    for name, count in found.parameters.items():
+        table.add_row(f"{name}: parameters", f"{count / 1e6:.4f} M")
+    size = f"{training.batch_size} × {measured.height}×{measured.width}"
+    table.add_row(f"forward and backward of {size}", f"{found.flops / 1e9:.1f} GFLOP")
+    table.add_row("weights, gradients, Adam's moments", _bytes(found.weights))
+    table.add_row("memory of the scheme, statistics", _bytes(found.memory))
+    table.add_row(f"kept for backward ({training.precision})", _bytes(found.activations))
+    table.add_row("memory, estimated, beside PyTorch's own", _bytes(found.total))
+    table.add_row("training pairs, epochs", f"{measured.images}, {training.rate.total}")
+    table.add_row("computed on", "GPU" if torch.cuda.is_available() and training.device == "auto" else "CPU")
+    return table
+
+
+def _bytes(count: int) -> str:
+    return f"{count / 2**20:.1f} MiB"

@@ -1,0 +1,98 @@
+"""A run's folder: where what a run leaves behind lies, for all who read it.
+
+options.yaml  log.jsonl  tensorboard/  samples/  checkpoints/step_00000400/  evaluation/test.json
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+NAMES = ("generator", "discriminator", "scheme")
+"""The networks of a game, as their files are named."""
+
+_CHECKPOINT = re.compile(r"step_(\d{8})")
+
+
+def checkpoint_path(run: Path, step: int) -> Path:
+    """The place of the checkpoint after a number of updates."""
+    return run / "checkpoints" / f"step_{step:08d}"
+
+
+def checkpoints(run: Path) -> list[Path]:
+    """The whole checkpoints of a run, by step."""
+    folder = run / "checkpoints"
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if _CHECKPOINT.fullmatch(path.name))
+
+
+def latest(run: Path) -> Path:
+    """The last checkpoint of a run.
+
+    Raises:
+        ValueError: if there is no run, or it has no checkpoint.
+    """
+    if not run.is_dir():
+        raise ValueError(f"{run}: no such folder; give the folder of a run, such as runs/demo")
+    places = checkpoints(run)
+    if not places:
+        raise ValueError(f"{run}: no checkpoint in this folder; give the folder of a run that was trained")
+    return places[-1]
+
+
+def read_state(checkpoint: Path) -> dict[str, Any]:
+    """``state.json`` of a checkpoint: step, seed, and the measured sizes.
+
+    Raises:
+        ValueError: if it is missing or damaged.
+    """
+    try:
+        state: dict[str, Any] = json.loads((checkpoint / "state.json").read_text())
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"{checkpoint}: not a checkpoint ({error}); give a folder named step_########"
+        ) from error
+    return state
+
+
+def read_options(run: Path) -> dict[str, Any]:
+    """``options.yaml`` of a run, as plain values.
+
+    Raises:
+        ValueError: if it is missing or damaged.
+    """
+    path = run / "options.yaml"
+    try:
+        options = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: cannot be read ({error}); give the folder of a run") from error
+    if not isinstance(options, dict):
+        raise ValueError(f"{path}: holds no options; give the folder of a run")
+    return options
+
+
+def read_log(run: Path) -> list[dict[str, Any]]:
+    """The lines of a run's ``log.jsonl``; a last line that a kill cut off is left out.
+
+    Raises:
+        ValueError: if another line is damaged.
+    """
+    path = run / "log.jsonl"
+    if not path.exists():
+        return []
+    lines = path.read_text().split("\n")
+    objects = []
+    for number, line in enumerate(lines, 1):
+        try:
+            if line:
+                objects.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            if number == len(lines):
+                break
+            raise ValueError(
+                f"{path}, line {number}: not JSON ({error}); repair or remove the line"
+            ) from error
+    return objects

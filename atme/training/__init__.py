@@ -1,0 +1,5 @@
+"""Training: from a preset to a run."""
+
+from atme.training.loop import Outcome, train
+
+__all__ = ["Outcome", "train"]

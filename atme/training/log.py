@@ -1,0 +1,107 @@
+"""The numbers of a run on disk: one JSON object per line in ``log.jsonl``, and TensorBoard's event files.
+
+Every logged value is a mean over all steps, and all processes, since the last line.
+"""
+
+import json
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from atme.run_folder import read_log
+
+
+class Means:
+    """Running means of named scalars over steps and processes; sums stay on the device until they are read."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._count = 0
+
+    def add(self, values: dict[str, Tensor]) -> None:
+        """Take in the scalars of one micro-batch."""
+        for name, value in values.items():
+            self._sums[name] = self._sums[name] + value.double() if name in self._sums else value.double()
+        self._count += 1
+
+    def take(self, accelerator: Accelerator) -> dict[str, float]:
+        """The means since the last call, over all processes; every process must call it."""
+        if not self._count:
+            return {}
+        sums = torch.stack(list(self._sums.values())) / self._count
+        means = accelerator.reduce(sums, reduction="mean").tolist()
+        names = list(self._sums)
+        self._sums, self._count = {}, 0
+        return dict(zip(names, means, strict=True))
+
+
+class Stopwatch:
+    """Seconds by what they were spent on, since the last reading."""
+
+    def __init__(self) -> None:
+        self._spent: defaultdict[str, float] = defaultdict(float)
+        self._since = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        """Count the seconds since the last lap as spent on this."""
+        now = time.perf_counter()
+        self._spent[name] += now - self._since
+        self._since = now
+
+    def take(self) -> dict[str, float]:
+        """Seconds by name since the last call."""
+        spent, self._spent = dict(self._spent), defaultdict(float)
+        return spent
+
+
+class Log:
+    """Writes a run's numbers and pictures; only the main process has one.
+
+    Args:
+        run: the run's folder.
+        step: updates done so far: later lines, of a process that was killed, are dropped.
+
+    Raises:
+        OSError: if the folder cannot be written.
+    """
+
+    def __init__(self, run: Path, *, step: int) -> None:
+        self._path = run / "log.jsonl"
+        lines = [line for line in read_log(run) if line["step"] <= step]
+        self.seconds = float(lines[-1]["seconds"]) if lines else 0.0
+        """Seconds of training so far, over all its parts."""
+        unfinished = run / ".log.jsonl"
+        unfinished.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        unfinished.replace(self._path)
+        self._board = SummaryWriter(str(run / "tensorboard"), purge_step=step + 1 if step else None)
+
+    def write(self, line: dict[str, Any]) -> None:
+        """Append one object, and draw its numbers as curves."""
+        with self._path.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+        for name, value in line.items():
+            if isinstance(value, int | float):
+                self._board.add_scalar(name.replace(".", "/"), value, line["step"])
+
+    def text(self, name: str, text: str) -> None:
+        """Show a text, such as the options, in TensorBoard."""
+        self._board.add_text(name, f"```yaml\n{text}\n```")
+
+    def picture(self, name: str, picture: np.ndarray, *, step: int) -> None:
+        """Show a picture (H, W, 3) uint8 in TensorBoard."""
+        self._board.add_image(name, picture, step, dataformats="HWC")
+
+    def histogram(self, name: str, values: Tensor, *, step: int) -> None:
+        """Show a distribution in TensorBoard."""
+        self._board.add_histogram(name, values.float().cpu(), step)
+
+    def close(self) -> None:
+        """Write out what TensorBoard still holds."""
+        self._board.close()

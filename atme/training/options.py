@@ -1,0 +1,102 @@
+"""What a run is asked to do: the sections ``run``, ``data`` and ``training`` of a preset, and the networks'.
+
+The parser reads YAML presets and the command line, checks every key and type, and prints what it resolved.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from jsonargparse import ActionConfigFile, ArgumentParser  # type: ignore[attr-defined]
+from torch.nn import Parameter
+from torch.optim import Optimizer
+
+from atme.data import DataOptions
+from atme.models import build
+from atme.training.rate import Rate
+
+OptimizerMaker = Callable[[Iterable[Parameter]], Optimizer]
+
+# Adam as pix2pix and ATME train with it.
+_ADAM = {"class_path": "torch.optim.Adam", "init_args": {"lr": 2e-4, "betas": (0.5, 0.999)}}
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Which run this is.
+
+    Args:
+        dir: the run's folder; all that the run writes lies below it.
+        seed: of the weights, the order of samples, augmentation and noise.
+    """
+
+    dir: Path = Path("runs/unnamed")
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ValueError(f"run.seed: {self.seed} is negative; give 0 or more")
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How the weights are trained.
+
+    Args:
+        rate: the run's length, and its learning rate over the epochs.
+        batch_size: images per process and micro-batch, at most: an epoch is split as evenly as it can be.
+        accumulate: micro-batches per update of the weights. (The generator's terms of all but the last one see
+            the discriminator before its update.)
+        precision: ``bf16`` halves the time on most machines; ``fp16`` needs a GPU.
+        channels_last: keep images and weights as (B, H, W, C) in memory, which most convolutions prefer.
+        average: decay of the average of weights that translations use; null for none.
+        log_every: updates from one line of the log to the next.
+        sample_every: epochs from one sample grid to the next; 0 for none.
+        checkpoint_every: epochs from one checkpoint to the next.
+        keep: checkpoints that stay on disk.
+        resume: ``auto`` goes on where the run folder's last checkpoint ends, ``never`` wants a new folder,
+            and the path of a checkpoint of another run starts a new folder from there.
+        device: ``auto`` takes a GPU where there is one.
+        deterministic: ask for the same bits at each run on the same machine, also on a GPU, where it costs
+            some speed.
+    """
+
+    rate: Rate = field(default_factory=Rate)
+    batch_size: int = 1
+    accumulate: int = 1
+    precision: Literal["float32", "bf16", "fp16"] = "float32"
+    channels_last: bool = True
+    average: float | None = None
+    log_every: int = 50
+    sample_every: int = 1
+    checkpoint_every: int = 1
+    keep: int = 2
+    resume: str = "never"
+    device: Literal["auto", "cpu"] = "auto"
+    deterministic: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "accumulate", "log_every", "checkpoint_every", "keep"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"training.{name}: {getattr(self, name)} is too small; give 1 or more")
+        if self.sample_every < 0:
+            raise ValueError(f"training.sample_every: {self.sample_every} is negative; give 0 for no samples")
+
+
+def parser(**settings: object) -> ArgumentParser:
+    """The parser of a preset: every key it may have, with its type, default and help."""
+    options = ArgumentParser(exit_on_error=False, allow_abbrev=False, **settings)  # type: ignore[arg-type]
+    options.add_argument("--config", action=ActionConfigFile, help="A preset, or a run's options.yaml.")
+    options.add_class_arguments(RunOptions, "run")
+    options.add_class_arguments(DataOptions, "data")
+    build.add_arguments(options)
+    options.add_class_arguments(TrainingOptions, "training")
+    for side in ("generator", "discriminator"):
+        options.add_argument(
+            f"--optimizers.{side}",
+            type=OptimizerMaker,
+            default=_ADAM,
+            help=f"The {side}'s optimizer: any of torch.optim.",
+        )
+    return options

@@ -1,0 +1,57 @@
+"""The learning rate over a run: constant, then falling.
+
+A pure function of the epoch, so that nothing has to be saved for a resumed run to go on exactly.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Constant for ``epochs``, then falling during ``decay_epochs``.
+
+    Args:
+        epochs: epochs at the full learning rate.
+        decay_epochs: epochs during which it falls; 0 for none.
+        decay: ``linear`` and ``cosine`` fall to 0 at the run's end; ``step`` multiplies by ``decay_factor``
+            every ``decay_every`` epochs.
+        decay_every: epochs between the steps of ``decay: step``.
+        decay_factor: factor of each step of ``decay: step``.
+
+    Raises:
+        ValueError: if there is no epoch to train.
+    """
+
+    epochs: int = 100
+    decay_epochs: int = 100
+    decay: Literal["linear", "cosine", "step"] = "linear"
+    decay_every: int = 50
+    decay_factor: float = 0.1
+
+    def __post_init__(self) -> None:
+        if min(self.epochs, self.decay_epochs) < 0 or self.total == 0:
+            raise ValueError(
+                f"rate: epochs {self.epochs} and decay_epochs {self.decay_epochs} leave nothing to train; "
+                "give at least one epoch"
+            )
+        if self.decay_every < 1:
+            raise ValueError(
+                f"rate.decay_every: {self.decay_every} is not a number of epochs; give 1 or more"
+            )
+
+    @property
+    def total(self) -> int:
+        """Epochs of the whole run."""
+        return self.epochs + self.decay_epochs
+
+    def __call__(self, epoch: float) -> float:
+        """The factor of the learning rate at a moment of the run, 0 ≤ epoch < total."""
+        falling = epoch - self.epochs
+        if falling <= 0:
+            return 1.0
+        if self.decay == "step":
+            return self.decay_factor ** (1 + math.floor(falling / self.decay_every))
+        share = falling / self.decay_epochs
+        return 1 - share if self.decay == "linear" else (1 + math.cos(math.pi * share)) / 2

@@ -1,0 +1,72 @@
+"""What several test files share: a tiny dataset, and a preset that trains on it in seconds."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from atme.images import write_image
+
+TINY = {
+    "data": {"crop_size": 32, "load_size": None, "workers": 0},
+    "generator": {
+        "class_path": "atme.networks.UNet",
+        "init_args": {"dim": 8, "dim_mults": [1, 2], "groups": 4},
+    },
+    "discriminator": {"class_path": "atme.networks.PatchGAN", "init_args": {"layers": 2, "dim": 4}},
+    "noise": {
+        "class_path": "atme.noise.DecisionMemory",
+        "init_args": {"align": True, "initial": "published"},
+    },
+    "training": {
+        "rate": {"epochs": 2, "decay_epochs": 1},
+        "batch_size": 2,
+        "average": 0.9,
+        "log_every": 2,
+        "keep": 10,
+        "device": "cpu",
+    },
+}
+"""Seven training pairs in batches of two: four updates an epoch, three epochs."""
+
+
+def smooth(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """A picture of soft blobs (H, W, 3) uint8: something to learn, and kind to every codec."""
+    y, x = np.mgrid[:height, :width] / 16
+    phases = rng.uniform(0, 6, (3, 2))
+    waves = [np.sin(x + a) * np.cos(y + b) for a, b in phases]
+    return np.stack([np.uint8(127.5 + 120 * wave) for wave in waves], axis=2)
+
+
+@pytest.fixture(scope="session")
+def pairs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pairs A|B of 40×48 pixels a half, B the negative of A: 7 to train, 3 to test, and 8 in another split."""
+    root, rng = tmp_path_factory.mktemp("pairs"), np.random.default_rng(0)
+    for split, count in (("train", 7), ("test", 3), ("eight", 8)):
+        (root / split).mkdir()
+        for i in range(count):
+            a = smooth(rng, 40, 48)
+            write_image(root / split / f"{split}_{i}.png", np.concatenate([a, 255 - a], axis=1))
+    return root
+
+
+@pytest.fixture
+def preset(tmp_path: Path, pairs_folder: Path) -> Callable[..., Path]:
+    """Write a preset: the tiny one, with dotted keys set anew."""
+
+    def write(**changes: object) -> Path:
+        options = yaml.safe_load(yaml.safe_dump(TINY))
+        options["data"]["root"] = str(pairs_folder)
+        for key, value in changes.items():
+            *path, last = key.split("__")
+            section = options
+            for name in path:
+                section = section.setdefault(name, {})
+            section[last] = value
+        file = tmp_path / "preset.yaml"
+        file.write_text(yaml.safe_dump(options))
+        return file
+
+    return write

@@ -1,0 +1,77 @@
+"""Every preset is read, built, and played for one step: small, but with all of its own settings."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from accelerate import Accelerator
+
+from atme.models.build import Measured, build
+from atme.noise import DecisionMemory
+from atme.training import options
+from atme.training.state import State
+
+ROOT = Path(__file__).parents[1]
+PRESETS = sorted((ROOT / "options").rglob("*.yaml"))
+NARROW = {"dim": 8, "ngf": 4, "init_dim": None}
+"""Widths are set to these; nothing else is changed."""
+
+
+def narrowed(preset: Path) -> dict[str, object]:
+    read = yaml.safe_load(preset.read_text())
+    for side in ("generator", "discriminator"):
+        arguments = read[side].setdefault("init_args", {})
+        read[side]["init_args"] = {name: NARROW.get(name, value) for name, value in arguments.items()}
+    read["data"] |= {"workers": 0}
+    read["training"] |= {"device": "cpu", "precision": "float32"}
+    return read
+
+
+def test_there_are_presets() -> None:
+    assert {"earth_atme_demo", "earth_atme", "earth_pix2pix", "earth_pix2pix_demo"} <= {p.stem for p in PRESETS}
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.stem)
+def test_a_preset_plays_a_step(preset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    parser = options.parser()
+    chosen = parser.instantiate(parser.parse_object(narrowed(preset)))
+    size = chosen.data.crop_size
+    model, networks = build(chosen, Measured(3, 3, 4, size, size, 1))
+    optimizers = {
+        "generator": chosen.optimizers.generator(
+            [*networks.generator.parameters(), *networks.scheme.parameters()]
+        ),
+        "discriminator": chosen.optimizers.discriminator(networks.discriminator.parameters()),
+    }
+    state = State(networks, optimizers, accelerator=Accelerator(cpu=True), average=None, seed=0)
+    with state.at(0):
+        step = model.step(state, pair(size))
+    assert all(torch.isfinite(value) for value in step.losses.values())
+    assert 1.2 < float(step.losses["objective"]) < 1.8
+
+
+def pair(size: int):  # type: ignore[no-untyped-def]
+    from atme.data import Pair
+
+    rng = torch.Generator().manual_seed(0)
+    images = [torch.rand(1, 3, size, size, generator=rng) * 2 - 1 for _ in range(2)]
+    return Pair(images[0], images[1], torch.tensor([2]), torch.eye(2, 3)[None], ("a",))
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.stem)
+def test_a_preset_is_a_protocol(preset: Path) -> None:
+    """Its first comment says what to expect; its run folder has its name."""
+    lines = preset.read_text().splitlines()
+    comment = " ".join(line for line in lines if line.startswith("#"))
+    assert "Expected" in comment
+    assert "PENDING" not in comment
+    assert yaml.safe_load(preset.read_text())["run"]["dir"] == f"runs/{preset.stem}"
+
+
+def test_presets_without_noise_differ_in_the_noise_alone() -> None:
+    """The controlled comparison: one section apart."""
+    one, other = (yaml.safe_load((ROOT / "options" / f"earth_{name}_demo.yaml").read_text()) for name in ("atme", "pix2pix"))
+    assert {key for key in one if one[key] != other[key]} == {"run", "noise"}
+    assert issubclass(DecisionMemory, torch.nn.Module)

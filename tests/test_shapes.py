@@ -1,0 +1,88 @@
+"""What headers tell: sizes, channels and bits, and which file does not fit."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from atme.data.layout import Layout, PairFiles, list_pairs
+from atme.data.shapes import read_shapes
+from atme.images import write_image
+
+
+def put(path: Path, height: int, width: int, channels: int = 3, dtype: type = np.uint8) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_image(path, np.zeros((height, width, channels), dtype))
+
+
+def side_by_side(folder: Path) -> PairFiles:
+    return list_pairs(Layout("side_by_side", (folder,)))
+
+
+def two_folders(folder: Path) -> PairFiles:
+    return list_pairs(Layout("two_folders", (folder / "A", folder / "B")))
+
+
+def test_side_by_side(tmp_path: Path) -> None:
+    put(tmp_path / "a.png", 6, 20)
+    put(tmp_path / "b.png", 8, 10, dtype=np.uint16)
+    shapes = read_shapes(side_by_side(tmp_path))
+    assert shapes.sizes == ((6, 10), (8, 5))
+    assert shapes.channels == (3, 3)
+    assert shapes.bits == (16, 16)
+
+
+def test_two_folders(tmp_path: Path) -> None:
+    put(tmp_path / "A/a.png", 6, 9, 4)
+    put(tmp_path / "B/a.tif", 6, 9, 1, np.uint16)
+    shapes = read_shapes(two_folders(tmp_path))
+    assert shapes.sizes == ((6, 9),)
+    assert shapes.channels == (4, 1)
+    assert shapes.bits == (8, 16)
+
+
+def test_an_odd_width(tmp_path: Path) -> None:
+    put(tmp_path / "a.png", 6, 20)
+    put(tmp_path / "b.png", 6, 21)
+    with pytest.raises(ValueError, match=r"b\.png: its width of 21 pixels is odd, .*; move"):
+        read_shapes(side_by_side(tmp_path))
+
+
+def test_an_odd_width_in_two_folders_is_fine(tmp_path: Path) -> None:
+    put(tmp_path / "A/a.png", 6, 21)
+    put(tmp_path / "B/a.png", 6, 21)
+    assert read_shapes(two_folders(tmp_path)).sizes == ((6, 21),)
+
+
+def test_halves_of_different_size(tmp_path: Path) -> None:
+    put(tmp_path / "A/a.png", 6, 9)
+    put(tmp_path / "B/a.png", 6, 10)
+    with pytest.raises(ValueError, match=r"A/a\.png: has 9×6 pixels and its partner .*B/a\.png 10×6; make"):
+        read_shapes(two_folders(tmp_path))
+
+
+@pytest.mark.parametrize("side", "AB")
+def test_mixed_channels_within_a_side(tmp_path: Path, side: str) -> None:
+    for name in ("A/a", "B/a", "A/b", "B/b"):
+        put(tmp_path / f"{name}.png", 6, 9, 1 if name == f"{side}/b" else 3)
+    with pytest.raises(ValueError, match=rf"{side}/b\.png: channels: 1, but .*{side}/a\.png has 3; convert"):
+        read_shapes(two_folders(tmp_path))
+
+
+@pytest.mark.parametrize("half", [True, False])
+def test_a_file_that_cannot_be_read(tmp_path: Path, half: bool) -> None:
+    put(tmp_path / "a.png", 60, 20)
+    content = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "b.png").write_bytes(content[: len(content) // 2] if half else b"no image")
+    with pytest.raises(ValueError, match=r"b\.png: (truncated|not an image)"):
+        read_shapes(side_by_side(tmp_path))
+
+
+def test_no_pixel_is_decoded(tmp_path: Path) -> None:
+    """A JPEG whose picture is nonsense between a sound header and a sound end: reading it would fail."""
+    put(tmp_path / "a.jpg", 64, 64)
+    content = bytearray((tmp_path / "a.jpg").read_bytes())
+    start = content.index(b"\xff\xda") + 14
+    content[start:-2] = b"\xff\xd0" * ((len(content) - start) // 2)
+    (tmp_path / "a.jpg").write_bytes(content + b"\xff\xd9")
+    assert read_shapes(side_by_side(tmp_path)).sizes == ((64, 32),)
