@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from atme.inference import Translator, load_published
     from atme.models import Pix2Pix
     from atme.networks import PatchGAN, Pix2PixResNet, Pix2PixUNet, UNet, WNet
-    from atme.noise import DecisionMemory, Identity, Sequence
+    from atme.noise import DecisionMemory, Diffusion, Identity, Sequence
 
 __version__ = "0.1.0"
 
@@ -26,6 +26,7 @@ _HOMES = {
     "Pix2PixResNet": "atme.networks",
     "Identity": "atme.noise",
     "DecisionMemory": "atme.noise",
+    "Diffusion": "atme.noise",
     "Sequence": "atme.noise",
     "Pix2Pix": "atme.models",
     "Translator": "atme.inference",
@@ -35,6 +36,7 @@ _HOMES = {
 __all__ = [
     "Augmentation",
     "DecisionMemory",
+    "Diffusion",
     "Identity",
     "Pair",
     "PairedImages",

@@ -31,7 +31,7 @@ def train(arguments: list[str]) -> int:
     """Train a translator: atme train --config options/earth_atme_demo.yaml."""
     from atme.training import options, train
 
-    parser = options.parser(prog="atme train", description=_about("train"))
+    parser = options.parser(prog="atme train", description=_first_line(VERBS["train"]))
     chosen = _parse(parser, arguments)
     text = parser.dump(chosen)
     outcome = train(parser.instantiate(chosen), text=text)
@@ -44,12 +44,33 @@ def train(arguments: list[str]) -> int:
 
 def translate(arguments: list[str]) -> int:
     """Translate a picture, or a folder of pictures: atme translate runs/demo photos/ maps/."""
-    return _call(translate_pictures, arguments)
+    return _call(translate_pictures, arguments, prog="atme translate")
 
 
 def evaluate(arguments: list[str]) -> int:
     """Score a run on its test split: atme evaluate runs/demo."""
-    return _call(evaluate_run, arguments)
+    return _call(evaluate_run, arguments, prog="atme evaluate")
+
+
+def data(arguments: list[str]) -> int:
+    """Get data into shape: atme data list|fetch|pair|split|cityscapes|check|preview."""
+    from atme.data import verbs
+
+    known: dict[str, Callable[..., int]] = {
+        "list": verbs.list_datasets,
+        "fetch": verbs.fetch,
+        "pair": verbs.pair,
+        "split": verbs.split,
+        "cityscapes": verbs.cityscapes,
+        "check": verbs.check,
+        "preview": verbs.preview,
+    }
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_usage("atme data", {name: _first_line(verb) for name, verb in known.items()}))
+        return DONE if arguments else WRONG
+    if arguments[0] not in known:
+        raise ValueError(f"data {arguments[0]}: no such verb; use one of {', '.join(known)}")
+    return _call(known[arguments[0]], arguments[1:], prog=f"atme data {arguments[0]}")
 
 
 def show(arguments: list[str]) -> int:
@@ -57,7 +78,7 @@ def show(arguments: list[str]) -> int:
     from atme.reports.show import show
     from atme.training import options
 
-    parser = options.parser(prog="atme show", description=_about("show"))
+    parser = options.parser(prog="atme show", description=_first_line(VERBS["show"]))
     preset = arguments[:1] if arguments and not arguments[0].startswith("-") else []
     chosen = _parse(parser, [f"--config={path}" for path in preset] + arguments[len(preset) :])
     show(parser.instantiate(chosen), text=parser.dump(chosen))
@@ -69,6 +90,7 @@ VERBS: dict[str, Callable[[list[str]], int]] = {
     "translate": translate,
     "evaluate": evaluate,
     "show": show,
+    "data": data,
 }
 
 
@@ -166,14 +188,11 @@ def _guarded(verb: Callable[[list[str]], int], arguments: list[str]) -> int:
         return INTERRUPTED + 2
 
 
-def _call(function: Callable[..., int], arguments: list[str]) -> int:
+def _call(function: Callable[..., int], arguments: list[str], *, prog: str) -> int:
     """Call a function with what the command line says of its parameters."""
     from jsonargparse import ArgumentParser
 
-    verb = next(name for name, each in VERBS.items() if each.__name__ == function.__name__.split("_")[0])
-    parser = ArgumentParser(
-        prog=f"atme {verb}", description=_about(verb), exit_on_error=False, allow_abbrev=False
-    )
+    parser = ArgumentParser(prog=prog, description=_first_line(function), exit_on_error=False, allow_abbrev=False)
     parser.add_function_arguments(function, as_positional=True)
     chosen = parser.instantiate(_parse(parser, arguments))
     return function(**chosen.as_dict())
@@ -200,16 +219,18 @@ def _refuse(error: Exception) -> int:
 
 
 def _help() -> str:
-    width = max(map(len, VERBS))
-    verbs = "\n".join(f"  {name:<{width}}  {_about(name)}" for name in VERBS)
-    return (
-        "usage: atme VERB …\n\nPaired image-to-image translation with GANs that are stable by design.\n\n"
-        f"verbs:\n{verbs}\n\natme VERB --help tells more."
-    )
+    about = "\n\nPaired image-to-image translation with GANs that are stable by design."
+    return _usage("atme", {name: _first_line(verb) for name, verb in VERBS.items()}, about=about)
 
 
-def _about(verb: str) -> str:
-    return (VERBS[verb].__doc__ or "").splitlines()[0].rstrip(".")
+def _usage(command: str, verbs: dict[str, str], *, about: str = "") -> str:
+    width = max(map(len, verbs))
+    lines = "\n".join(f"  {name:<{width}}  {line}" for name, line in verbs.items())
+    return f"usage: {command} VERB …{about}\n\nverbs:\n{lines}\n\n{command} VERB --help tells more."
+
+
+def _first_line(function: Callable[..., int]) -> str:
+    return (function.__doc__ or "").splitlines()[0].rstrip(".")
 
 
 def _say(text: str) -> None:

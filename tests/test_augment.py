@@ -75,9 +75,7 @@ class TestViews:
     @pytest.mark.parametrize("draw", range(8))
     def test_the_matrix_says_what_is_shown(self, name: str, draw: int) -> None:
         picture = smooth(48, 60) if name in INTERPOLATING else rough(48, 60)
-        viewed = Augmentation(flip=True, transforms=[MOVING[name]()]).draw(
-            picture, picture, seed=seed(draw), name="a"
-        )
+        viewed = Augmentation(flip=True, transforms=[MOVING[name]()]).draw(picture, picture, seed=seed(draw), name="a")
         assert difference(picture, viewed.source, viewed.view) < (1 if name in INTERPOLATING else 1e-3)
 
     @pytest.mark.parametrize("name", MOVING)
@@ -100,9 +98,7 @@ class TestViews:
         crop=st.tuples(st.integers(11, 16), st.integers(11, 16)),
         number=st.integers(0, 2**40),
     )
-    def test_crop_and_flip_for_all_sizes(
-        self, size: tuple[int, int], crop: tuple[int, int], number: int
-    ) -> None:
+    def test_crop_and_flip_for_all_sizes(self, size: tuple[int, int], crop: tuple[int, int], number: int) -> None:
         picture = rough(*size)
         viewed = Augmentation(crop_size=crop).draw(picture, picture, seed=seed(number), name="a")
         seen, _ = looked_up(picture, viewed.view, crop)
@@ -116,9 +112,7 @@ class TestViews:
         self, name: str, channels: tuple[int, int], dtypes: tuple[type, type]
     ) -> None:
         places = np.arange(48 * 60, dtype=np.uint16).reshape(48, 60, 1) // 12
-        source, target = (
-            np.repeat(places, c, axis=2).astype(d) for c, d in zip(channels, dtypes, strict=True)
-        )
+        source, target = (np.repeat(places, c, axis=2).astype(d) for c, d in zip(channels, dtypes, strict=True))
         augment = Augmentation(crop_size=(19, 30), transforms=[MOVING[name]()])
         viewed = augment.draw(source, target, seed=seed(5), name="a")
         assert (viewed.source.dtype, viewed.target.dtype) == dtypes
@@ -174,10 +168,7 @@ class TestChance:
 
     def test_flip_and_place_are_independent(self) -> None:
         augment = Augmentation(crop_size=16)
-        assert (
-            abs(_correlation(lambda i: augment.draw(*[rough(48, 16)] * 2, seed=seed(i), name="a").view))
-            < 0.15
-        )
+        assert abs(_correlation(lambda i: augment.draw(*[rough(48, 16)] * 2, seed=seed(i), name="a").view)) < 0.15
 
     def test_with_one_seed_for_each_transform_they_would_not_be(self) -> None:
         moves = compose([A.RandomCrop(16, 16), A.HorizontalFlip(p=0.5)])
@@ -242,9 +233,7 @@ class TestLoading:
 class TestErrors:
     @pytest.mark.parametrize("make", [Augmentation, TestView])
     def test_a_crop_that_does_not_fit(self, make: Callable[..., Augmentation | TestView]) -> None:
-        with pytest.raises(
-            ValueError, match=r"a\.jpg: is loaded with 20×30 pixels, smaller .* 31×8 pix.*; choose"
-        ):
+        with pytest.raises(ValueError, match=r"a\.jpg: is loaded with 20×30 pixels, smaller .* 31×8 pix.*; choose"):
             make(crop_size=(8, 31)).sizes.check((30, 20), name="a.jpg")
         with pytest.raises(ValueError, match=r"a\.jpg: is loaded with 8×8 pixels"):
             make(load_size=8, crop_size=16).sizes.check((30, 20), name="a.jpg")
@@ -269,9 +258,7 @@ class TestErrors:
                 Augmentation(transforms=transforms)
 
     def test_a_choice_of_transforms_is_fine(self) -> None:
-        augment = Augmentation(
-            transforms=[A.OneOf([A.VerticalFlip(), A.SomeOf([A.D4(), A.Transpose()], n=1)])]
-        )
+        augment = Augmentation(transforms=[A.OneOf([A.VerticalFlip(), A.SomeOf([A.D4(), A.Transpose()], n=1)])])
         picture = rough(20, 20)
         viewed = augment.draw(picture, picture, seed=seed(1), name="a")
         assert difference(picture, viewed.source, viewed.view) < 1e-3

@@ -52,12 +52,22 @@ def test_help_names_every_verb_and_loads_nothing_heavy() -> None:
     assert not heavy & set(outcome.stderr.split())
 
 
-@pytest.mark.parametrize("verb", VERBS)
+OWN = ("data list", "data fetch", "data pair", "data split", "data cityscapes", "data check", "data preview")
+
+
+@pytest.mark.parametrize("verb", [*(verb for verb in VERBS if verb != "data"), *OWN])
 def test_each_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
-        main([verb, "--help"])
+        main([*verb.split(), "--help"])
     assert end.value.code == 0
     assert f"atme {verb}" in capsys.readouterr().out
+
+
+def test_data_lists_its_verbs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(f"  {verb.removeprefix('data ')} " in shown for verb in OWN)
+    assert "no such verb" in refused(capsys, "data", "fletch")
 
 
 def test_an_unknown_verb_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -165,9 +175,7 @@ def test_a_file_that_is_damaged_inside_leaves_no_folder(
     assert not folder.exists()
 
 
-def test_a_run_folder_that_exists_is_not_touched(
-    preset: Preset, run: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_folder_that_exists_is_not_touched(preset: Preset, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = sorted(str(path) for path in run.rglob("*"))
     line = refused(capsys, "train", "--config", str(preset()), "--run.dir", str(run))
     assert "--training.resume auto" in line
@@ -212,9 +220,7 @@ def test_evaluation_is_as_promised(run: Path) -> None:
     assert len(rows) == 4
 
 
-def test_scores_are_those_of_the_files_that_translate_writes(
-    run: Path, pairs_folder: Path, tmp_path: Path
-) -> None:
+def test_scores_are_those_of_the_files_that_translate_writes(run: Path, pairs_folder: Path, tmp_path: Path) -> None:
     assert main(["evaluate", str(run)]) == 0
     source = pairs_folder / "test"
     assert main(["translate", str(run), str(source), str(tmp_path), "--half", "left"]) == 0
@@ -292,9 +298,7 @@ def test_what_is_saved_translates_alike(run: Path, tmp_path: Path) -> None:
     assert last(array).tobytes() != translator(array).tobytes()
 
 
-def test_debugging_shows_the_traceback(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_debugging_shows_the_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setitem(os.environ, "ATME_DEBUG", "1")
     assert main(["evaluate", "nowhere"]) == 2
     assert "Traceback" in capsys.readouterr().err

@@ -259,6 +259,16 @@ class TestGrid:
         assert _occurs(picture(128, 130, 3), shown) == 3
         assert _occurs(picture(128, 130, 3)[..., :1].repeat(3, axis=2), shown) == 1
 
+    def test_cells_stand_in_their_places(self) -> None:
+        a, b, c, d = (picture(128, 128, 3) // n for n in (1, 2, 3, 4))
+        shown = grid([[to_tensor(a), to_tensor(b)], [to_tensor(c), to_tensor(d)]], columns=["left", "right"])
+        (top, left), (_, right), (bottom, _), corner = (_places(cell, shown)[0] for cell in (a, b, c, d))
+        assert _places(b, shown) == [(top, right)]
+        assert _places(c, shown) == [(bottom, left)]
+        assert corner == (bottom, right)
+        assert bottom >= top + 128
+        assert right >= left + 128
+
     def test_small_cells_are_enlarged_by_a_whole_factor(self) -> None:
         cell = picture(32, 48, 3)
         shown = grid([[to_tensor(cell)]], columns=["x"])
@@ -299,6 +309,11 @@ class TestGrid:
 
 def _occurs(cell: np.ndarray, picture: np.ndarray) -> int:
     """How often a cell stands somewhere in a picture."""
+    return len(_places(cell, picture))
+
+
+def _places(cell: np.ndarray, picture: np.ndarray) -> list[tuple[int, int]]:
+    """Where, as (y, x), a cell stands in a picture."""
     height, width = cell.shape[:2]
-    places = np.argwhere((picture == cell[0, 0]).all(axis=2))
-    return sum(np.array_equal(picture[y : y + height, x : x + width], cell) for y, x in places)
+    starts = [(int(y), int(x)) for y, x in np.argwhere((picture == cell[0, 0]).all(axis=2))]
+    return [(y, x) for y, x in starts if np.array_equal(picture[y : y + height, x : x + width], cell)]

@@ -63,13 +63,10 @@ class TestFinding:
 
     @settings(max_examples=30, deadline=None)
     @given(names=st.sets(st.text("abz019_-. ", min_size=1, max_size=6).map(lambda t: f"n{t}n"), min_size=1))
-    def test_all_layouts_list_the_same_names(
-        self, tmp_path_factory: pytest.TempPathFactory, names: set[str]
-    ) -> None:
+    def test_all_layouts_list_the_same_names(self, tmp_path_factory: pytest.TempPathFactory, names: set[str]) -> None:
         root, listed = tmp_path_factory.mktemp("names"), []
         folders = {
-            kind: [place(root / kind[-1], "train", side) for side in "AB"]
-            for kind, place in TWO_FOLDERS.items()
+            kind: [place(root / kind[-1], "train", side) for side in "AB"] for kind, place in TWO_FOLDERS.items()
         }
         folders["side_by_side"] = [root / "s" / "train"]
         for each in folders.values():
@@ -94,9 +91,7 @@ class TestMissing:
             tmp_path / "A/old/a.png",
             tmp_path / "B/old/a.png",
         )
-        with pytest.raises(
-            ValueError, match=r"no split 'train' in layout auto; there are: hold, old, test, val$"
-        ):
+        with pytest.raises(ValueError, match=r"no split 'train' in layout auto; there are: hold, old, test, val$"):
             find_layout(tmp_path)
 
     def test_a_split_in_another_layout(self, tmp_path: Path) -> None:
@@ -115,9 +110,7 @@ class TestMissing:
             tmp_path / "train/a.png",
             *(TWO_FOLDERS[other](tmp_path, "train", side) / "a.png" for side in "AB"),
         )
-        with pytest.raises(
-            ValueError, match=r"two splits 'train': side_by_side in .* and two_folders in .*; choose"
-        ):
+        with pytest.raises(ValueError, match=r"two splits 'train': side_by_side in .* and two_folders in .*; choose"):
             find_layout(tmp_path)
         assert find_layout(tmp_path, layout="side_by_side").name == "side_by_side"
         assert find_layout(tmp_path, layout="two_folders").name == "two_folders"

@@ -7,13 +7,14 @@ import torch
 import yaml
 from accelerate import Accelerator
 
+from atme.cli import main
 from atme.models.build import Measured, build
-from atme.noise import DecisionMemory
 from atme.training import options
 from atme.training.state import State
 
 ROOT = Path(__file__).parents[1]
-PRESETS = sorted((ROOT / "options").rglob("*.yaml"))
+PRESETS = sorted((ROOT / "options").glob("*.yaml"))
+AUGMENTATIONS = sorted((ROOT / "options" / "augmentation").glob("*.yaml"))
 NARROW = {"dim": 8, "ngf": 4, "init_dim": None}
 """Widths are set to these; nothing else is changed."""
 
@@ -60,6 +61,42 @@ def pair(size: int):  # type: ignore[no-untyped-def]
     return Pair(images[0], images[1], torch.tensor([2]), torch.eye(2, 3)[None], ("a",))
 
 
+def test_every_file_is_one_or_the_other() -> None:
+    assert sorted((ROOT / "options").rglob("*.yaml")) == sorted(PRESETS + AUGMENTATIONS)
+
+
+@pytest.mark.parametrize("recipe", sorted((ROOT / "datasets").glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_recipe_suggests_a_preset_that_exists(recipe: Path) -> None:
+    suggested = yaml.safe_load(recipe.read_text())["preset"]
+    preset = yaml.safe_load((ROOT / "options" / f"{suggested}.yaml").read_text())
+    assert preset["data"]["root"] == recipe.stem
+    assert preset["data"].get("test_split", "test") in yaml.safe_load(recipe.read_text())["splits"]
+
+
+@pytest.mark.parametrize("augmentation", AUGMENTATIONS, ids=lambda path: path.stem)
+def test_an_augmentation_goes_beside_a_preset(
+    augmentation: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(ROOT)
+    files = (ROOT / "options" / "earth_atme_demo.yaml", augmentation)
+    parser = options.parser()
+    both = parser.instantiate(parser.parse_args([f"--config={file}" for file in files]))
+    plain = parser.instantiate(parser.parse_args([f"--config={files[0]}"]))
+    views = [chosen.data.open_train(seed=0) for chosen in (both, plain)]
+    drawn = [[dataset[epoch, 0] for epoch in range(8)] for dataset in views]
+    moved = any(not torch.equal(a.view, b.view) for a, b in zip(*drawn, strict=True))
+    colored = any(
+        a.source.shape != b.source.shape or not torch.equal(a.source, b.source)
+        for a, b in zip(*drawn, strict=True)
+    )
+    assert moved == (augmentation.stem in ("flip_crop", "dihedral"))
+    assert colored == (augmentation.stem != "flip")
+    picture = tmp_path / "preview.png"
+    arguments = ["data", "preview", "earth", "--preset", str(augmentation), "--output", str(picture)]
+    assert main([*arguments, "--pairs", "2", "--views", "1"]) == 0
+    assert picture.stat().st_size > 10_000
+
+
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.stem)
 def test_a_preset_is_a_protocol(preset: Path) -> None:
     """Its first comment says what to expect; its run folder has its name."""
@@ -72,6 +109,6 @@ def test_a_preset_is_a_protocol(preset: Path) -> None:
 
 def test_presets_without_noise_differ_in_the_noise_alone() -> None:
     """The controlled comparison: one section apart."""
-    one, other = (yaml.safe_load((ROOT / "options" / f"earth_{name}_demo.yaml").read_text()) for name in ("atme", "pix2pix"))
+    paths = [ROOT / "options" / f"earth_{name}_demo.yaml" for name in ("atme", "pix2pix")]
+    one, other = (yaml.safe_load(path.read_text()) for path in paths)
     assert {key for key in one if one[key] != other[key]} == {"run", "noise"}
-    assert issubclass(DecisionMemory, torch.nn.Module)

@@ -1,7 +1,12 @@
 """The ``data`` section of a preset: which pairs, in which direction, under which view."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
+
+import albumentations as A
+import yaml
+from jsonargparse import ArgumentError, ArgumentParser
 
 from atme.data.augment import Augmentation, TestView
 from atme.data.pairs import PairedImages
@@ -24,7 +29,11 @@ class DataOptions:
         test_view: what is tested of a picture, after resizing to ``test_size``: all of it, or its center,
             as large as a training crop.
         test_size: size that a picture is resized to for tests; null keeps it.
+        transforms: of albumentations, moving both halves of a training pair alike, before the crop.
+        source_transforms: of albumentations, changing the colors of a training pair's source alone.
         workers: processes that read ahead; 0 reads in the training process.
+        cache: keep decoded and resized training pictures in memory (``ram``) or in a file (``disk``).
+        cache_dir: folder of that file; it may be deleted at any time.
     """
 
     root: str = "earth"
@@ -37,9 +46,15 @@ class DataOptions:
     flip: bool = True
     test_view: Literal["whole", "center"] = "whole"
     test_size: int | tuple[int, int] | None = None
+    transforms: list[A.BasicTransform] = field(default_factory=list)
+    source_transforms: list[A.ImageOnlyTransform] = field(default_factory=list)
     workers: int = 1
+    cache: Literal["none", "ram", "disk"] = "none"
+    cache_dir: Path | None = None
 
     def __post_init__(self) -> None:
+        if self.cache == "disk" and self.cache_dir is None:
+            raise ValueError("data.cache_dir: cache disk needs a folder for its file; name one, or use ram")
         if self.workers < 0:
             raise ValueError(f"data.workers: {self.workers} is negative; 0 reads in the training process")
         if self.test_view == "center" and self.crop_size is None:
@@ -51,8 +66,14 @@ class DataOptions:
         Raises:
             ValueError: naming the file or folder that does not fit.
         """
-        augment = Augmentation(load_size=self.load_size, crop_size=self.crop_size, flip=self.flip)
-        return self._open(self.train_split, augment, seed=seed)
+        augment = Augmentation(
+            load_size=self.load_size,
+            crop_size=self.crop_size,
+            flip=self.flip,
+            transforms=self.transforms,
+            source_transforms=self.source_transforms,
+        )
+        return self._open(self.train_split, augment, seed=seed, cached=True)
 
     def open_test(self, split: str | None = None) -> PairedImages:
         """The pairs of a split, the test split by default, under the test view.
@@ -63,7 +84,43 @@ class DataOptions:
         crop = self.crop_size if self.test_view == "center" else None
         return self._open(split or self.test_split, TestView(load_size=self.test_size, crop_size=crop), seed=0)
 
-    def _open(self, split: str, augment: Augmentation | TestView, *, seed: int) -> PairedImages:
+    def open_fixed(self, *, whole: bool = False) -> PairedImages:
+        """The training pairs under one view: the center of each, as large as a training sample, or the whole.
+
+        Raises:
+            ValueError: naming the file or folder that does not fit.
+        """
+        crop = None if whole else self.crop_size
+        return self._open(self.train_split, TestView(load_size=self.load_size, crop_size=crop), seed=0)
+
+    def _open(self, split: str, augment: Augmentation | TestView, *, seed: int, cached: bool = False) -> PairedImages:
         return PairedImages(
-            self.root, split=split, direction=self.direction, layout=self.layout, augment=augment, seed=seed
+            self.root,
+            split=split,
+            direction=self.direction,
+            layout=self.layout,
+            augment=augment,
+            seed=seed,
+            cache=self.cache if cached else "none",
+            cache_dir=self.cache_dir,
         )
+
+
+def read_data_options(preset: Path | None, **changes: object) -> DataOptions:
+    """The data section of a preset, or the defaults without one.
+
+    Args:
+        preset: a YAML file; its other sections are not read.
+        changes: values set anew.
+
+    Raises:
+        ValueError: if it cannot be read, or a key or value does not fit.
+    """
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(DataOptions, "data")
+    try:
+        section = {} if preset is None else yaml.safe_load(preset.read_text())["data"]
+        options: DataOptions = parser.instantiate(parser.parse_object({"data": section | changes})).data
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ArgumentError) as error:
+        raise ValueError(f"{preset}: its data section cannot be read ({error}); see atme train --help") from error
+    return options

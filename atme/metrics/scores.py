@@ -4,7 +4,6 @@ All three compare images in [-1, 1]. PSNR and SSIM (Wang et al. 2004; Gaussian w
 a data range of 2. A mean over images is what is quoted.
 """
 
-import torch
 from torch import Tensor
 from torchmetrics.functional.image import (
     peak_signal_noise_ratio,

@@ -1,6 +1,7 @@
 """Noise schemes: what is corrupted, at what level, and what is remembered."""
 
+from atme.noise.diffusion import Diffusion
 from atme.noise.injection import Corrupted, Game, Identity, Injection, Judged, Sequence, Verdicts
 from atme.noise.memory import DecisionMemory
 
-__all__ = ["Corrupted", "DecisionMemory", "Game", "Identity", "Injection", "Judged", "Sequence", "Verdicts"]
+__all__ = ["Corrupted", "DecisionMemory", "Diffusion", "Game", "Identity", "Injection", "Judged", "Sequence", "Verdicts"]

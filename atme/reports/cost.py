@@ -54,7 +54,7 @@ class Rehearsal:
 
     def update(self, side: Side, loss: Tensor) -> None:
         """Run the backward pass alone."""
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
 
     def gather(self, verdicts: Verdicts) -> Verdicts:
         """There is but one process."""

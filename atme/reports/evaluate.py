@@ -5,15 +5,13 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from jsonargparse import ArgumentParser
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from atme.data import DataOptions
+from atme.data.options import read_data_options
 from atme.inference import Evaluation, Translator, evaluate
 from atme.metrics import UNITS
-from atme.run_folder import read_options
 
 
 def evaluate_run(
@@ -31,7 +29,7 @@ def evaluate_run(
         OSError: if the scores cannot be written.
     """
     translator = Translator.from_run(run, weights=weights, device=device, precision=precision)
-    data = read_data_options(run)
+    data = read_data_options(run / "options.yaml")
     test, train = data.open_test(split), data.open_test(data.train_split)
     progress = Console(stderr=True)
     quiet = not progress.is_terminal
@@ -44,18 +42,6 @@ def evaluate_run(
     _write(scored, run / "evaluation", split)
     Console().print(_table(scored, f"{run}, {split}: {len(test)} pairs, step {translator.source.step}"))
     return scored
-
-
-def read_data_options(run: Path) -> DataOptions:
-    """The data section of a run's options.
-
-    Raises:
-        ValueError: if it cannot be read.
-    """
-    parser = ArgumentParser(exit_on_error=False)
-    parser.add_class_arguments(DataOptions, "data")
-    options: DataOptions = parser.instantiate(parser.parse_object({"data": read_options(run)["data"]})).data
-    return options
 
 
 def _write(scored: Evaluation, folder: Path, split: str) -> None:

@@ -50,7 +50,7 @@ def train(options: Namespace, *, text: str) -> Outcome:
                 recorder.watch.lap("data")
                 with state.at(micro):
                     done = start.model.step(state, pair)
-                recorder.means.add(done.losses)
+                recorder.after_micro_batch(done)
             state.finish_step()
             recorder.watch.lap("step")
             recorder.after_step(done)

@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 from atme.data import DataOptions
 from atme.models import build
 from atme.training.rate import Rate
+from atme.training.tracking import HistoryOptions
 
 OptimizerMaker = Callable[[Iterable[Parameter]], Optimizer]
 
@@ -92,6 +93,7 @@ def parser(**settings: object) -> ArgumentParser:
     options.add_class_arguments(DataOptions, "data")
     build.add_arguments(options)
     options.add_class_arguments(TrainingOptions, "training")
+    options.add_class_arguments(HistoryOptions, "history")
     for side in ("generator", "discriminator"):
         options.add_argument(
             f"--optimizers.{side}",

@@ -16,6 +16,7 @@ from atme.training.log import Log, Means, Stopwatch
 from atme.training.progress import Display
 from atme.training.samples import Samples
 from atme.training.start import Start
+from atme.training.tracking import Tracker
 
 
 class Recorder:
@@ -40,6 +41,7 @@ class Recorder:
         self._logged = self._saved = self._state.step
         self._samples = Samples(start.model, train=start.train, test=start.test) if self._main else None
         self._display = Display(steps=self._steps, step=self._state.step, shown=self._main)
+        self._tracker = self._track() if start.tracked else None
         self.means, self.watch = Means(), Stopwatch()
 
     def __enter__(self) -> Self:
@@ -68,6 +70,9 @@ class Recorder:
         asked, step = self._start.options, self._state.step
         self._display.advance()
         epoch, into_epoch = divmod(step, self._steps_per_epoch)
+        if self._tracker and not into_epoch:
+            self._tracker.flush(epoch, ended=True)
+            self.watch.lap("history")
         if step % asked.log_every == 0:
             self._write_line()
         if into_epoch:
@@ -77,11 +82,20 @@ class Recorder:
         if epoch % asked.checkpoint_every == 0:
             self.save()
 
+    def after_micro_batch(self, done: Step) -> None:
+        """Take in what a micro-batch did."""
+        self.means.add(done.losses)
+        if self._tracker:
+            self._tracker.visit(done)
+
     def save(self) -> None:
         """Write a checkpoint of this step, unless there is one."""
         if self._saved == self._state.step:
             return
         self._write_line()
+        epoch, into_epoch = divmod(self._state.step, self._steps_per_epoch)
+        if self._tracker and into_epoch:
+            self._tracker.flush(epoch + 1, ended=False)
         if self._main:
             checkpoint.save(self._state, self._start.measured, self._start.run, keep=self._start.options.keep)
         self._saved = self._state.step
@@ -98,6 +112,16 @@ class Recorder:
         log = Log(self._start.run, step=self._state.step)
         log.text("options", text)
         return log
+
+    def _track(self) -> Tracker:
+        return Tracker(
+            self._start.run,
+            self._start.history,
+            tracked=self._start.tracked,
+            pairs=self._start.fixed,
+            model=self._start.model,
+            state=self._state,
+        )
 
     def _write_line(self) -> None:
         """One line of the log: means over the steps since the last one."""

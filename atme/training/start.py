@@ -13,7 +13,7 @@ from accelerate.utils import DistributedDataParallelKwargs
 from jsonargparse import Namespace
 from torch.optim import Optimizer
 
-from atme.data import Batches, PairedImages
+from atme.data import Batches, Pair, PairedImages
 from atme.models import Networks, TranslationModel
 from atme.models.build import Measured, build
 from atme.models.translation import Side
@@ -21,6 +21,7 @@ from atme.run_folder import checkpoints, read_options, read_state
 from atme.training import checkpoint
 from atme.training.options import TrainingOptions
 from atme.training.state import State
+from atme.training.tracking import HistoryOptions
 
 MAY_CHANGE = (
     *("config", "run.dir", "data.workers", "data.cache"),
@@ -46,6 +47,12 @@ class Start:
     """Of this process, from the next step to the end of the run."""
     workers: int
     """Processes that read ahead."""
+    history: HistoryOptions
+    """What is recorded of which images."""
+    tracked: tuple[int, ...]
+    """The indices of these images; none: nothing is recorded."""
+    fixed: PairedImages
+    """The training pairs under the view of the fixed recording."""
 
 
 def prepare(options: Namespace, *, text: str) -> Start:
@@ -91,6 +98,9 @@ def prepare(options: Namespace, *, text: str) -> Start:
         test=options.data.open_test(),
         batches=_batches(training, state, images=len(train)),
         workers=options.data.workers,
+        history=options.history,
+        tracked=_tracked(options.history, state, train),
+        fixed=options.data.open_fixed(),
     )
 
 
@@ -144,6 +154,22 @@ def _batches(training: TrainingOptions, state: State, *, images: int) -> Batches
         start_step=state.step,
         epochs=training.rate.total,
     )
+
+
+def _tracked(history: HistoryOptions, state: State, train: PairedImages) -> tuple[int, ...]:
+    tracked = history.draw(train, seed=state.seed)
+    if tracked and not _makes_maps(state, train[0]):
+        raise ValueError(
+            "history.images: the noise scheme makes no map W to record; use noise atme.DecisionMemory, "
+            "or set history.images to 0"
+        )
+    return tracked
+
+
+def _makes_maps(state: State, pair: Pair) -> bool:
+    with state.translating(averaged=False) as networks:
+        sample = Pair.collate([Pair(pair.source, None, None, pair.view, pair.name)])
+        return networks.scheme(sample.to(state.accelerator.device)).map is not None
 
 
 def _holds_anything(folder: Path) -> bool:

@@ -101,11 +101,15 @@ class State:
         return gathered
 
     @contextmanager
-    def translating(self) -> Iterator[Networks]:
-        """The networks as a translation uses them: evaluation mode, averaged weights, the run's precision."""
+    def translating(self, *, averaged: bool = True) -> Iterator[Networks]:
+        """The networks as a translation uses them: evaluation mode, averaged weights, the run's precision.
+
+        Args:
+            averaged: whether the averages of the weights are used, where there are any.
+        """
         modules = [getattr(self.bare, name) for name in NAMES]
         with ExitStack() as stack:
-            for name, average in self.averages.items():
+            for name, average in self.averages.items() if averaged else ():
                 stack.enter_context(average.swapped_in(getattr(self.bare, name)))
             stack.enter_context(torch.no_grad())
             stack.enter_context(self.accelerator.autocast())

@@ -1,0 +1,91 @@
+"""Check a dataset before hours of training go into it: every file decoded, every pair measured."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from atme.data.faults import COLORS, Fault, in_order, judge
+from atme.data.inspection import Inspection, inspect_all
+from atme.data.manifest import Manifest, changed_files, missing_files, read_manifest
+from atme.data.presence import set_aside_folder
+from atme.data.scan import Entry, scan
+
+Track = Callable[[Iterable[Inspection], int], Iterable[Inspection]]
+"""Shows how many of so many inspections have passed."""
+
+
+@dataclass(frozen=True)
+class SplitSummary:
+    """One split in numbers."""
+
+    name: str
+    pairs: int
+    sizes: dict[str, int]
+    """Pairs of each size of a half ("256×256"), the commonest first."""
+    channels: dict[str, int]
+    """Pairs of each "RGB | gray" (A | B), the commonest first."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a check found."""
+
+    root: Path
+    splits: tuple[SplitSummary, ...]
+    faults: tuple[Fault, ...]
+    has_manifest: bool
+    """Whether the files could be compared with what they were when the dataset was made."""
+
+    @property
+    def pairs(self) -> dict[str, int]:
+        """Number of pairs in each split."""
+        return {split.name: split.pairs for split in self.splits}
+
+
+def untracked(inspections: Iterable[Inspection], total: int) -> Iterable[Inspection]:
+    """Shows nothing."""
+    return inspections
+
+
+def check_folder(root: Path, *, workers: int, track: Track = untracked) -> Report:
+    """Checks the dataset in `root`, in any layout.
+
+    Args:
+        root: The folder with the splits, or with the pairs themselves.
+        workers: Pairs decoded at a time.
+        track: Progress.
+
+    Raises:
+        ValueError: No such folder, no images in it, or a manifest that cannot be read.
+    """
+    splits = scan(root)
+    pairs = [entry for entries in splits.values() for entry in entries]
+    inspections = list(track(inspect_all(pairs, workers=workers), len(pairs)))
+    manifest = read_manifest(root)
+    faults = judge(inspections) + ([] if manifest is None else list(_departures(root, manifest, pairs)))
+    return Report(
+        root=root,
+        splits=tuple(_summary(split, inspections) for split in splits),
+        faults=tuple(in_order(faults)),
+        has_manifest=manifest is not None,
+    )
+
+
+def _departures(root: Path, manifest: Manifest, pairs: list[Entry]) -> Iterator[Fault]:
+    """Files that are no longer what the manifest says, except those that an earlier check set aside."""
+    owners = {path.relative_to(root).as_posix(): entry for entry in pairs for path in entry.paths}
+    for name in changed_files(root, manifest, names=list(owners)):
+        yield Fault("changed", owners[name], "its bytes are not those that the manifest vouches for")
+    for name in missing_files(root, manifest):
+        if name not in owners and not (set_aside_folder(root) / name).is_file():
+            split, _, rest = name.rpartition("/")
+            yield Fault("missing", Entry(split, rest, ()), "the manifest lists it")
+
+
+def _summary(split: str, inspections: list[Inspection]) -> SplitSummary:
+    own = [inspection for inspection in inspections if inspection.entry.split == split]
+    halves = [inspection.halves for inspection in own if inspection.halves is not None]
+    sizes = Counter(f"{a.size[1]}×{a.size[0]}" for a, _ in halves)
+    channels = Counter(f"{COLORS[a.channels]} | {COLORS[b.channels]}" for a, b in halves)
+    return SplitSummary(split, len(own), dict(sizes.most_common()), dict(channels.most_common()))

@@ -1,0 +1,148 @@
+"""What a check found, for the eye: a table in the terminal, and a page with pictures of what is suspicious.
+
+The page stands alone: pictures are inside it, and it needs neither network nor script.
+"""
+
+from base64 import b64encode
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from numpy.typing import NDArray
+from rich.markup import escape
+from rich.table import Table
+
+from atme.data.check import Report
+from atme.data.faults import MEANING, Fault, Kind
+from atme.data.inspection import read_halves
+from atme.data.scan import Entry
+from atme.data.similarity import as_color
+from atme.images import Pixels, read_image
+
+_CARDS = 48  # faults of one kind that are shown with pictures; the rest are listed by name
+_HEIGHT = 144  # pixels of a thumbnail
+_EXAMPLES = 3  # faults of one kind that the table names
+
+
+@dataclass(frozen=True)
+class _Picture:
+    caption: str
+    uri: str | None
+    """None: it cannot be read."""
+    width: int
+
+
+@dataclass(frozen=True)
+class _Card:
+    name: str
+    detail: str
+    pictures: list[_Picture]
+
+
+def split_table(report: Report) -> Table:
+    """The splits in numbers."""
+    table = Table(title=str(report.root), title_justify="left")
+    for column in ("Split", "Pairs", "Size of a half", "A | B"):
+        table.add_column(column, justify="right" if column == "Pairs" else "left")
+    for split in report.splits:
+        table.add_row(split.name, f"{split.pairs:,}", _said(split.sizes), _said(split.channels))
+    return table
+
+
+def fault_table(report: Report) -> Table:
+    """The faults by kind, with the first few of each."""
+    table = Table(title="Suspicious", title_justify="left")
+    table.add_column("Fault")
+    table.add_column("Pairs", justify="right")
+    table.add_column("First ones", overflow="fold")
+    for kind, faults in _by_kind(report).items():
+        first = [f"{_name(fault.entry)}: {fault.detail}" for fault in faults[:_EXAMPLES]]
+        more = [f"… and {len(faults) - _EXAMPLES:,} more"] if len(faults) > _EXAMPLES else []
+        table.add_row(kind, f"{len(faults):,}", escape("\n".join(first + more)))
+    return table
+
+
+def write_page(report: Report, path: Path) -> None:
+    """Writes the page, a single HTML file.
+
+    Raises:
+        OSError: `path` cannot be written.
+    """
+    environment = Environment(
+        loader=PackageLoader("atme.data"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    sections = [
+        {
+            "kind": kind,
+            "meaning": MEANING[kind],
+            "count": len(faults),
+            "cards": [_card(fault) for fault in faults[:_CARDS]],
+            "more": [(_name(fault.entry), fault.detail) for fault in faults[_CARDS:]],
+        }
+        for kind, faults in _by_kind(report).items()
+    ]
+    splits = [(s.name, s.pairs, _said(s.sizes), _said(s.channels)) for s in report.splits]
+    page = environment.get_template("check.html").render(report=report, splits=splits, sections=sections)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page, encoding="utf-8")
+
+
+def _by_kind(report: Report) -> dict[Kind, list[Fault]]:
+    kinds: dict[Kind, list[Fault]] = defaultdict(list)
+    for fault in report.faults:
+        kinds[fault.kind].append(fault)
+    return dict(kinds)
+
+
+def _name(entry: Entry) -> str:
+    return "/".join(part for part in (entry.split, entry.name) if part)
+
+
+def _said(counts: dict[str, int]) -> str:
+    """ "256×256", or "256×256 (400), 512×512 (3) and 2 others"."""
+    if len(counts) <= 1:
+        return "".join(counts)
+    first = list(Counter(counts).most_common(_EXAMPLES))
+    others = f" and {len(counts) - len(first)} others" if len(counts) > len(first) else ""
+    return ", ".join(f"{value} ({count:,})" for value, count in first) + others
+
+
+def _card(fault: Fault) -> _Card:
+    pictures = [_thumbnail(path, path.name) for path in fault.entry.paths]
+    if fault.other is not None:
+        other = "/".join((fault.other.split, ""))
+        pictures += [_thumbnail(path, f"{other}{path.name}") for path in fault.other.paths]
+    if fault.shift is not None:
+        pictures.append(_overlay(*read_halves(fault.entry.paths)))
+    return _Card(_name(fault.entry), fault.detail, pictures)
+
+
+def _thumbnail(path: Path, caption: str) -> _Picture:
+    try:
+        return _picture(as_color(read_image(path)), caption)
+    except ValueError:  # it is on the page because it cannot be read
+        return _Picture(caption, uri=None, width=_HEIGHT)
+
+
+def _overlay(a: Pixels, b: Pixels) -> _Picture:
+    """The edges of A in red over those of B in cyan: white where both lie on each other."""
+    red, cyan = _edges(a), _edges(b)
+    return _picture(np.dstack([red, cyan, cyan]), "edges: A red, B cyan, both white", height=2 * _HEIGHT)
+
+
+def _edges(image: Pixels) -> NDArray[np.uint8]:
+    gray = cv2.cvtColor(as_color(image), cv2.COLOR_RGB2GRAY).astype(np.float32)
+    strength = cv2.magnitude(cv2.Sobel(gray, cv2.CV_32F, 1, 0), cv2.Sobel(gray, cv2.CV_32F, 0, 1))
+    bright = max(float(np.percentile(strength, 98)), 1.0)
+    return np.asarray(np.clip(255 * strength / bright, 0, 255), np.uint8)
+
+
+def _picture(color: NDArray[np.uint8], caption: str, *, height: int = _HEIGHT) -> _Picture:
+    scale = height / color.shape[0]
+    size = max(1, round(color.shape[1] * scale)), height
+    small = cv2.resize(color, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST)
+    _, encoded = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
+    return _Picture(caption, f"data:image/jpeg;base64,{b64encode(encoded.tobytes()).decode()}", size[0])

@@ -1,0 +1,107 @@
+"""One pair, decoded and measured: what a check needs to know of it, in a few hundred bytes."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from atme.data.alignment import shift_of
+from atme.data.scan import Entry
+from atme.data.similarity import Look, look_of
+from atme.images import Pixels, read_image
+
+BLANK = 2.0
+"""Of 255: a picture whose every channel spreads less (standard deviation) shows nothing."""
+
+
+@dataclass(frozen=True)
+class Half:
+    """One picture of a pair."""
+
+    size: tuple[int, int]
+    """(height, width) in pixels."""
+    channels: int
+    """1 (gray), 3 (RGB) or 4 (RGBA)."""
+    bits: int
+    """Per value: 8 or 16."""
+    blank: bool
+    digest: bytes
+    """Equal if and only if all pixels are."""
+    look: Look
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A pair and what was found in its files."""
+
+    entry: Entry
+    error: str | None = None
+    """Why it cannot be read as a pair; then there are no halves."""
+    halves: tuple[Half, Half] | None = None
+    """A and B."""
+    shift: tuple[int, int] | None = None
+    """(right, down) in pixels by which B lies beside A; None: not at all, or not to be told."""
+
+
+def inspect_all(pairs: Iterable[Entry], *, workers: int) -> Iterator[Inspection]:
+    """The inspections of all pairs in their order, `workers` at a time.
+
+    Threads do: decoding and most of the arithmetic release the interpreter, and nothing has to be copied.
+    """
+    with ThreadPoolExecutor(workers) as pool:
+        yield from pool.map(inspect, pairs)
+
+
+def inspect(entry: Entry) -> Inspection:
+    """Decodes a pair and measures it; whatever is wrong with its files ends up in `error`."""
+    if entry.trouble is not None:
+        return Inspection(entry, error=entry.trouble)
+    try:
+        a, b = read_halves(entry.paths)
+    except ValueError as error:
+        return Inspection(entry, error=_without_path(str(error), entry.paths))
+    halves = _half(a), _half(b)
+    comparable = not any(half.blank for half in halves) and halves[0].digest != halves[1].digest
+    return Inspection(entry, halves=halves, shift=shift_of(a, b) if comparable else None)
+
+
+def read_halves(paths: tuple[Path, ...]) -> tuple[Pixels, Pixels]:
+    """A and B of a pair, from one file or two.
+
+    Raises:
+        ValueError: A file is no image or broken, an A|B image has an odd width, or the halves differ in size.
+    """
+    images = [read_image(path) for path in paths]
+    if len(images) == 1:
+        width = images[0].shape[1]
+        if width % 2:
+            raise ValueError(f"{paths[0]}: its width of {width} pixels is odd, so it is no A|B pair")
+        return images[0][:, : width // 2], images[0][:, width // 2 :]
+    a, b = images
+    if a.shape[:2] != b.shape[:2]:
+        sizes = " and ".join(f"{image.shape[1]}×{image.shape[0]}" for image in images)
+        raise ValueError(f"{paths[0]}: its halves differ in size: {sizes}")
+    return a, b
+
+
+def _half(picture: Pixels) -> Half:
+    _, spread = cv2.meanStdDev(picture)  # 28 times as fast as numpy's
+    return Half(
+        size=picture.shape[:2],
+        channels=picture.shape[2],
+        bits=8 * picture.dtype.itemsize,
+        blank=bool(spread.max() * 255 < BLANK * np.iinfo(picture.dtype).max),
+        digest=hashlib.sha1(np.ascontiguousarray(picture).tobytes(), usedforsecurity=False).digest(),
+        look=look_of(picture),
+    )
+
+
+def _without_path(message: str, paths: tuple[Path, ...]) -> str:
+    """The message of a reader without the path in front: the report names the file already."""
+    for path in paths:
+        message = message.removeprefix(f"{path}: ")
+    return message.partition(";")[0]

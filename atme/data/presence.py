@@ -1,0 +1,51 @@
+"""What is already here of a dataset, told from names and sizes alone, so that a list of all comes at once."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from atme.data.folders import hidden_beside
+from atme.data.manifest import missing_files, read_manifest
+
+SET_ASIDE = ".set_aside"
+"""Ending of the folder beside a dataset's own that holds the files which a check moved away."""
+
+
+@dataclass(frozen=True)
+class Presence:
+    """What is here of a dataset."""
+
+    state: Literal["absent", "arriving", "complete", "damaged", "unknown"]
+    words: str
+    """For a person."""
+
+
+def presence(folder: Path) -> Presence:
+    """What is here of the dataset whose own folder is `folder`."""
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return _arriving(folder)
+    try:
+        manifest = read_manifest(folder)
+    except ValueError as error:
+        return Presence("damaged", f"here, but {error}")
+    if manifest is None:
+        return Presence("unknown", "here, made by hand (without a manifest)")
+    missing = missing_files(folder, manifest)
+    aside = [name for name in missing if (set_aside_folder(folder) / name).is_file()]
+    if len(missing) > len(aside):
+        count = len(missing) - len(aside)
+        return Presence("damaged", f"here, but {count:,} of {len(manifest.files):,} files are missing or cut")
+    return Presence("complete", "here, complete" + (f", {len(aside):,} files set aside" if aside else ""))
+
+
+def set_aside_folder(folder: Path) -> Path:
+    """Where the files of `folder` go that a check moves away: beside it, so that nothing reads them."""
+    return folder.with_name(folder.name + SET_ASIDE)
+
+
+def _arriving(folder: Path) -> Presence:
+    hidden = hidden_beside(folder)
+    sizes = [path.stat().st_size for path in hidden.glob("*") if path.name != "lock" and path.is_file()]
+    if not sum(sizes):
+        return Presence("absent", "not here")
+    return Presence("arriving", f"not here; {sum(sizes) / 1e6:,.1f} MB of its archive have arrived")

@@ -1,0 +1,260 @@
+"""What ``atme data`` does: one function a verb; the parameters are the command line's.
+
+Each returns the exit code of the command: 0, or 1 where a check found something. What the user can set right
+is raised as ValueError with culprit and remedy. Heavy modules are imported where they are needed, so that
+listing and fetching never load torch.
+"""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from atme.data.check import Report
+
+DONE, SUSPICIOUS = 0, 1
+
+
+def list_datasets(name: str | None = None) -> int:
+    """List the datasets that are known, or all that is known of one, and what of it is here.
+
+    Args:
+        name: a dataset's name; all of them are listed without it.
+    """
+    from rich.console import Console
+
+    from atme.data.listing import details, overview
+    from atme.data.recipes import find_recipe, read_recipe, recipe_paths
+
+    if name is not None:
+        Console().print(details(find_recipe(name)))
+    else:
+        Console().print(overview([read_recipe(path) for path in recipe_paths().values()]))
+    return DONE
+
+
+def fetch(name: str, *, root: Path | None = None, attempts: int = 6, stall: float = 30.0) -> int:
+    """Fetch a dataset by its name; what was interrupted goes on where it ended.
+
+    Args:
+        name: one of those that "atme data list" shows.
+        root: the folder to put it into; by default the one of its recipe, where a run finds it by name.
+        attempts: failures in a row after which an address is left for the next one.
+        stall: seconds without a byte after which a connection is taken for dead.
+    """
+    from atme.data.download import Patience
+    from atme.data.fetch import fetch_recipe
+    from atme.data.listing import said
+    from atme.data.presence import presence
+    from atme.data.progress import watched
+    from atme.data.recipes import find_recipe
+
+    recipe = find_recipe(name)
+    folder = recipe.root if root is None else root / recipe.name
+    if presence(folder).state == "complete":
+        print(f"{name}: {presence(folder).words} in {folder}")
+        return DONE
+    with watched() as watch:
+        fetched = fetch_recipe(recipe, folder, patience=Patience(stall=stall, attempts=attempts), watch=watch)
+    print(f"{name}: {said(fetched.splits)} pairs in {folder}")
+    if fetched.recorded:
+        print(
+            f"{name}: nobody published a checksum; that of this archive, SHA-256 {fetched.archive.sha256}, "
+            f"is recorded in {folder.parent / 'checksums.json'} and later fetches must match it"
+        )
+    return DONE
+
+
+def pair(
+    a: Path,
+    b: Path,
+    out: Path,
+    *,
+    by: str = "name",
+    split: str = "train",
+    layout: Literal["two_folders", "side_by_side"] = "two_folders",
+    workers: int = 0,
+) -> int:
+    """Make a dataset of two folders of pictures that belong together.
+
+    Args:
+        a: folder of the A halves, the sources by default.
+        b: folder of the B halves.
+        out: the dataset's folder, which must not exist yet.
+        by: how partners are found: name (the whole file name is the same), stem (the same but for the
+            ending), or two patterns such as "{}_A,{}_B".
+        split: the split to write.
+        layout: two_folders copies the files as they are; side_by_side writes A|B pictures as PNG.
+        workers: pairs written at a time; 0: one a core.
+    """
+    from atme.data.pairing import listed, match, write_pairs
+    from atme.data.progress import counted
+
+    matches = match(a, b, by=by)
+    write_pairs(
+        matches.pairs,
+        out,
+        split=split,
+        layout=layout,
+        workers=_workers(workers),
+        track=lambda done: counted(done, total=len(matches.pairs), doing="pairing"),
+    )
+    print(f"{out}: {len(matches.pairs):,} pairs in {split}")
+    if matches.alone:
+        print(f"left out, without a partner: {listed(matches.alone)}")
+    return DONE
+
+
+def split(
+    source: Path,
+    out: Path,
+    *,
+    val: float = 0.1,
+    test: float = 0.1,
+    group: str | None = None,
+    seed: int = 0,
+    workers: int = 0,
+) -> int:
+    """Divide the pairs of a folder at random into train, val and test; the files are copied.
+
+    Args:
+        source: a folder of pairs that is not divided yet.
+        out: the divided dataset's folder, which must not exist yet.
+        val: pairs for validation: below 1 a share of all, else a count.
+        test: pairs for the test, likewise; train gets what is left.
+        group: a regular expression with one group in parentheses; pairs in whose names it finds the same text
+            stay together, such as "^(x[0-9]+)_" for the tiles of one column.
+        seed: of the draw; the same seed and names give the same splits.
+        workers: files copied at a time; 0: one a core.
+    """
+    from atme.data.listing import said
+    from atme.data.progress import counted
+    from atme.data.splitting import divide, only_split, wanted, write_splits
+
+    pairs = only_split(source)
+    amounts = {
+        "val": wanted(val, len(pairs), option="--val"),
+        "test": wanted(test, len(pairs), option="--test"),
+    }
+    splits = divide(pairs, **amounts, group=group, seed=seed)
+    write_splits(
+        splits,
+        out,
+        workers=_workers(workers),
+        track=lambda done: counted(done, total=len(pairs), doing="copying"),
+    )
+    print(f"{out}: {said({name: len(found) for name, found in splits.items()})} pairs")
+    return DONE
+
+
+def cityscapes(photographs: Path, labels: Path, out: Path, *, workers: int = 0) -> int:
+    """Make the Cityscapes pairs from the two zips of its site.
+
+    Args:
+        photographs: leftImg8bit_trainvaltest.zip.
+        labels: gtFine_trainvaltest.zip.
+        out: the dataset's folder, such as datasets/cityscapes; it must not exist yet.
+        workers: pairs made at a time; 0: one a core.
+    """
+    from atme.data.cityscapes import COUNTS, make_pairs
+    from atme.data.listing import said
+    from atme.data.progress import counted
+
+    make_pairs(
+        photographs,
+        labels,
+        out,
+        workers=_workers(workers),
+        track=lambda made, total: counted(made, total=total, doing="pairing"),
+    )
+    print(f"{out}: {said(COUNTS)} pairs")
+    return DONE
+
+
+def preview(
+    folder: str,
+    *,
+    preset: Path | None = None,
+    output: Path = Path("preview.png"),
+    pairs: int = 4,
+    views: int = 3,
+) -> int:
+    """Draw what training will see of a dataset: whole pairs, and some of the views that are drawn of them.
+
+    Args:
+        folder: a folder of pairs in any layout, or a dataset's name.
+        preset: a YAML file whose data section says how views are drawn; the defaults without it.
+        output: the picture that is written.
+        pairs: how many pairs are shown.
+        views: how many views of each.
+    """
+    from atme.data.options import read_data_options
+    from atme.data.preview import draw_preview
+    from atme.images import write_image
+
+    write_image(output, draw_preview(read_data_options(preset, root=folder), pairs=pairs, views=views))
+    print(f"{output}: {pairs} pairs, {views} views of each")
+    return DONE
+
+
+def check(folder: str, *, fix: bool = False, undo: bool = False, page: Path | None = None, workers: int = 0) -> int:
+    """Check a dataset: every file decoded, measured and compared; exit code 1 if something is wrong.
+
+    Args:
+        folder: a folder of pairs in any layout, or a dataset's name.
+        fix: move the files of suspicious pairs aside, into FOLDER.set_aside; nothing is deleted.
+        undo: move everything back that was set aside, and check nothing.
+        page: write an HTML page with pictures of all that is suspicious.
+        workers: pairs decoded at a time; 0: one a core.
+    """
+    from atme.data.check import check_folder
+    from atme.data.check_page import write_page
+    from atme.data.progress import counted
+    from atme.data.quarantine import put_back
+    from atme.data.recipes import find_root
+
+    root = find_root(folder)
+    if undo:
+        print(f"{root}: {len(put_back(root)):,} files are back")
+        return DONE
+    report = check_folder(
+        root,
+        workers=_workers(workers),
+        track=lambda inspections, total: counted(inspections, total=total, doing="checking"),
+    )
+    _show(report)
+    if page is not None:
+        write_page(report, page)
+        print(f"page: {page}")
+    if fix and report.faults:
+        _set_aside(report)
+    return SUSPICIOUS if report.faults else DONE
+
+
+def _show(report: "Report") -> None:
+    from rich.console import Console
+
+    from atme.data.check_page import fault_table, split_table
+
+    console = Console()
+    console.print(split_table(report))
+    if report.faults:
+        console.print(fault_table(report))
+    else:
+        print("nothing suspicious")
+
+
+def _set_aside(report: "Report") -> None:
+    from atme.data.presence import set_aside_folder
+    from atme.data.quarantine import LOG, set_aside
+
+    moved = set_aside(report.root, report.faults, pairs=report.pairs)
+    folder = set_aside_folder(report.root)
+    print(f"{len(moved):,} files moved to {folder}, as {LOG} there tells")
+    print(f"to move them back: atme data check {report.root} --undo true")
+
+
+def _workers(workers: int) -> int:
+    if workers < 0:
+        raise ValueError(f"--workers {workers}: write how many work at a time, or 0 for one a core")
+    return workers or os.cpu_count() or 1

@@ -1,0 +1,270 @@
+"""A file arrives whole, or what arrived of it is kept and continued, or one clear line says why not."""
+
+import errno
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from local_mirror import Answer, Mirror, local_mirror
+
+from atme.data import part
+from atme.data.download import DownloadError, Expected, Patience, download
+from atme.data.part import DiskError, part_on_disk
+
+CONTENT = os.urandom(50_000)
+
+
+@pytest.fixture
+def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
+    monkeypatch.setenv("no_proxy", "*")
+    with local_mirror() as mirror:
+        yield mirror
+
+
+def patient(attempts: int = 3) -> Patience:
+    return Patience(stall=0.3, attempts=attempts, sleep=lambda _: None)
+
+
+def is_whole(path: Path) -> bool:
+    return path.read_bytes() == CONTENT and [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_whole(mirror: Mirror, tmp_path: Path) -> None:
+    seen: list[tuple[int, int | None]] = []
+    url = mirror.serve("/file", Answer(CONTENT))
+    arrived = download(url, tmp_path / "file", patience=patient(), report=lambda *at: seen.append(at))
+    assert is_whole(tmp_path / "file")
+    assert (arrived.size, arrived.sha256) == (len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
+    assert seen[-1] == (len(CONTENT), len(CONTENT))
+    assert seen == sorted(seen)
+
+
+@pytest.mark.parametrize("tag", ['"one"', None], ids=["ETag", "Last-Modified"])
+def test_cut_is_resumed_where_it_was_cut(mirror: Mirror, tmp_path: Path, tag: str | None) -> None:
+    version = {"tag": tag, "date": "Fri, 01 Mar 2024 00:00:00 GMT"}
+    url = mirror.serve("/file", Answer(CONTENT, cut=20_000, **version), Answer(CONTENT, **version))
+    arrived = download(url, tmp_path / "file", patience=patient())
+    assert is_whole(tmp_path / "file")
+    assert arrived.sha256 == hashlib.sha256(CONTENT).hexdigest()
+    assert mirror.asked == [("/file", None), ("/file", "bytes=20000-")]
+
+
+@given(cuts=st.lists(st.integers(0, len(CONTENT)), min_size=1, max_size=5))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_cuts(mirror: Mirror, tmp_path_factory: pytest.TempPathFactory, cuts: list[int]) -> None:
+    folder = tmp_path_factory.mktemp("cuts")
+    url = mirror.serve("/file", *(Answer(CONTENT, cut=cut) for cut in cuts), Answer(CONTENT))
+    arrived = download(url, folder / "file", patience=patient(attempts=9))
+    assert is_whole(folder / "file")
+    assert arrived.sha256 == hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("forgetful", "asked"),
+    [
+        (Answer(CONTENT, ranges=False), "bytes=20000-"),
+        (Answer(CONTENT, tag=None), None),
+        (Answer(CONTENT, tag='W/"one"'), None),
+    ],
+    ids=["no ranges", "no version", "weak ETag"],
+)
+def test_starts_over_where_resuming_is_not_safe(
+    mirror: Mirror, tmp_path: Path, forgetful: Answer, asked: str | None
+) -> None:
+    cut = Answer(CONTENT, cut=20_000, tag=forgetful.tag)
+    url = mirror.serve("/file", cut, forgetful)
+    download(url, tmp_path / "file", patience=patient())
+    assert is_whole(tmp_path / "file")
+    assert mirror.asked == [("/file", None), ("/file", asked)]
+
+
+def test_a_changed_file_is_not_mixed_with_its_older_part(mirror: Mirror, tmp_path: Path) -> None:
+    url = mirror.serve("/file", Answer(b"x" * 50_000, cut=20_000, tag='"old"'), Answer(CONTENT, tag='"new"'))
+    download(url, tmp_path / "file", patience=patient())
+    assert is_whole(tmp_path / "file")
+
+
+def test_a_part_is_kept_and_continued_by_a_later_call(mirror: Mirror, tmp_path: Path) -> None:
+    url = mirror.serve("/file", Answer(CONTENT, cut=20_000))
+    with pytest.raises(DownloadError, match="cut after 20,000 of 50,000 bytes, 2 times in a row"):
+        download(url, tmp_path / "file", patience=patient(attempts=2))
+    assert part_on_disk(tmp_path / "file") == (20_000, 50_000)
+    mirror.serve("/file", Answer(CONTENT))
+    arrived = download(url, tmp_path / "file", patience=patient())
+    assert mirror.asked[-1] == ("/file", "bytes=20000-")
+    assert arrived.sha256 == hashlib.sha256(CONTENT).hexdigest()
+
+
+def test_a_part_from_another_address_is_not_continued(mirror: Mirror, tmp_path: Path) -> None:
+    first = mirror.serve("/first", Answer(b"x" * 50_000, cut=20_000))
+    with pytest.raises(DownloadError):
+        download(first, tmp_path / "file", patience=patient(attempts=1))
+    download(mirror.serve("/second", Answer(CONTENT)), tmp_path / "file", patience=patient())
+    assert is_whole(tmp_path / "file")
+
+
+def test_a_part_that_is_already_whole_asks_nothing(mirror: Mirror, tmp_path: Path) -> None:
+    url = mirror.serve("/file", Answer(CONTENT, cut=20_000))
+    with pytest.raises(DownloadError):
+        download(url, tmp_path / "file", patience=patient(attempts=1))
+    with open(tmp_path / "file.part", "ab") as file:  # as if killed between the last byte and the renaming
+        file.write(CONTENT[20_000:])
+    asked = len(mirror.asked)
+    arrived = download(url, tmp_path / "file", patience=patient())
+    assert len(mirror.asked) == asked
+    assert arrived.sha256 == hashlib.sha256(CONTENT).hexdigest()
+
+
+def test_a_part_longer_than_the_file_starts_over(mirror: Mirror, tmp_path: Path) -> None:
+    url = mirror.serve("/file", Answer(CONTENT, cut=20_000))
+    with pytest.raises(DownloadError):
+        download(url, tmp_path / "file", patience=patient(attempts=1))
+    with open(tmp_path / "file.part", "ab") as file:
+        file.write(b"x" * 40_000)
+    mirror.serve("/file", Answer(CONTENT))
+    download(url, tmp_path / "file", patience=patient())
+    assert is_whole(tmp_path / "file")
+
+
+def test_a_server_that_continues_elsewhere_is_not_believed(mirror: Mirror, tmp_path: Path) -> None:
+    url = mirror.serve("/file", Answer(CONTENT, cut=20_000), Answer(CONTENT, lie=7), Answer(CONTENT))
+    download(url, tmp_path / "file", patience=patient())
+    assert is_whole(tmp_path / "file")
+    assert [asked for _, asked in mirror.asked] == [None, "bytes=20000-", None]
+
+
+def test_stalled(mirror: Mirror, tmp_path: Path) -> None:
+    stalled = Answer(CONTENT, cut=20_000, stall=True)
+    url = mirror.serve("/file", stalled, Answer(CONTENT))
+    download(url, tmp_path / "file", patience=patient())
+    assert is_whole(tmp_path / "file")
+    assert mirror.asked[-1] == ("/file", "bytes=20000-")
+
+
+def test_stalled_for_ever(mirror: Mirror, tmp_path: Path) -> None:
+    url = mirror.serve("/file", Answer(CONTENT, cut=0, stall=True))
+    with pytest.raises(DownloadError, match="no byte arrived in time, 2 times in a row"):
+        download(url, tmp_path / "file", patience=patient(attempts=2))
+
+
+def test_waits_double_and_are_bounded(mirror: Mirror, tmp_path: Path) -> None:
+    waits: list[float] = []
+    url = mirror.serve("/file", Answer(status=503))
+    with pytest.raises(DownloadError, match="503"):
+        download(url, tmp_path / "file", patience=Patience(attempts=9, sleep=waits.append))
+    assert waits == [1, 2, 4, 8, 16, 32, 60, 60]
+
+
+def test_attempts_count_only_while_nothing_new_arrives(mirror: Mirror, tmp_path: Path) -> None:
+    cuts = [Answer(CONTENT, cut=cut) for cut in range(5_000, 50_000, 5_000)]
+    url = mirror.serve("/file", *cuts, Answer(CONTENT))
+    download(url, tmp_path / "file", patience=patient(attempts=2))
+    assert is_whole(tmp_path / "file")
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410])
+def test_what_will_not_pass_is_not_repeated(mirror: Mirror, tmp_path: Path, status: int) -> None:
+    url = mirror.serve("/file", Answer(status=status))
+    with pytest.raises(DownloadError, match=str(status)):
+        download(url, tmp_path / "file", patience=patient())
+    assert len(mirror.asked) == 1
+
+
+def test_nobody_listens(tmp_path: Path) -> None:
+    with local_mirror() as closed:
+        url = closed.serve("/file", Answer(CONTENT))
+    with pytest.raises(DownloadError, match="refused, 2 times in a row"):
+        download(url, tmp_path / "file", patience=patient(attempts=2))
+
+
+def test_another_length_is_refused_before_it_streams(mirror: Mirror, tmp_path: Path) -> None:
+    url = mirror.serve("/file", Answer(CONTENT))
+    with pytest.raises(DownloadError, match="offers 50,000 bytes where 50,001 are expected"):
+        download(url, tmp_path / "file", expected=Expected(size=50_001), patience=patient())
+    assert part_on_disk(tmp_path / "file")[0] == 0
+
+
+def test_an_answer_without_end_is_refused(mirror: Mirror, tmp_path: Path) -> None:
+    url = mirror.serve("/file", Answer(CONTENT, length=False))
+    with pytest.raises(DownloadError, match="more than the 10,000 bytes expected"):
+        download(url, tmp_path / "file", expected=Expected(most=10_000), patience=patient())
+    download(url, tmp_path / "file", expected=Expected(most=50_000), patience=patient())
+    assert is_whole(tmp_path / "file")
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://host/file", "facades.tar.gz"])
+def test_only_web_addresses(tmp_path: Path, url: str) -> None:
+    with pytest.raises(ValueError, match="not a web address"):
+        download(url, tmp_path / "file")
+
+
+def test_a_full_disk_is_no_fault_of_the_server(
+    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = mirror.serve("/file", Answer(CONTENT))
+    monkeypatch.setattr(part, "open", _opens_full_disk, raising=False)
+    with pytest.raises(DiskError, match=r"file\.part: No space left on device; make room"):
+        download(url, tmp_path / "file", patience=patient())
+    assert len(mirror.asked) == 1
+    monkeypatch.undo()
+    monkeypatch.setenv("no_proxy", "*")
+    download(url, tmp_path / "file", patience=patient())
+    assert mirror.asked[-1] == ("/file", "bytes=30000-")
+    assert is_whole(tmp_path / "file")
+
+
+class _FullDisk:
+    """A file on a disk with room for 30,000 bytes."""
+
+    def __init__(self, file: object) -> None:
+        self._file = file
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._file, name)
+
+    def write(self, content: bytes) -> int:
+        room = 30_000 - self._file.tell()  # type: ignore[attr-defined]
+        if room == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return self._file.write(content[:room])  # type: ignore[attr-defined,no-any-return]
+
+
+def _opens_full_disk(path: Path, mode: str, **options: object) -> object:
+    file = open(path, mode, **options)  # type: ignore[call-overload]  # noqa: SIM115
+    return _FullDisk(file) if "a" in mode else file
+
+
+CAN_MOUNT = (
+    shutil.which("unshare") is not None
+    and subprocess.run(
+        ["unshare", "-rm", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False
+    ).returncode
+    == 0
+)
+
+
+@pytest.mark.skipif(not CAN_MOUNT, reason="this system lets no user mount a small disk; the test above runs")
+def test_a_real_disk_that_is_full(mirror: Mirror, tmp_path: Path) -> None:
+    url = mirror.serve("/file", Answer(CONTENT))
+    script = (
+        "import pathlib, sys; from atme.data.download import download\n"
+        "try: download(sys.argv[1], pathlib.Path(sys.argv[2], 'file'))\n"
+        "except ValueError as error: sys.exit(str(error))"
+    )
+    small_disk = f'mount -t tmpfs -o size=32k none {tmp_path} && exec "$@"'
+    run = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", small_disk, "sh", sys.executable, "-c", script, url, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert "No space left on device; make room" in run.stderr
+    assert "Traceback" not in run.stderr

@@ -1,0 +1,184 @@
+"""`atme data …` as a user types it: from folders of pictures to a checked dataset, and what is known and here."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from jsonargparse import ArgumentParser
+from local_mirror import Answer, local_mirror
+from local_mirror import Mirror as Server
+from test_recipes_all import FEW, archive_of
+
+from atme.data import PairedImages, verbs
+from atme.data.folders import hidden_beside
+from atme.data.presence import presence
+from atme.data.recipes import find_recipe
+from atme.images import read_image, write_image
+
+VERBS = {
+    "list": verbs.list_datasets,
+    "fetch": verbs.fetch,
+    "pair": verbs.pair,
+    "split": verbs.split,
+    "cityscapes": verbs.cityscapes,
+    "check": verbs.check,
+}
+
+
+def run(line: str) -> int:
+    """Runs ``atme data …``; words are split at spaces."""
+    verb, *words = line.split()
+    parser = ArgumentParser(exit_on_error=False, allow_abbrev=False)
+    parser.add_function_arguments(VERBS[verb], as_positional=True)
+    return VERBS[verb](**parser.instantiate(parser.parse_args(words)).as_dict())
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_parameter_is_explained(verb: str) -> None:
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_function_arguments(VERBS[verb], as_positional=True)
+    actions = [action for action in parser._actions if action.dest != "help"]
+    assert actions
+    assert all(action.help for action in actions), [action.dest for action in actions if not action.help]
+
+
+@pytest.fixture
+def photos(tmp_path: Path, pairs_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two folders of pictures that belong together, by name: photos/field1_3.png and maps/field1_3.png."""
+    monkeypatch.chdir(tmp_path)
+    for number, path in enumerate(sorted((pairs_folder / "train").iterdir())):
+        for folder, half in zip(("photos", "maps"), np.split(read_image(path), 2, axis=1), strict=True):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            write_image(tmp_path / folder / f"field{number // 2}_{number}.png", np.ascontiguousarray(half))
+    return tmp_path
+
+
+def test_from_two_folders_to_a_checked_dataset(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("pair photos maps pairs --by stem") == 0
+    assert run("split pairs mydata --val 1 --test 0.3 --group ^(field[0-9]+)_") == 0
+    assert run("check mydata --page report.html") == 0
+    said = capsys.readouterr().out
+    assert "pairs: 7 pairs in train" in said
+    assert "mydata: train 4, val 1, test 2 pairs" in said
+    assert "nothing suspicious" in said
+    assert {split: len(PairedImages(photos / "mydata", split=split)) for split in ("train", "val", "test")} == {
+        "train": 4,
+        "val": 1,
+        "test": 2,
+    }
+    assert (photos / "report.html").is_file()
+
+
+def test_what_is_left_out_is_said(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("field0_0", "field0_1", "field1_2", "field1_3", "field2_4", "field2_5"):
+        (photos / "maps" / f"{name}.png").unlink()
+    run("pair photos maps pairs --layout side_by_side")
+    said = capsys.readouterr().out
+    assert "pairs: 1 pairs in train" in said
+    assert "left out, without a partner: photos/field0_0.png, photos/field0_1.png" in said
+    assert "and 1 more" in said
+
+
+def test_split_asks_for_sense(photos: Path) -> None:
+    run("pair photos maps pairs")
+    with pytest.raises(ValueError, match=r"--val 1\.5: write a share below 1"):
+        run("split pairs out --val 1.5")
+    with pytest.raises(ValueError, match="photos/absent: no such folder"):
+        run("split photos/absent out")
+
+
+def test_cityscapes_by_hand(photos: Path) -> None:
+    with pytest.raises(ValueError, match=r"left\.zip: cannot be opened"):
+        run("cityscapes left.zip right.zip out")
+
+
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Server, Callable[..., str]]]:
+    """A server, and a function that writes a recipe for what it serves."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("no_proxy", "*")
+    (tmp_path / "datasets").mkdir()
+    content = archive_of("toy", "side_by_side", FEW, kind=".gz")
+    with local_mirror() as server:
+
+        def recipe(*answers: Answer) -> str:
+            url = server.serve("/toy.tar.gz", *(answers or [Answer(content)]))
+            facades = yaml.safe_load((Path(__file__).parents[1] / "datasets/facades.yaml").read_text())
+            toy = {**facades, "root": "toy", "splits": FEW, "mirrors": [{"url": url, "size": len(content)}]}
+            (tmp_path / "datasets/toy.yaml").write_text(yaml.safe_dump(toy, sort_keys=False))
+            return "toy"
+
+        yield server, recipe
+
+
+def test_fetch_then_list(served, capsys: pytest.CaptureFixture[str]) -> None:
+    server, recipe = served
+    recipe()
+    run("list")
+    assert "not here" in capsys.readouterr().out
+    assert run("fetch toy") == 0
+    said = capsys.readouterr().out
+    assert "toy: train 3, val 2, test 1 pairs in datasets/toy" in said
+    assert "nobody published a checksum" in said
+    run("list")
+    assert "here, complete" in capsys.readouterr().out
+    run("list --name toy")
+    details = " ".join(capsys.readouterr().out.split())
+    assert "BtoA" in details
+    assert "GCPR 2013" in details
+    assert server.asked == [("/toy.tar.gz", None)]
+    assert run("fetch toy") == 0  # asks nobody again
+    assert len(server.asked) == 1
+
+
+def test_fetch_elsewhere(served, tmp_path: Path) -> None:
+    served[1]()
+    assert run("fetch toy --root elsewhere") == 0
+    assert presence(tmp_path / "elsewhere/toy").state == "complete"
+    assert not (tmp_path / "datasets/toy").exists()
+
+
+def test_an_interrupted_fetch_is_listed(served, capsys: pytest.CaptureFixture[str]) -> None:
+    content = archive_of("toy", "side_by_side", FEW, kind=".gz")
+    served[1](Answer(content, cut=len(content) - 9))
+    with pytest.raises(ValueError, match="no mirror delivered"):
+        run("fetch toy --attempts 1")
+    folder = find_recipe("toy").root
+    assert presence(folder).state == "arriving"
+    assert "MB of its archive have arrived" in presence(folder).words
+    shutil.rmtree(hidden_beside(folder))
+    assert presence(folder).words == "not here"
+
+
+def test_a_folder_made_by_hand_and_a_damaged_one(served) -> None:
+    served[1]()
+    run("fetch toy")
+    folder = find_recipe("toy").root
+    next(folder.rglob("*.jpg")).write_bytes(b"cut")
+    assert presence(folder).words == "here, but 1 of 6 files are missing or cut"
+    with pytest.raises(ValueError, match="datasets/toy: exists already"):
+        run("fetch toy")
+    (folder / "manifest.json").write_text("{")
+    assert presence(folder).state == "damaged"
+    (folder / "manifest.json").unlink()
+    assert presence(folder).state == "unknown"
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
+    for line in ("fetch atlantis", "list --name atlantis", "check atlantis"):
+        with pytest.raises(ValueError, match=r"atlantis: neither a folder nor a known dataset; .*earth"):
+            run(line)
+
+
+def test_listing_and_fetching_load_no_torch() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from atme.data import verbs; verbs.list_datasets(); "
+        "import atme.data.fetch, atme.data.progress; sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
