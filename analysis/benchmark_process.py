@@ -53,18 +53,14 @@ def benchmark(
     level = CONTROLS["brownian"](epochs, pixels, rng=rng)
     increments = np.diff(level, axis=0)
     figures = {
-        "adf": beside_loop(
-            augmented_dickey_fuller, level, lambda x: adfuller(x, result_object=True), sample, 100
-        ),
+        "adf": beside_loop(augmented_dickey_fuller, level, lambda x: adfuller(x, result_object=True), sample, 100),
         "shapiro": beside_loop(shapiro_wilk, increments, shapiro, sample, 10),
     }
     del level, increments
     full = full_run(epochs=epochs, pixels=pixels, images=images, rng=rng)
     show(figures, full)
     if output is not None:
-        output.write_text(
-            json.dumps({"pixels": pixels, "epochs": epochs, **figures, "suite": full}, indent=2) + "\n"
-        )
+        output.write_text(json.dumps({"pixels": pixels, "epochs": epochs, **figures, "suite": full}, indent=2) + "\n")
 
 
 def beside_loop(
@@ -109,12 +105,8 @@ def show(figures: dict[str, dict[str, float]], full: dict[str, float]) -> None:
             f"{figure['times_as_fast']:.0f}",
             f"≥ {figure['wanted']}",
         )
-    table.add_row(
-        f"suite, {full['images']} images", f"{full['seconds']:.1f}", "", "", f"≤ {SECONDS_ALLOWED} s"
-    )
-    table.add_row(
-        "peak memory", f"{full['peak_bytes'] / 1e9:.2f} GB", "", "", f"≤ {BYTES_ALLOWED / 1e9:.0f} GB"
-    )
+    table.add_row(f"suite, {full['images']} images", f"{full['seconds']:.1f}", "", "", f"≤ {SECONDS_ALLOWED} s")
+    table.add_row("peak memory", f"{full['peak_bytes'] / 1e9:.2f} GB", "", "", f"≤ {BYTES_ALLOWED / 1e9:.0f} GB")
     Console().print(table)
 
 

@@ -253,9 +253,7 @@ def contrast(records: list[Record]) -> bool:
 
 def numbers(setting: Setting, records: list[Record]) -> dict[str, object]:
     """What a figure or a table was made of, without the points."""
-    games = [
-        {name: value for name, value in vars(r).items() if name not in ("lost", "samples")} for r in records
-    ]
+    games = [{name: value for name, value in vars(r).items() if name not in ("lost", "samples")} for r in records]
     return {"setting": dataclasses.asdict(setting), "contrast": contrast(records), "games": games}
 
 
@@ -319,9 +317,7 @@ def draw_outputs(ax: Axes, records: list[Record]) -> None:
     for record in records:
         first = record is records[0]
         ax.plot(record.step, record.d_on_real, color="black", lw=1.2, label="on real" if first else None)
-        ax.plot(
-            record.step, record.d_on_fake, color="black", lw=1.2, ls=":", label="on fake" if first else None
-        )
+        ax.plot(record.step, record.d_on_fake, color="black", lw=1.2, ls=":", label="on fake" if first else None)
     ax.axhline(0.5, color="0.7", lw=0.8, zorder=0)
     ax.set(ylim=(0, 1), xlabel="step", title="mean output of D")
     ax.legend(frameon=False, loc="upper left", ncols=2)

@@ -167,9 +167,7 @@ def rejected(test: Callable[[Array], Finding], series: Array) -> float | None:
     return measured(test, series, lambda finding: finding.share_rejected(alpha=0.01))
 
 
-def measured(
-    test: Callable[[Array], Finding], series: Array, read: Callable[[Finding], float]
-) -> float | None:
+def measured(test: Callable[[Array], Finding], series: Array, read: Callable[[Finding], float]) -> float | None:
     """What is read off a finding; None where the test refuses, as if every pixel is flat after 8 bits."""
     try:
         return read(test(series))
@@ -227,9 +225,7 @@ def draw_shares(panel: Axes, rows: list[Row]) -> None:
         shares = [np.nan if asdict(row)[name] is None else asdict(row)[name] for row in rows]
         panel.plot(steps, shares, style, color=color, label=label, markerfacecolor="none", markersize=8)
     panel.axvline(GRAY_LEVEL, color="0.7", linewidth=1, zorder=0)
-    panel.annotate(
-        "gray level", (GRAY_LEVEL, 0.5), rotation=90, color="0.5", fontsize=8, ha="right", va="center"
-    )
+    panel.annotate("gray level", (GRAY_LEVEL, 0.5), rotation=90, color="0.5", fontsize=8, ha="right", va="center")
     panel.set(xscale="log", xlabel="step, units of W", ylim=(-0.04, 1.04))
     panel.set_title(f"{rows[0].process}\n{TRUTH[rows[0].process]}", fontsize=10)
 

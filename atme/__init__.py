@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from atme.inference import Translator, load_published
     from atme.models import Pix2Pix
     from atme.networks import PatchGAN, Pix2PixResNet, Pix2PixUNet, UNet, WNet
-    from atme.noise import DecisionMemory, Diffusion, Identity, Sequence
+    from atme.noise import Brownian, DecisionMemory, Diffusion, Identity, Sequence
 
 __version__ = "0.1.0"
 
@@ -25,6 +25,7 @@ _HOMES = {
     "Pix2PixUNet": "atme.networks",
     "Pix2PixResNet": "atme.networks",
     "Identity": "atme.noise",
+    "Brownian": "atme.noise",
     "DecisionMemory": "atme.noise",
     "Diffusion": "atme.noise",
     "Sequence": "atme.noise",
@@ -35,6 +36,7 @@ _HOMES = {
 
 __all__ = [
     "Augmentation",
+    "Brownian",
     "DecisionMemory",
     "Diffusion",
     "Identity",

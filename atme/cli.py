@@ -85,11 +85,17 @@ def show(arguments: list[str]) -> int:
     return DONE
 
 
+def analyze(arguments: list[str]) -> int:
+    """Ask of a run whether its W is a Brownian motion: atme analyze runs/mine."""
+    return _call(analyze_history, arguments, prog="atme analyze")
+
+
 VERBS: dict[str, Callable[[list[str]], int]] = {
     "train": train,
     "translate": translate,
     "evaluate": evaluate,
     "show": show,
+    "analyze": analyze,
     "data": data,
 }
 
@@ -151,6 +157,30 @@ def evaluate_run(
     from atme.reports.evaluate import evaluate_run
 
     evaluate_run(run, split=split, weights=weights, precision=precision, device=device)
+    return DONE
+
+
+def analyze_history(
+    run: Path,
+    *,
+    window: tuple[int, int] | None = None,
+    transform: Literal["none", "atanh"] = "none",
+    alpha: float = 0.01,
+    seed: int = 0,
+) -> int:
+    """Test the recorded W of a run at every pixel, beside controls of known law; writes report.html.
+
+    Args:
+        run: the run's folder; it needs a history (train with --history.images 5).
+        window: first and last epoch to read, both counted from 1 and included; all by default.
+        transform: atanh tests the network's output before its tanh.
+        alpha: level of the tests.
+        seed: of the controls, and of the pixels that are drawn.
+    """
+    from atme.reports.analyze import analyze_run
+
+    page = analyze_run(run, window=window, transform=transform, alpha=alpha, seed=seed)
+    _say(f"open {page} in a browser; the numbers are in {run / 'analysis'}")
     return DONE
 
 

@@ -45,6 +45,4 @@ def _unknown(words: list[str], known: list[str]) -> str:
     word = next((word for word in words if word.startswith("-")), words[0])
     key = word.lstrip("-").split("=")[0]
     near = get_close_matches(key, known, n=1, cutoff=0.6)
-    return (
-        f"{key}: no such option; {f'did you mean {near[0]}?' if near else 'see --help for those there are'}"
-    )
+    return f"{key}: no such option; {f'did you mean {near[0]}?' if near else 'see --help for those there are'}"

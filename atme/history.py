@@ -127,6 +127,4 @@ class Writer:
     def _array(self, name: str, shape: tuple[int, ...], kind: np.dtype[Any], *, fill: float) -> Any:
         if name in self._group:
             return self._group[name]
-        return self._group.create_array(
-            name, shape=(0, *shape), chunks=(1, *shape), dtype=kind, fill_value=fill
-        )
+        return self._group.create_array(name, shape=(0, *shape), chunks=(1, *shape), dtype=kind, fill_value=fill)

@@ -52,9 +52,7 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
     try:
         state: dict[str, Any] = json.loads((checkpoint / "state.json").read_text())
     except (OSError, ValueError) as error:
-        raise ValueError(
-            f"{checkpoint}: not a checkpoint ({error}); give a folder named step_########"
-        ) from error
+        raise ValueError(f"{checkpoint}: not a checkpoint ({error}); give a folder named step_########") from error
     return state
 
 
@@ -92,7 +90,5 @@ def read_log(run: Path) -> list[dict[str, Any]]:
         except json.JSONDecodeError as error:
             if number == len(lines):
                 break
-            raise ValueError(
-                f"{path}, line {number}: not JSON ({error}); repair or remove the line"
-            ) from error
+            raise ValueError(f"{path}, line {number}: not JSON ({error}); repair or remove the line") from error
     return objects

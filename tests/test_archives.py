@@ -81,9 +81,7 @@ def test_takes_no_mode_bits_over(make: Callable, tmp_path: Path) -> None:
     assert not any(path.stat().st_mode & 0o6111 for path in (tmp_path / "out").rglob("*.jpg"))
 
 
-NAMES = st.text(
-    st.characters(min_codepoint=32, exclude_characters="/\\:", exclude_categories=["Cs"]), min_size=1
-)
+NAMES = st.text(st.characters(min_codepoint=32, exclude_characters="/\\:", exclude_categories=["Cs"]), min_size=1)
 
 
 @MAKERS
@@ -95,9 +93,7 @@ NAMES = st.text(
     )
 )
 @settings(max_examples=30, deadline=None)
-def test_any_flat_archive(
-    make: Callable, files: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_any_flat_archive(make: Callable, files: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("any")
     files = {"always": b"there"} | files
     unpack(make(folder / "archive", files), folder / "out")

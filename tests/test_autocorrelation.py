@@ -16,9 +16,7 @@ def noise(n: int, pixels: int, *, seed: int = 0) -> np.ndarray:
 
 
 @settings(deadline=None, max_examples=40)
-@given(
-    n=st.integers(4, 400), lags=st.integers(1, 30), shift=st.floats(-100, 100), seed=st.integers(0, 2**32 - 1)
-)
+@given(n=st.integers(4, 400), lags=st.integers(1, 30), shift=st.floats(-100, 100), seed=st.integers(0, 2**32 - 1))
 def test_autocorrelations_equal_statsmodels(n: int, lags: int, shift: float, seed: int) -> None:
     series, lags = shift + noise(n, 2, seed=seed), min(lags, n - 1)
     expected = np.stack([acf(series[:, i], nlags=lags, fft=False) for i in range(2)], axis=1)

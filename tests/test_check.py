@@ -140,9 +140,7 @@ def half_of_test(root: Path) -> None:
 
 
 def manifest_of(root: Path) -> None:
-    write_manifest(
-        root, Manifest("here", archive_sha256=None, splits={"train": len(TRAIN)}, files=record(root))
-    )
+    write_manifest(root, Manifest("here", archive_sha256=None, splits={"train": len(TRAIN)}, files=record(root)))
 
 
 def one_bit(root: Path) -> None:
@@ -257,6 +255,12 @@ def test_finds_all_faults_at_once(earth: Path) -> None:
     assert kinds == sorted(kinds, key=list(MEANING).index)
 
 
+def test_blank_pairs_are_blank_not_alike(earth: Path) -> None:
+    for number, path in enumerate(TRAIN[:2]):
+        redrawn(path, lambda picture, gray=100 + number: np.full_like(picture, gray))(earth)
+    assert found(earth) == {("blank", f"train/{path.stem}") for path in TRAIN[:2]}
+
+
 def test_pairs_of_many_sizes_are_no_fault(earth: Path) -> None:
     for number, path in enumerate(TRAIN[:12]):
         redrawn(path, lambda picture, rows=number + 1: picture[: -2 * rows])(earth)
@@ -306,11 +310,22 @@ class TestShift:
             a, b = np.split(read_image(path), 2, axis=1)
             assert shift_of(a, b) is None
             right, down = (
-                int(size * sign)
-                for size, sign in zip(rng.integers(4, 21, 2), rng.choice([-1, 1], 2), strict=True)
+                int(size * sign) for size, sign in zip(rng.integers(4, 21, 2), rng.choice([-1, 1], 2), strict=True)
             )
             seen.append(close(shift_of(a, np.roll(b, (-down, -right), (0, 1))), right, down))
         assert np.mean(seen) > 0.75
+
+    def test_two_pixels_are_forgiven_and_three_are_not(self) -> None:
+        a = np.split(read_image(SHOWY), 2, axis=1)[0]
+        assert shift_of(a, np.roll(255 - a, (2, -2), (0, 1))) is None
+        assert shift_of(a, np.roll(255 - a, (2, -3), (0, 1))) == (3, -2)
+
+    def test_what_lies_in_two_places_is_where_it_belongs(self) -> None:
+        a = np.split(read_image(SHOWY), 2, axis=1)[0]
+        double = cv2.addWeighted(a, 0.5, np.roll(a, 12, axis=1), 0.5, 0)
+        assert shift_of(a, np.roll(double, 12, axis=1)) is not None
+        assert shift_of(a, double) is None
+        assert shift_of(a, np.roll(double, -12, axis=1)) is None
 
     def test_unrelated_halves_have_none(self) -> None:
         paths = sorted(EARTH.rglob("*.jpg"))[::6]
@@ -333,12 +348,8 @@ class TestShift:
 class TestLook:
     @given(seed=st.integers(0, 2**32 - 1), size=st.tuples(st.integers(32, 90), st.integers(32, 90)))
     @settings(max_examples=25, deadline=None)
-    def test_the_mirrored_hash_is_the_hash_of_the_mirrored_picture(
-        self, seed: int, size: tuple[int, int]
-    ) -> None:
-        picture = cv2.GaussianBlur(
-            np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8), (0, 0), 3
-        )
+    def test_the_mirrored_hash_is_the_hash_of_the_mirrored_picture(self, seed: int, size: tuple[int, int]) -> None:
+        picture = cv2.GaussianBlur(np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8), (0, 0), 3)
         straight, other = look_of(picture), look_of(np.ascontiguousarray(picture[:, ::-1]))
         assert apart(straight.mirrored, other.hash) <= 2  # values at the median may fall to either side
         assert apart(straight.hash, other.mirrored) <= 2
@@ -425,9 +436,7 @@ class TestSetAside:
         assert (earth / "train" / SHOWY.name).read_bytes() == b"mine"
 
     def test_most_of_a_split_is_not_moved(self, earth: Path) -> None:
-        faults = [
-            replace(fault, entry=entry) for entry in scan(earth)["train"] for fault in self.faulty(earth)
-        ]
+        faults = [replace(fault, entry=entry) for entry in scan(earth)["train"] for fault in self.faulty(earth)]
         before = contents(earth)
         with pytest.raises(ValueError, match="16 of 16 pairs of train would be set aside"):
             set_aside(earth, faults, pairs={"train": len(TRAIN)})

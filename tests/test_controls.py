@@ -67,9 +67,7 @@ def test_white_noise_fails_every_variance_ratio(shares: dict[str, dict[str, floa
 
 
 def test_the_bound_shows_where_it_is_reached() -> None:
-    near, far = (
-        CONTROLS["bounded_brownian"](500, 200, rng=np.random.default_rng(0), scale=s) for s in (0.002, 0.2)
-    )
+    near, far = (CONTROLS["bounded_brownian"](500, 200, rng=np.random.default_rng(0), scale=s) for s in (0.002, 0.2))
     assert suite(near).shares(correction="holm")["shapiro"] == 0
     assert suite(far).shares(correction="holm")["shapiro"] > 0.9
 

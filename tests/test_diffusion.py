@@ -16,9 +16,7 @@ from atme.noise.diffusion import Diffusion
 
 
 def scheme(*, batch: int = 5, **options: Any) -> Diffusion:
-    game = Game(
-        images=20, size=(16, 16), batch=batch, verdict_shape=lambda h, w: (h // 8, w // 8), verdict_stride=8
-    )
+    game = Game(images=20, size=(16, 16), batch=batch, verdict_shape=lambda h, w: (h // 8, w // 8), verdict_stride=8)
     return Diffusion(game, **options)
 
 
@@ -28,9 +26,7 @@ def votes(*values: float, images: int = 5) -> Verdicts:
     return Verdicts(real, -real, torch.arange(images), torch.eye(2, 3).repeat(images, 1, 1))
 
 
-def judge(
-    diffusion: Diffusion, *images: Tensor, source: Tensor | None = None, seed: int = 0
-) -> tuple[Judged, ...]:
+def judge(diffusion: Diffusion, *images: Tensor, source: Tensor | None = None, seed: int = 0) -> tuple[Judged, ...]:
     rng = torch.Generator().manual_seed(seed)
     return diffusion.before_discriminator(images[0] if source is None else source, *images, rng=rng)
 

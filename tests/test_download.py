@@ -205,9 +205,7 @@ def test_only_web_addresses(tmp_path: Path, url: str) -> None:
         download(url, tmp_path / "file")
 
 
-def test_a_full_disk_is_no_fault_of_the_server(
-    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_is_no_fault_of_the_server(mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     url = mirror.serve("/file", Answer(CONTENT))
     monkeypatch.setattr(part, "open", _opens_full_disk, raising=False)
     with pytest.raises(DiskError, match=r"file\.part: No space left on device; make room"):

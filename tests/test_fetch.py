@@ -35,9 +35,7 @@ def picture(seed: int, width: int = 32) -> bytes:
     return cv2.imencode(".jpg", noise)[1].tobytes()
 
 
-SIDE_BY_SIDE = {
-    f"toy/{split}/{n}.jpg": picture(n) for split, count in SPLITS.items() for n in range(1, count + 1)
-}
+SIDE_BY_SIDE = {f"toy/{split}/{n}.jpg": picture(n) for split, count in SPLITS.items() for n in range(1, count + 1)}
 TWO_FOLDERS = {
     f"toy/{split}{half}/{n}_{half}.jpg": picture(n, width=16)
     for split, count in SPLITS.items()
@@ -140,16 +138,12 @@ class TestBothLayouts:
         assert is_whole(tmp_path / "toy", files)
         assert [span for _, span in server.asked] == [None, f"bytes={len(archive) // 2}-"]
 
-    def test_cut_without_ranges(
-        self, server: Server, tmp_path: Path, path: str, archive, mirror, files
-    ) -> None:
+    def test_cut_without_ranges(self, server: Server, tmp_path: Path, path: str, archive, mirror, files) -> None:
         url = server.serve(path, Answer(archive, cut=len(archive) // 2), Answer(archive, ranges=False))
         fetch(recipe_for(mirror(url)), tmp_path)
         assert is_whole(tmp_path / "toy", files)
 
-    def test_is_read_as_pairs(
-        self, server: Server, tmp_path: Path, path: str, archive, mirror, files
-    ) -> None:
+    def test_is_read_as_pairs(self, server: Server, tmp_path: Path, path: str, archive, mirror, files) -> None:
         from atme.data import PairedImages
 
         fetch(recipe_for(mirror(server.serve(path, Answer(archive)))), tmp_path)
@@ -196,9 +190,7 @@ def test_a_wrong_checksum_hands_over_and_is_not_kept(server: Server, tmp_path: P
     assert is_whole(tmp_path / "toy", TWO_FOLDERS)
 
 
-def test_the_first_good_fetch_records_the_checksum_and_binds_later_ones(
-    server: Server, tmp_path: Path
-) -> None:
+def test_the_first_good_fetch_records_the_checksum_and_binds_later_ones(server: Server, tmp_path: Path) -> None:
     url = server.serve("/toy.tar.gz", Answer(TAR))
     assert fetch(recipe_for(tar_mirror(url)), tmp_path).recorded
     assert checksums.recorded(tmp_path, url) == hashlib.sha256(TAR).hexdigest()

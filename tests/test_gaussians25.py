@@ -73,9 +73,7 @@ def test_a_game_does_not_depend_on_its_neighbors(study: ModuleType, small: Any) 
         assert (one.scheme, one.seed) == (other.scheme, other.seed)
         assert one.T == other.T
         assert one.d_on_real == pytest.approx(other.d_on_real, abs=1e-3)
-        torch.testing.assert_close(
-            torch.tensor(one.samples), torch.tensor(other.samples), atol=1e-4, rtol=1e-4
-        )
+        torch.testing.assert_close(torch.tensor(one.samples), torch.tensor(other.samples), atol=1e-4, rtol=1e-4)
 
 
 def test_the_schemes_alone_part_the_games_of_a_seed(
@@ -84,9 +82,7 @@ def test_the_schemes_alone_part_the_games_of_a_seed(
     """With no diffusion in either they are the same game, bit for bit; with it they are not."""
     plain, diffused = study.train(small, seeds=[0], looks=1)
     assert plain.samples != diffused.samples
-    monkeypatch.setattr(
-        study, "make_scheme", lambda record, setting, make=study.make_scheme: make(plain, setting)
-    )
+    monkeypatch.setattr(study, "make_scheme", lambda record, setting, make=study.make_scheme: make(plain, setting))
     plain, twin = study.train(small, seeds=[0], looks=1)
     assert plain.samples == twin.samples
 

@@ -31,8 +31,7 @@ def same(one: Path, other: Path) -> bool:
     return all(
         ours[kind].images == theirs[kind].images
         and all(
-            np.array_equal(a, b, equal_nan=True)
-            for a, b in zip(arrays(ours[kind]), arrays(theirs[kind]), strict=True)
+            np.array_equal(a, b, equal_nan=True) for a, b in zip(arrays(ours[kind]), arrays(theirs[kind]), strict=True)
         )
         for kind in ours
     )
@@ -93,9 +92,7 @@ def test_of_frozen_networks_the_fixed_recording_is_constant(preset: Preset, tmp_
 def test_w_of_an_epoch_is_made_from_the_verdict_of_the_one_before(preset: Preset, tmp_path: Path) -> None:
     still = {"class_path": "torch.optim.SGD", "init_args": {"lr": 0.0}}
     plain = {"class_path": "atme.DecisionMemory", "init_args": {"align": False}}
-    frozen = preset(
-        history={"images": 7}, optimizers={"generator": still, "discriminator": still}, noise=plain
-    )
+    frozen = preset(history={"images": 7}, optimizers={"generator": still, "discriminator": still}, noise=plain)
     assert train(frozen, tmp_path / "run") == 0
     import torch
 
@@ -109,9 +106,7 @@ def test_w_of_an_epoch_is_made_from_the_verdict_of_the_one_before(preset: Preset
     np.testing.assert_allclose(maps[1], w.numpy(), atol=1e-6)
 
 
-def test_killed_and_started_again_the_history_has_the_same_bits(
-    run: Path, preset: Preset, tmp_path: Path
-) -> None:
+def test_killed_and_started_again_the_history_has_the_same_bits(run: Path, preset: Preset, tmp_path: Path) -> None:
     again = tmp_path / "again"
     file = str(preset(history={"images": 3}))
     arguments = ["train", "--config", file, "--run.dir", str(again), "--training.resume", "auto"]

@@ -9,9 +9,7 @@ from torch import Tensor
 from atme.data import Pair
 from atme.noise import Corrupted, DecisionMemory, Game, Identity, Injection, Judged, Sequence, Verdicts
 
-GAME = Game(
-    images=5, size=(32, 48), batch=2, verdict_shape=lambda h, w: (h // 8 - 2, w // 8 - 2), verdict_stride=8
-)
+GAME = Game(images=5, size=(32, 48), batch=2, verdict_shape=lambda h, w: (h // 8 - 2, w // 8 - 2), verdict_stride=8)
 
 
 def a_pair(rng: torch.Generator) -> Pair:
@@ -38,9 +36,7 @@ class Shift(Injection):
         super().__init__()
         self.heard: list[Verdicts] = []
 
-    def before_discriminator(
-        self, source: Tensor, *images: Tensor, rng: torch.Generator
-    ) -> tuple[Judged, ...]:
+    def before_discriminator(self, source: Tensor, *images: Tensor, rng: torch.Generator) -> tuple[Judged, ...]:
         return tuple(Judged(source, image + 1, torch.ones(len(image))) for image in images)
 
     def remember(self, verdicts: Verdicts) -> None:
@@ -110,9 +106,7 @@ def test_what_cannot_be_composed_is_refused() -> None:
     with pytest.raises(ValueError, match="name at least one scheme"):
         Sequence(GAME, schemes=[])
     with pytest.raises(ValueError, match="keep one of them"):
-        Sequence(GAME, schemes=[Shift, Shift]).before_discriminator(
-            pair.source, pair.source, rng=torch.Generator()
-        )
+        Sequence(GAME, schemes=[Shift, Shift]).before_discriminator(pair.source, pair.source, rng=torch.Generator())
 
 
 def test_pairs_are_not_changed() -> None:

@@ -132,9 +132,7 @@ def test_moving_is_shifting_by_whole_cells(flip: bool) -> None:
 def test_moving_to_the_same_view_changes_nothing() -> None:
     maps = torch.randn(2, 1, 7, 9, generator=torch.Generator().manual_seed(0))
     view = torch.stack([crop_view(3, 5, 32, 64), crop_view(1, 2, 32, 64, flip=True)])
-    torch.testing.assert_close(
-        move(maps, then=view, now=view, size=(40, 40), stride=4), maps, atol=2e-5, rtol=0
-    )
+    torch.testing.assert_close(move(maps, then=view, now=view, size=(40, 40), stride=4), maps, atol=2e-5, rtol=0)
 
 
 def test_aligned_verdicts_are_those_that_the_discriminator_would_give() -> None:

@@ -70,9 +70,7 @@ def test_pairs_are_what_both_sides_have(
         ("name", [], ["1.png"], "no such folder"),
     ],
 )
-def test_what_does_not_match_is_named(
-    by: str, a: list[str], b: list[str], words: str, tmp_path: Path
-) -> None:
+def test_what_does_not_match_is_named(by: str, a: list[str], b: list[str], words: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=words):
         match(*folders(tmp_path, a, b), by=by)
 
@@ -146,9 +144,7 @@ def test_one_bad_pair_and_nothing_appears(spoil, layout: str, words: str, tmp_pa
 def test_gray_maps_of_color_pictures_go_into_two_folders(tmp_path: Path) -> None:
     a, b = folders(tmp_path, ["1.png"], ["1.png"])
     gray(b / "1.png")
-    write_pairs(
-        match(a, b, by="name").pairs, tmp_path / "out", split="train", layout="two_folders", workers=1
-    )
+    write_pairs(match(a, b, by="name").pairs, tmp_path / "out", split="train", layout="two_folders", workers=1)
     pairs = PairedImages(tmp_path / "out")
     assert (pairs.source_channels, pairs.target_channels) == (3, 1)
 

@@ -120,7 +120,7 @@ def test_another_number_of_layers_is_refused(layers: int) -> None:
 
 
 def test_an_image_too_small_is_refused_with_its_sides() -> None:
-    with pytest.raises(ValueError, match="height 20 and width 9: too small.*70 pixels"):
+    with pytest.raises(ValueError, match=r"height 20 and width 9: too small.*70 pixels"):
         judge(3)(*images(20, 9))
 
 

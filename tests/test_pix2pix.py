@@ -77,9 +77,7 @@ def sine_image(k: int) -> Tensor:
 def sine_decisions() -> Tensor:
     """The parity runs' dmap(0), batch 2."""
     b, _, i, j = (np.arange(n).reshape(s) for n, s in _axes(2, 1, 30, 30))
-    return torch.from_numpy(
-        (0.5 + 0.5 * np.sin(0.3 * (b + 1) * i) * np.cos(0.2 * (b + 1) * j)).astype(np.float32)
-    )
+    return torch.from_numpy((0.5 + 0.5 * np.sin(0.3 * (b + 1) * i) * np.cos(0.2 * (b + 1) * j)).astype(np.float32))
 
 
 def _axes(*sizes: int) -> list[tuple[int, tuple[int, ...]]]:

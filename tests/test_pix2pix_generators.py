@@ -48,9 +48,7 @@ def test_unet_takes_every_multiple_of_its_stride(
 @pytest.mark.parametrize("norm", NORMS)
 @given(high=st.integers(2, 6), wide=st.integers(2, 6), channels=st.integers(1, 4))
 @settings(deadline=None, max_examples=15)
-def test_resnet_takes_every_multiple_of_four_from_eight_on(
-    norm: str, high: int, wide: int, channels: int
-) -> None:
+def test_resnet_takes_every_multiple_of_four_from_eight_on(norm: str, high: int, wide: int, channels: int) -> None:
     translated = Pix2PixResNet(channels, 2, blocks=1, ngf=2, norm=norm)(
         torch.randn(2, channels, 4 * high, 4 * wide), None
     )

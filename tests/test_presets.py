@@ -41,9 +41,7 @@ def test_a_preset_plays_a_step(preset: Path, monkeypatch: pytest.MonkeyPatch) ->
     size = chosen.data.crop_size
     model, networks = build(chosen, Measured(3, 3, 4, size, size, 1))
     optimizers = {
-        "generator": chosen.optimizers.generator(
-            [*networks.generator.parameters(), *networks.scheme.parameters()]
-        ),
+        "generator": chosen.optimizers.generator([*networks.generator.parameters(), *networks.scheme.parameters()]),
         "discriminator": chosen.optimizers.discriminator(networks.discriminator.parameters()),
     }
     state = State(networks, optimizers, accelerator=Accelerator(cpu=True), average=None, seed=0)
@@ -86,8 +84,7 @@ def test_an_augmentation_goes_beside_a_preset(
     drawn = [[dataset[epoch, 0] for epoch in range(8)] for dataset in views]
     moved = any(not torch.equal(a.view, b.view) for a, b in zip(*drawn, strict=True))
     colored = any(
-        a.source.shape != b.source.shape or not torch.equal(a.source, b.source)
-        for a, b in zip(*drawn, strict=True)
+        a.source.shape != b.source.shape or not torch.equal(a.source, b.source) for a, b in zip(*drawn, strict=True)
     )
     assert moved == (augmentation.stem in ("flip_crop", "dihedral"))
     assert colored == (augmentation.stem != "flip")

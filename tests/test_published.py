@@ -59,7 +59,7 @@ def test_the_prefix_of_parallel_training_is_left_out(case) -> None:
 def test_what_does_not_fit_is_named_and_nothing_is_loaded(case) -> None:
     network, weights = case
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    missing, misshapen = list(weights)[0], list(weights)[-1]
+    missing, misshapen = next(iter(weights)), list(weights)[-1]
     wrong = {**weights, "surplus.weight": torch.zeros(1), misshapen: torch.zeros(5, 5)}
     del wrong[missing]
     with pytest.raises(ValueError, match="do not fit") as caught:
@@ -106,7 +106,7 @@ def test_statistics_of_batch_norm_are_needed_but_for_the_counter() -> None:
     load_published(Pix2PixUNet(ngf=4), without)
     for name in [name for name in without if "running_mean" in name]:
         del without[name]
-    with pytest.raises(ValueError, match="missing: .*running_mean"):
+    with pytest.raises(ValueError, match=r"missing: .*running_mean"):
         load_published(Pix2PixUNet(ngf=4), without)
 
 
@@ -125,9 +125,10 @@ def test_a_resnet_trained_without_dropout_is_loaded() -> None:
 
 
 def test_another_resnet_and_a_shallower_unet_have_their_names() -> None:
-    assert "blocks.5.second.1.weight" in our_names(
-        Pix2PixResNet(ngf=1, blocks=6), ["model.15.conv_block.7.weight"]
-    ).values()
+    assert (
+        "blocks.5.second.1.weight"
+        in our_names(Pix2PixResNet(ngf=1, blocks=6), ["model.15.conv_block.7.weight"]).values()
+    )
     assert our_names(Pix2PixResNet(ngf=1, blocks=6), ["model.23.bias"]) == {"model.23.bias": "last.bias"}
     innermost = "model." + "model.1." + 5 * "model.3." + "model.3.weight"
     assert our_names(Pix2PixUNet(ngf=1, num_downs=7), [innermost]) == {innermost: "up.6.1.weight"}

@@ -28,9 +28,7 @@ def study() -> ModuleType:
 def test_the_recording_by_hand(study: ModuleType) -> None:
     assert study.eight_bits(np.array([[-1.0, -2.0, 0.0, 0.999, 1.0]])).tolist() == [[0, 0, 127, 254, 255]]
     assert study.stretch(np.array([[0.0, 5.0, 10.0], [1.0, 2.0, 2.0]])).tolist() == [[-1, 0, 1], [-1, 1, 1]]
-    level = np.array(
-        [[-1.0, 0.0, 1.0], [-1.0, 0.5, 1.0]]
-    )  # only the middle pixel moves: it is the maximum of dW
+    level = np.array([[-1.0, 0.0, 1.0], [-1.0, 0.5, 1.0]])  # only the middle pixel moves: it is the maximum of dW
     assert study.read_from_pictures(level).tolist() == [[-1, 1, -1]]
 
 

@@ -31,9 +31,7 @@ def test_a_block_is_loaded_as_rows_of_doubles() -> None:
 
 
 def test_usable() -> None:
-    series = np.array(
-        [[1.0, 2.0], [1.0, 1.0], [np.nan, 1.0], [-np.inf, 1.0], [1.0, 1.0 + 1e-15], [0.0, 1e-300]]
-    )
+    series = np.array([[1.0, 2.0], [1.0, 1.0], [np.nan, 1.0], [-np.inf, 1.0], [1.0, 1.0 + 1e-15], [0.0, 1e-300]])
     finite, changing = usable(series)
     assert finite.tolist() == [True, True, False, False, True, True]
     assert changing.tolist() == [True, False, False, False, False, True]
@@ -58,6 +56,4 @@ def test_an_error_inside_a_block_is_raised(monkeypatch: pytest.MonkeyPatch) -> N
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        measure(
-            broken, values=np.random.default_rng(0).standard_normal((7, 5)), name="", outcomes=1, per_series=8
-        )
+        measure(broken, values=np.random.default_rng(0).standard_normal((7, 5)), name="", outcomes=1, per_series=8)

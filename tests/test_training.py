@@ -107,13 +107,9 @@ def test_another_seed_is_another_run(finished: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_killed_and_started_again_it_ends_with_the_same_bits(
-    finished: Path, tmp_path: Path, workers: int
-) -> None:
+def test_killed_and_started_again_it_ends_with_the_same_bits(finished: Path, tmp_path: Path, workers: int) -> None:
     run = tmp_path / "run"
-    again = command(
-        finished / "options.yaml", run, "--data.workers", str(workers), "--training.resume", "auto"
-    )
+    again = command(finished / "options.yaml", run, "--data.workers", str(workers), "--training.resume", "auto")
     process = subprocess.Popen(again, stderr=subprocess.DEVNULL)
     rng = np.random.default_rng(workers)
     kill_after_line = int(rng.integers(2, 5))  # beyond the first checkpoint, before the end

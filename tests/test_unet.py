@@ -103,9 +103,7 @@ def test_gradient_reaches_every_parameter_and_the_image(head: str, embedding: st
     assert still == []
 
 
-@given(
-    levels=st.integers(1, 3), high=st.integers(1, 4), wide=st.integers(1, 4), channels=st.integers(1, 4)
-)
+@given(levels=st.integers(1, 3), high=st.integers(1, 4), wide=st.integers(1, 4), channels=st.integers(1, 4))
 @settings(deadline=None, max_examples=15)
 def test_every_multiple_of_the_stride_is_a_size(levels: int, high: int, wide: int, channels: int) -> None:
     net = UNet(channels, 2, dim=8, dim_mults=(1,) * levels, groups=2)
@@ -167,9 +165,7 @@ def test_memory_format_of_the_image_changes_nothing() -> None:
     assert torch.equal(net(image, level), net(image.contiguous(memory_format=torch.channels_last), level))
 
 
-@given(
-    height=st.integers(1, 6), width=st.integers(1, 6), channels=st.integers(1, 5), wider=st.integers(1, 5)
-)
+@given(height=st.integers(1, 6), width=st.integers(1, 6), channels=st.integers(1, 5), wider=st.integers(1, 5))
 @settings(deadline=None)
 def test_doubled_is_enlargement_then_convolution(height: int, width: int, channels: int, wider: int) -> None:
     convolution = nn.Conv2d(channels, wider, 3, padding=1).double()

@@ -28,9 +28,7 @@ _REACH = 8  # shifts are sought up to this fraction of the side
 _WINDOW = 1024  # larger pictures are compared in their middle
 _FAINT = 1e-3  # squared gradients below this share of the largest one are noise
 _BLUR = 1.5  # pixels; a real peak is a few pixels wide, a chance one is a single pixel
-_SIGNIFICANT = (
-    9.0  # peak in robust standard deviations of the surface; unrelated halves reach it in 2.5 % of pairs
-)
+_SIGNIFICANT = 9.0  # robust standard deviations of the surface; unrelated halves hardly ever reach it
 _CLEAR = 0.5  # share of the peak that must stand above what is found at no shift
 
 

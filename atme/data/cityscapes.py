@@ -73,9 +73,7 @@ def make_pairs(
         scenes = match(of_photographs.namelist(), of_labels.namelist())
         found = dict(Counter(scene.split for scene in scenes))
         if found != counts:
-            raise ValueError(
-                f"{photographs}, {labels}: hold {found} pairs, not {counts}; download them again"
-            )
+            raise ValueError(f"{photographs}, {labels}: hold {found} pairs, not {counts}; download them again")
 
         with appearing(out) as folder, ThreadPoolExecutor(workers) as pool:
             for split in counts:

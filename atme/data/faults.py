@@ -141,9 +141,7 @@ def _repeated(read: Sequence[Inspection]) -> Iterator[Fault]:
 
 def _by_blame(one: Entry, other: Entry) -> tuple[Entry, Entry]:
     """The pair that has the fault and the one that stays: test is kept before val, and that before train."""
-    kept, guilty = sorted(
-        (one, other), key=lambda entry: (-_KEPT.get(entry.split, 1), entry.split, entry.name)
-    )
+    kept, guilty = sorted((one, other), key=lambda entry: (-_KEPT.get(entry.split, 1), entry.split, entry.name))
     return guilty, kept
 
 
@@ -174,11 +172,9 @@ def _grouped(
         like.setdefault(inspection.entry.split, inspection)
 
 
-def _alike(
-    read: Sequence[Inspection], *, mirrored: bool
-) -> Iterator[tuple[Inspection, Inspection, _Sameness]]:
+def _alike(read: Sequence[Inspection], *, mirrored: bool) -> Iterator[tuple[Inspection, Inspection, _Sameness]]:
     """Pairs both of whose halves look alike, as they are or mirrored."""
-    shown = [i for i in read if True]
+    shown = [i for i in read if not all(half.blank for half in _halves(i))]
     codes = _codes(shown, lambda half: half.look.hash)
     others = _codes(shown, lambda half: half.look.mirrored) if mirrored else codes
     words = _Sameness("{} mirrored" if mirrored else "looks the same as {}")

@@ -171,11 +171,7 @@ def _verify(order: _Order, archive: Arrived) -> bool:
     published = order.mirror.sha256
     known = published or checksums.recorded(order.folder.parent, order.mirror.url)
     if known is not None and known != archive.sha256:
-        who = (
-            "published"
-            if published
-            else f"recorded in {order.folder.parent / checksums.NAME} by an earlier fetch"
-        )
+        who = "published" if published else f"recorded in {order.folder.parent / checksums.NAME} by an earlier fetch"
         raise UnfitError(f"its SHA-256 is {archive.sha256}, not {known} as {who}")
     return known is not None
 

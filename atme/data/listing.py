@@ -18,7 +18,7 @@ def overview(recipes: Iterable[Recipe]) -> Table:
     table.add_column("A | B", ratio=3)
     table.add_column("Pairs", no_wrap=True)
     table.add_column("Download", justify="right", no_wrap=True)
-    table.add_column("Here", ratio=2)
+    table.add_column("Here", min_width=len("here, complete"), ratio=2)
     for recipe in recipes:
         pairs = "\n".join(f"{split} {count:,}" for split, count in recipe.splits.items())
         here = presence(recipe.root).words

@@ -60,9 +60,7 @@ def record(folder: Path) -> dict[str, FileRecord]:
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.parent != folder)
     with ThreadPoolExecutor() as pool:  # hashing and reading release the interpreter
         records = pool.map(_record, paths)
-        return {
-            path.relative_to(folder).as_posix(): found for path, found in zip(paths, records, strict=True)
-        }
+        return {path.relative_to(folder).as_posix(): found for path, found in zip(paths, records, strict=True)}
 
 
 def missing_files(folder: Path, manifest: Manifest) -> list[str]:

@@ -59,8 +59,7 @@ def match(a: Path, b: Path, *, by: str) -> Matches:
     if not keys:
         raise ValueError(f"{a} and {b}: no two names match by {by}; try another --by")
     pairs = (
-        Match(str(PurePosixPath(key).with_suffix("")) if by == "name" else key, of_a[key], of_b[key])
-        for key in keys
+        Match(str(PurePosixPath(key).with_suffix("")) if by == "name" else key, of_a[key], of_b[key]) for key in keys
     )
     matched = {path for key in keys for path in (of_a[key], of_b[key])}
     alone = [path for folder in (a, b) for path in _pictures(folder) if path not in matched]

@@ -43,9 +43,7 @@ def wanted(amount: float, total: int, *, option: str) -> int:
     return int(amount) if amount >= 1 else round(amount * total)
 
 
-def divide(
-    pairs: Sequence[Entry], *, val: int, test: int, group: str | None, seed: int
-) -> dict[str, list[Entry]]:
+def divide(pairs: Sequence[Entry], *, val: int, test: int, group: str | None, seed: int) -> dict[str, list[Entry]]:
     """Divides pairs at random: a function of its arguments alone, whatever the order of `pairs`.
 
     Args:
@@ -74,9 +72,7 @@ def divide(
     for split, count in (("train", 1), ("val", val), ("test", test)):
         if count and not splits[split]:
             sizes = f"{len(pairs)} pairs in {len(groups)} groups of {min(map(len, groups.values()))} or more"
-            raise ValueError(
-                f"{split}: gets no pair ({sizes}, val {val}, test {test}); ask for other numbers"
-            )
+            raise ValueError(f"{split}: gets no pair ({sizes}, val {val}, test {test}); ask for other numbers")
     return {split: sorted(found, key=lambda pair: pair.name) for split, found in splits.items() if found}
 
 

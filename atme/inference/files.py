@@ -33,16 +33,12 @@ def jobs(source: Path, output: Path) -> list[tuple[Path, Path]]:
     seen: dict[Path, Path] = {}
     for path, place in pairs:
         if place in seen:
-            raise ValueError(
-                f"{path}: {seen[place].name} would be written to {place} too; rename one of them"
-            )
+            raise ValueError(f"{path}: {seen[place].name} would be written to {place} too; rename one of them")
         seen[place] = path
     return pairs
 
 
-def translate_files(
-    translator: Translator, pairs: list[tuple[Path, Path]], *, half: Half = "none"
-) -> Iterator[Path]:
+def translate_files(translator: Translator, pairs: list[tuple[Path, Path]], *, half: Half = "none") -> Iterator[Path]:
     """Translate file by file, yielding each file that was written.
 
     Args:
@@ -72,7 +68,5 @@ def cut(picture: Pixels, *, half: Half, name: str) -> Pixels:
         return picture
     width = picture.shape[1]
     if width % 2:
-        raise ValueError(
-            f"{name}: its width of {width} pixels is odd, so it holds no two halves; drop --half"
-        )
+        raise ValueError(f"{name}: its width of {width} pixels is odd, so it holds no two halves; drop --half")
     return picture[:, : width // 2] if half == "left" else picture[:, width // 2 :]

@@ -146,8 +146,7 @@ def pix2pix_resnet_rules(blocks: int, *, dropout: bool) -> Rules:
     rules: Rules = []
     for block in range(blocks):
         rules += [
-            (rf"^model\.{10 + block}\.conv_block\.{i}\.", f"blocks.{block}.{name}.")
-            for i, name in inside.items()
+            (rf"^model\.{10 + block}\.conv_block\.{i}\.", f"blocks.{block}.{name}.") for i, name in inside.items()
         ]
     return rules + [(rf"^model\.{i}\.", f"{name}.") for i, name in layers.items()]
 

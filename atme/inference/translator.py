@@ -253,7 +253,5 @@ def _pad(image: Tensor, *, stride: int) -> Tensor:
     """Continue an image by reflection until its sides are multiples of the stride."""
     height, width = image.shape[-2:]
     down, right = -height % stride, -width % stride
-    mode = (
-        "reflect" if down < height and right < width else "replicate"
-    )  # a reflection is at most an image long
+    mode = "reflect" if down < height and right < width else "replicate"  # a reflection is at most an image long
     return F.pad(image, (0, right, 0, down), mode=mode)

@@ -34,13 +34,9 @@ def scores(translation: Tensor, target: Tensor) -> dict[str, list[float]]:
         ValueError: if the shapes differ, or the images are smaller than SSIM's window.
     """
     if translation.shape != target.shape:
-        raise ValueError(
-            f"scores: translation {tuple(translation.shape)} and target {tuple(target.shape)} differ"
-        )
+        raise ValueError(f"scores: translation {tuple(translation.shape)} and target {tuple(target.shape)} differ")
     if min(target.shape[-2:]) < _SMALLEST:
-        raise ValueError(
-            f"scores: images of {target.shape[-2:]} are smaller than SSIM's window of {_SMALLEST}"
-        )
+        raise ValueError(f"scores: images of {target.shape[-2:]} are smaller than SSIM's window of {_SMALLEST}")
     translation, target = translation.float(), target.float()
     return {
         "l1": (translation - target).abs().mean(dim=(1, 2, 3)).tolist(),

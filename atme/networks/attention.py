@@ -27,7 +27,8 @@ def pixels(image: Tensor) -> Tensor:
 
 def unpixels(tokens: Tensor, *, like: Tensor) -> Tensor:
     """(B, H·W, C) to (B, C, H, W), a view with the size of `like`."""
-    return tokens.transpose(1, 2).unflatten(2, like.shape[2:])
+    image: Tensor = tokens.transpose(1, 2).unflatten(2, like.shape[2:])
+    return image
 
 
 class ChannelNorm(nn.Module):
@@ -82,7 +83,8 @@ class LinearAttention(nn.Module):
         to_v = to_v.unflatten(0, (self.heads, -1)).transpose(1, 2)  # (h, C, d)
         to_out = self.out.weight.T.unflatten(0, (self.heads, -1))  # (h, d, C)
         value = to_v @ to_out * to_out.shape[1] ** -0.5  # (h, C, C)
-        return (context.unflatten(1, (self.heads, -1)) @ value).flatten(1, 2)  # (B, h·d, C)
+        projected: Tensor = context.unflatten(1, (self.heads, -1)) @ value  # (B, h, d, C)
+        return projected.flatten(1, 2)  # (B, h·d, C)
 
 
 class Attention(nn.Module):

@@ -54,9 +54,7 @@ class Block(nn.Module):
         self.norm = nn.GroupNorm(groups, out_channels)
         self.eps = eps
 
-    def forward(
-        self, image: Tensor, scale_shift: Tensor | None = None, *, beside: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, image: Tensor, scale_shift: Tensor | None = None, *, beside: Tensor | None = None) -> Tensor:
         """One or two maps to one.
 
         Args:

@@ -69,9 +69,7 @@ def affine(image: Tensor, factor: Tensor, offset: Tensor) -> Tensor:
     return torch.addcmul(offset, image, factor)
 
 
-def normalize_scale_silu(
-    image: Tensor, bias: Tensor | None, norm: nn.GroupNorm, scale_shift: Tensor | None
-) -> Tensor:
+def normalize_scale_silu(image: Tensor, bias: Tensor | None, norm: nn.GroupNorm, scale_shift: Tensor | None) -> Tensor:
     """SiLU(s · GroupNorm(x + bias) + t).
 
     Args:

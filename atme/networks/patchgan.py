@@ -80,8 +80,9 @@ class PatchGAN(nn.Module):
             return logits
         level = torch.zeros(len(image), device=image.device) if level is None else level
         embedded = self.embed(level)[:, :, None, None]  # (B, C, 1, 1)
-        projected = self.project(features) * embedded  # (B, C, h, w)
-        return logits + projected.sum(1, keepdim=True) / embedded.shape[1] ** 0.5  # (B, 1, h, w)
+        projected: Tensor = self.project(features) * embedded  # (B, C, h, w)
+        logits = logits + projected.sum(1, keepdim=True) / embedded.shape[1] ** 0.5  # (B, 1, h, w)
+        return logits
 
     def path(self) -> list[nn.Module]:
         """The layers between an image and its verdict, in their order."""
@@ -152,9 +153,7 @@ def make_features(channels: int, widths: list[int], *, layers: int, norm: Norm) 
     return features
 
 
-def make_convolution(
-    before: int, after: int, *, layers: int, stride: int = 1, bias: bool = True
-) -> nn.Conv2d:
+def make_convolution(before: int, after: int, *, layers: int, stride: int = 1, bias: bool = True) -> nn.Conv2d:
     """4×4 with a border of 1, or 1×1 where each pixel is judged alone."""
     kernel, padding = (4, 1) if layers else (1, 0)
     return nn.Conv2d(before, after, kernel, stride, padding, bias=bias)

@@ -128,12 +128,8 @@ class Pix2PixResNet(nn.Module):
             return nn.Sequential(layer, make_norm(norm, layer.out_channels), nn.ReLU())
 
         self.stem = normalized(nn.Conv2d(in_channels, ngf, 7, padding=3, padding_mode="reflect", bias=bias))
-        self.down = nn.Sequential(
-            *(normalized(nn.Conv2d(c, 2 * c, 3, 2, 1, bias=bias)) for c in (ngf, 2 * ngf))
-        )
-        self.blocks = nn.Sequential(
-            *(ReflectedBlock(4 * ngf, norm=norm, dropout=dropout) for _ in range(blocks))
-        )
+        self.down = nn.Sequential(*(normalized(nn.Conv2d(c, 2 * c, 3, 2, 1, bias=bias)) for c in (ngf, 2 * ngf)))
+        self.blocks = nn.Sequential(*(ReflectedBlock(4 * ngf, norm=norm, dropout=dropout) for _ in range(blocks)))
         self.up = nn.Sequential(
             *(
                 normalized(nn.ConvTranspose2d(c, c // 2, 3, 2, 1, output_padding=1, bias=bias))

@@ -27,7 +27,6 @@ from atme.networks.block import Block, convolve
 from atme.networks.embedding import Embedding, LevelEmbedding
 from atme.networks.size import require_size
 
-
 MakeBlock = Callable[..., "ResidualBlock"]
 
 
@@ -61,9 +60,7 @@ class ResidualBlock(nn.Module):
         if beside or in_channels != out_channels:
             self.shortcut = nn.Conv2d(in_channels + beside, out_channels, 1)
 
-    def forward(
-        self, image: Tensor, embedded: Tensor | None = None, *, beside: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, image: Tensor, embedded: Tensor | None = None, *, beside: Tensor | None = None) -> Tensor:
         """(B, C, H, W), the level's embedding (B, level_width), and a second map, to (B, C', H, W)."""
         scale_shift = None
         if self.listen is not None and embedded is not None:
@@ -85,9 +82,7 @@ class Down(nn.Module):
         eps: of the attention's normalizations.
     """
 
-    def __init__(
-        self, channels: int, out_channels: int, *, halve: bool, block: MakeBlock, eps: float
-    ) -> None:
+    def __init__(self, channels: int, out_channels: int, *, halve: bool, block: MakeBlock, eps: float) -> None:
         super().__init__()
         self.first = block(channels, channels)
         self.second = block(channels, channels)
@@ -113,14 +108,12 @@ class Up(nn.Module):
         eps: of the attention's normalizations.
     """
 
-    def __init__(
-        self, channels: int, out_channels: int, *, double: bool, block: MakeBlock, eps: float
-    ) -> None:
+    def __init__(self, channels: int, out_channels: int, *, double: bool, block: MakeBlock, eps: float) -> None:
         super().__init__()
         self.first = block(channels, channels, beside=out_channels)
         self.second = block(channels, channels, beside=out_channels)
         self.attention = LinearAttention(channels, eps=eps)
-        self.double = double
+        self.doubles = double
         self.resize = nn.Conv2d(channels, out_channels, 3, padding=1)
 
     def forward(self, image: Tensor, embedded: Tensor, *, first: Tensor, second: Tensor) -> Tensor:
@@ -128,7 +121,7 @@ class Up(nn.Module):
         image = self.first(image, embedded, beside=second)  # (B, C, H, W)
         image = self.second(image, embedded, beside=first)  # (B, C, H, W)
         image = self.attention(image)  # (B, C, H, W)
-        resized: Tensor = doubled(image, self.resize) if self.double else self.resize(image)
+        resized: Tensor = doubled(image, self.resize) if self.doubles else self.resize(image)
         return resized  # (B, C', 2H, 2W)
 
 

@@ -117,9 +117,7 @@ class Diffusion(Injection):
         """The chain of the current T."""
         return forward_chain(self.schedule, steps=int(self.length), sigma=self.sigma, betas=self.betas)
 
-    def before_discriminator(
-        self, source: Tensor, *images: Tensor, rng: torch.Generator
-    ) -> tuple[Judged, ...]:
+    def before_discriminator(self, source: Tensor, *images: Tensor, rng: torch.Generator) -> tuple[Judged, ...]:
         """Diffuse each image to its time t, drawn from the list; the level of ``Judged`` is t, (B,) int64."""
         chain, t = self.chain, self._choose(len(source), rng)
         if self.diffuse == "both":

@@ -87,9 +87,7 @@ class Injection(nn.Module):
         """
         return Corrupted(pair.source, pair.source.new_zeros(len(pair)))
 
-    def before_discriminator(
-        self, source: Tensor, *images: Tensor, rng: torch.Generator
-    ) -> tuple[Judged, ...]:
+    def before_discriminator(self, source: Tensor, *images: Tensor, rng: torch.Generator) -> tuple[Judged, ...]:
         """Corrupt what the discriminator reads; images of one call share their levels, not their noise.
 
         Args:
@@ -155,9 +153,7 @@ class Sequence(Injection):
             so_far = Corrupted(step.image, so_far.level + step.level, _compose(so_far.map, step.map))
         return so_far
 
-    def before_discriminator(
-        self, source: Tensor, *images: Tensor, rng: torch.Generator
-    ) -> tuple[Judged, ...]:
+    def before_discriminator(self, source: Tensor, *images: Tensor, rng: torch.Generator) -> tuple[Judged, ...]:
         """Corrupt by each scheme in turn."""
         judged = tuple(Judged(source, image) for image in images)
         for scheme in self._each():

@@ -139,9 +139,7 @@ def _triangle(series: Array, *, lag: int, level_last: bool) -> Array:
     """R of the QR of [regressors, Δx], in parts that fit the cache: (n, T) -> (n, lag + 3, lag + 3)."""
     columns, dates = lag + 3, series.shape[1] - 1 - lag
     parts = blocks(len(series), per_series=8 * columns * dates)
-    triangles = [
-        np.linalg.qr(_design(series[part], lag=lag, level_last=level_last), mode="r") for part in parts
-    ]
+    triangles = [np.linalg.qr(_design(series[part], lag=lag, level_last=level_last), mode="r") for part in parts]
     return np.concatenate(triangles)
 
 

@@ -127,9 +127,7 @@ def measure(
     left_out = {reason: count for reason, count in left_out.items() if count}
     if sum(left_out.values()) == pixels:
         reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
-        raise ValueError(
-            f"{name}: none of the {pixels} series can be tested ({reasons}); choose another window"
-        )
+        raise ValueError(f"{name}: none of the {pixels} series can be tested ({reasons}); choose another window")
     return Measured(results, left_out)
 
 

@@ -51,8 +51,7 @@ def shapiro_wilk(series: ArrayLike) -> Finding:
     values = as_series(series, test="shapiro", shortest=3)
     if len(values) > LONGEST:
         raise ValueError(
-            f"shapiro: the series has {len(values)} values and p-values are known up to {LONGEST}; "
-            "narrow the window"
+            f"shapiro: the series has {len(values)} values and p-values are known up to {LONGEST}; narrow the window"
         )
     measured = measure(_shapiro, values=values, name="shapiro", outcomes=3, per_series=8 * 3 * len(values))
     statistic, pvalue, kurtosis = measured.values

@@ -76,9 +76,7 @@ class Examination:
 
 def questions(*, alpha: float = 0.01) -> dict[str, Question]:
     """The tests of the suite, in the order in which they are to be read: name -> question."""
-    ratios = {
-        f"variance_ratio_{q}": Question(partial(variance_ratio, q=q), "level", "kept") for q in HORIZONS
-    }
+    ratios = {f"variance_ratio_{q}": Question(partial(variance_ratio, q=q), "level", "kept") for q in HORIZONS}
     return {
         "adf_increments": Question(augmented_dickey_fuller, "increments", "rejected"),
         "adf_level": Question(augmented_dickey_fuller, "level", "kept"),
@@ -118,9 +116,7 @@ def suite(
     refused: dict[str, str] = {}
     for name, question in questions(alpha=alpha).items():
         try:
-            findings[name] = replace(
-                question.test(series[question.of]), name=name, brownian=question.brownian
-            )
+            findings[name] = replace(question.test(series[question.of]), name=name, brownian=question.brownian)
         except ValueError as refusal:
             refused[name] = str(refusal)
     return Examination(findings, refused, alpha, (first, last), transform, *level.shape)

@@ -42,9 +42,7 @@ def variance_growth(series: ArrayLike) -> Finding:
     values = as_series(series, test="variance_growth", shortest=SHORTEST)
     spans = np.unique(np.geomspace(1, len(values) // 4, 12).round().astype(np.intp))
     task = partial(_growth, spans=spans)
-    measured = measure(
-        task, values=values, name="variance_growth", outcomes=2, per_series=8 * 3 * len(values)
-    )
+    measured = measure(task, values=values, name="variance_growth", outcomes=2, per_series=8 * 3 * len(values))
     exponent, slope = measured.values
     return Finding(
         name="variance_growth",

@@ -27,9 +27,7 @@ def show(options: Namespace, *, text: str, console: Console | None = None) -> No
     training: TrainingOptions = options.training
     train = options.data.open_train(seed=options.run.seed)
     measured = measure(train, batch=training.batch_size * training.accumulate)
-    found = cost(
-        lambda: build(options, measured), measured, batch=training.batch_size, precision=training.precision
-    )
+    found = cost(lambda: build(options, measured), measured, batch=training.batch_size, precision=training.precision)
     console.print(Syntax(text.rstrip(), "yaml", background_color="default"))
     console.print(_table(found, measured, training))
 

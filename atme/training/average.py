@@ -26,9 +26,7 @@ class Average:
 
     def __init__(self, module: nn.Module, *, decay: float) -> None:
         if not 0 <= decay < 1:
-            raise ValueError(
-                f"training.average: {decay} is no decay; give a number from 0 to below 1, or null"
-            )
+            raise ValueError(f"training.average: {decay} is no decay; give a number from 0 to below 1, or null")
         self.decay = decay
         self.weights = {name: p.detach().float().clone() for name, p in module.named_parameters()}
 

@@ -52,9 +52,7 @@ def save(state: State, measured: Measured, run: Path, *, keep: int) -> Path:
         _write(state, measured, unfinished)
     except (OSError, SafetensorError, RuntimeError) as error:
         shutil.rmtree(unfinished, ignore_errors=True)
-        raise OSError(
-            f"{place}: the checkpoint could not be written ({error}); earlier ones are whole"
-        ) from error
+        raise OSError(f"{place}: the checkpoint could not be written ({error}); earlier ones are whole") from error
     unfinished.rename(place)
     _sync(place.parent)
     for old in checkpoints(run)[:-keep]:

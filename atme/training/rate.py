@@ -37,9 +37,7 @@ class Rate:
                 "give at least one epoch"
             )
         if self.decay_every < 1:
-            raise ValueError(
-                f"rate.decay_every: {self.decay_every} is not a number of epochs; give 1 or more"
-            )
+            raise ValueError(f"rate.decay_every: {self.decay_every} is not a number of epochs; give 1 or more")
 
     @property
     def total(self) -> int:

@@ -95,9 +95,7 @@ class Tracker:
         kinds: list[Kind] = [kind for kind in ("training", "fixed") if getattr(options, kind)]
         names = tuple(pairs.names[index] for index in tracked)
         main = state.accelerator.is_main_process
-        self._writers = {
-            kind: Writer(run, kind, images=names, precision=options.precision) for kind in kinds if main
-        }
+        self._writers = {kind: Writer(run, kind, images=names, precision=options.precision) for kind in kinds if main}
         self._pairs = [pairs[index] for index in tracked]
         fixed = self._writers.get("fixed")
         if fixed and (state.step == 0 or not fixed.started):

@@ -1,0 +1,250 @@
+"""Pictures of a study as data URIs: curves as SVG, maps over pixels and films as WebP.
+
+A page that holds its pictures needs no network and no second file. Text lies outside the maps, in HTML, so that it
+stays readable on a narrow screen.
+"""
+
+import math
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+
+Numbers = NDArray[Any]
+
+WIDTH, HEIGHT = 4.6, 2.7  # inches; small, so that 9 pt stay readable when the page is 400 pixels wide
+INK, ACCENT = "#1f2933", "#0b6e99"
+COLORS = {
+    "brownian": ACCENT,
+    "autoregressive": "#c2410c",
+    "student_walk": "#7c3aed",
+    "white_noise": "#6b7280",
+    "bounded_brownian": "#15803d",
+}
+STYLE: Any = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#9aa5b1",
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "svg.hashsalt": "atme",
+}
+
+FILM_SIDE = 128
+SMALL = 64**2  # pixels of a map that is drawn large, and would show what WebP leaves out
+SHEET_SIDE = 16383  # of a WebP picture, at most
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of one map.
+
+    Attributes:
+        uri: The picture.
+        low: Value of the first color, as text.
+        high: Value of the last one.
+        colors: Name of the gradient in the page's style sheet.
+        width: Pixels.
+        height: Pixels.
+    """
+
+    uri: str
+    low: str
+    high: str
+    colors: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Film:
+    """Frames of one panel on one sheet, row by row.
+
+    Attributes:
+        uri: The sheet.
+        columns: Frames in a row.
+        rows: Rows of frames.
+        frames: Number of frames.
+        low: Value of the first color, as text.
+        high: Value of the last one.
+        width: Pixels of a frame.
+        height: Pixels of a frame.
+    """
+
+    uri: str
+    columns: int
+    rows: int
+    frames: int
+    low: str
+    high: str
+    width: int
+    height: int
+
+
+def curves(x: Numbers, lines: Mapping[str, Numbers], *, level: tuple[float, str], labels: tuple[str, str]) -> str:
+    """Lines over x beside a level that theory expects.
+
+    Args:
+        x: (T,).
+        lines: Name -> (T,).
+        level: The level, and what it is called.
+        labels: Of the axes.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure, axes = _figure()
+        for name, values in lines.items():
+            axes.plot(x, values, linewidth=1.2, label=name)
+        axes.axhline(level[0], color=INK, linestyle="--", linewidth=1)
+        box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
+        axes.annotate(level[1], (1, level[0]), xycoords=("axes fraction", "data"), ha="right", va="center", bbox=box)
+        axes.set(xlabel=labels[0], ylabel=labels[1])
+        if len(lines) > 1:
+            axes.legend(frameon=False, fontsize=7)
+        return _svg(figure)
+
+
+def ratios(profiles: Mapping[str, Sequence[tuple[float, float, float]]], horizons: Sequence[int]) -> str:
+    """Variance ratios over the horizon: W with the band of its pixels, the controls as lines.
+
+    Args:
+        profiles: Process -> 5 %, 50 % and 95 % quantile at each horizon; "W" is drawn strongest.
+        horizons: q, in epochs.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure, axes = _figure()
+        for name, quantiles in profiles.items():
+            low, median, high = np.asarray(quantiles).T
+            if name == "W":
+                axes.fill_between(horizons, low, high, color=INK, alpha=0.12, linewidth=0)
+            axes.plot(horizons, median, "o-", markersize=3, label=name.replace("_", " "), **_line(name))
+        axes.axhline(1, color=INK, linestyle="--", linewidth=1)
+        axes.set(xscale="log", xlabel="q, epochs", ylabel="VR(q)", ylim=(0, None))
+        axes.set_xticks(list(horizons), [str(q) for q in horizons])
+        axes.minorticks_off()
+        axes.legend(frameon=False, fontsize=7, ncols=2)
+        return _svg(figure)
+
+
+def growth(variances: Mapping[str, Numbers]) -> str:
+    """Mean over pixels of (W_t − W_0)² against t: a line for Brownian motion.
+
+    Args:
+        variances: Process -> (T,).
+    """
+    with matplotlib.rc_context(STYLE):
+        figure, axes = _figure()
+        for name, variance in variances.items():
+            axes.plot(variance, label=name.replace("_", " "), **_line(name))
+        axes.set(xlabel="t, epochs from the first", ylabel="mean (W$_t$ − W$_0$)²", ylim=(0, None))
+        axes.legend(frameon=False, fontsize=7)
+        return _svg(figure)
+
+
+def pixel(epochs: Numbers, level: Numbers, r: Numbers, *, band: float) -> str:
+    """One pixel: its series above, the autocorrelation of its increments below.
+
+    Args:
+        epochs: (T,).
+        level: (T,) W.
+        r: (K + 1,) autocorrelation of dW at lags 0…K.
+        band: Half the width of the band.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 1.4 * HEIGHT))
+        top, bottom = figure.subplots(2, 1, height_ratios=(3, 2))
+        figure.subplots_adjust(left=0.18, right=0.98, bottom=0.12, top=0.97, hspace=0.45)
+        top.plot(epochs, level, color=ACCENT, linewidth=1)
+        top.set(xlabel="epoch", ylabel="W$_t$")
+        bottom.axhspan(-band, band, color=ACCENT, alpha=0.15, linewidth=0)
+        bottom.axhline(0, color=INK, linewidth=0.8)
+        bottom.vlines(np.arange(1, len(r)), 0, r[1:], color=INK, linewidth=1.5)
+        most = max(0.3, float(np.abs(r[1:]).max(initial=0)) * 1.1)
+        bottom.set(xlabel="lag, epochs", ylabel="ACF of dW", ylim=(-most, most))
+        return _svg(figure)
+
+
+def map_picture(values: Numbers, *, low: float, high: float, colors: str) -> Picture:
+    """A map (H, W) in colors, NaN in white.
+
+    Args:
+        values: (H, W).
+        low: Value of the first color.
+        high: Value of the last one.
+        colors: Name of a matplotlib color map that the page's style sheet knows as a gradient.
+    """
+    height, width = values.shape
+    return Picture(
+        _webp(_colored(values, low, high, colors), lossless=values.size <= SMALL),
+        _said(low),
+        _said(high),
+        colors,
+        width,
+        height,
+    )
+
+
+def film(maps: Numbers, *, bound: float) -> Film:
+    """Maps over epochs as one sheet of frames; 0 is white, -bound blue, bound red.
+
+    Args:
+        maps: (T, H, W); frames larger than 128 pixels are thinned.
+        bound: The largest value that has a color of its own.
+    """
+    thin = max(1, math.ceil(max(maps.shape[1:]) / FILM_SIDE))
+    small = maps[:, ::thin, ::thin]
+    frames, height, width = small.shape
+    columns = min(math.isqrt(frames - 1) + 1, SHEET_SIDE // width)
+    rows = math.ceil(frames / columns)
+    sheet = np.full((rows * columns, height, width), np.nan, dtype=np.float32)
+    sheet[:frames] = small
+    tiled = sheet.reshape(rows, columns, height, width).swapaxes(1, 2).reshape(rows * height, -1)
+    uri = _webp(_colored(tiled, -bound, bound, "RdBu_r"), lossless=height * width <= SMALL)
+    return Film(uri, columns, rows, frames, _said(-bound), _said(bound), width, height)
+
+
+def _said(value: float) -> str:
+    return f"{value:.2g}".replace("-", "−")
+
+
+def _figure() -> tuple[Figure, Axes]:
+    """Fixed margins: a layout that is solved for draws each figure twice."""
+    figure = Figure(figsize=(WIDTH, HEIGHT))
+    axes = figure.subplots()
+    figure.subplots_adjust(left=0.18, right=0.98, bottom=0.18, top=0.96)
+    return figure, axes
+
+
+def _line(name: str) -> dict[str, Any]:
+    return {"color": INK, "linewidth": 2.4, "zorder": 5} if name == "W" else {"color": COLORS[name], "linewidth": 1.2}
+
+
+def _colored(values: Numbers, low: float, high: float, colors: str) -> NDArray[np.uint8]:
+    """(H, W) -> (H, W, 3)."""
+    span = high - low if high > low else 1.0
+    unit = np.clip((values - low) / span, 0, 1)
+    painted = colormaps[colors].with_extremes(bad="white")(np.ma.masked_invalid(unit), bytes=True)
+    return np.asarray(painted[..., :3], dtype=np.uint8)
+
+
+def _webp(image: NDArray[np.uint8], *, lossless: bool = False) -> str:
+    buffer = BytesIO()
+    Image.fromarray(image).save(buffer, "WEBP", quality=80, lossless=lossless, method=2)
+    return f"data:image/webp;base64,{b64encode(buffer.getvalue()).decode()}"
+
+
+def _svg(figure: Figure) -> str:
+    buffer = BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return f"data:image/svg+xml;base64,{b64encode(buffer.getvalue()).decode()}"
