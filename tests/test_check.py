@@ -282,6 +282,13 @@ def test_every_layout_of_two_folders(halved: Path, layout: str) -> None:
     assert check(halved.with_name("other")).pairs == {"train": len(TRAIN)}
 
 
+def test_other_folders_are_passed_over(earth: Path) -> None:
+    for name in ("notes", "DATA", ".cache"):
+        (earth / name).mkdir()
+        (earth / name / "readme.txt").touch()
+    assert check(earth).pairs == {"test": len(TEST), "train": len(TRAIN)}
+
+
 def test_what_is_no_dataset_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no such folder"):
         check(tmp_path / "absent")

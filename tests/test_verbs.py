@@ -130,8 +130,11 @@ def test_fetch_then_list(served, capsys: pytest.CaptureFixture[str]) -> None:
     assert "BtoA" in details
     assert "GCPR 2013" in details
     assert server.asked == [("/toy.tar.gz", None)]
+    left = hidden_beside(find_recipe("toy").root)
+    left.mkdir()
     assert run("fetch toy") == 0  # asks nobody again
     assert len(server.asked) == 1
+    assert not left.exists()
 
 
 def test_fetch_elsewhere(served, tmp_path: Path) -> None:

@@ -128,8 +128,11 @@ def _misaligned(read: Sequence[Inspection]) -> Iterator[Fault]:
 
 def _repeated(read: Sequence[Inspection]) -> Iterator[Fault]:
     """Duplicates and leaks, at most one of each kind for a pair: the closest, then the first."""
+    equal = list(_equal(read))
+    twins = {inspection.entry for inspection, _, words in equal if not words.half}
+    single = [inspection for inspection in read if inspection.entry not in twins]  # a thousand copies stay linear
     told: set[tuple[Kind, Entry]] = set()
-    for one, other, words in chain(_equal(read), _alike(read, mirrored=False), _alike(read, mirrored=True)):
+    for one, other, words in chain(equal, _alike(single, mirrored=False), _alike(single, mirrored=True)):
         guilty, kept = _by_blame(one.entry, other.entry)
         kind: Kind = "duplicate" if guilty.split == kept.split else "leak"
         if words.half and kind == "duplicate":

@@ -115,7 +115,7 @@ def fetch_recipe(
                 fetched = _fulfil(order, patience=patience, watch=watch, free=free)
             except (DownloadError, ArchiveError, UnfitError) as error:
                 refusals.append(f"{mirror.url}: {error}")
-                watch.say(f"{recipe.name}: this mirror does not do: {error}")
+                watch.say(f"{recipe.name}: leaving this mirror: {error}")
                 continue
             shutil.rmtree(hidden)
             return fetched

@@ -56,8 +56,9 @@ def split_names(root: Path) -> list[str]:
         raise ValueError(f"{root}: no such folder; give the folder that holds the splits (train, test, ...)")
     folders = {path.name: path for path in root.iterdir() if path.is_dir() and path.name[0] != "."}
     nested = {path.name for half in "AB" for path in _folders(folders.get(half))}
-    ended = {name[:-1] for name in folders if len(name) > 1 and name[-1] in "AB"}
-    plain = {name for name in folders if name[-1] not in "AB" and _holds_pairs(folders[name])}
+    filled = [name for name, folder in folders.items() if _holds_pairs(folder)]
+    ended = {name[:-1] for name in filled if len(name) > 1 and name[-1] in "AB"}
+    plain = {name for name in filled if name[-1] not in "AB"}
     return sorted(nested | ended | plain) or [WHOLE]
 
 

@@ -6,6 +6,7 @@ listing and fetching never load torch.
 """
 
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -44,6 +45,7 @@ def fetch(name: str, *, root: Path | None = None, attempts: int = 6, stall: floa
     """
     from atme.data.download import Patience
     from atme.data.fetch import fetch_recipe
+    from atme.data.folders import hidden_beside
     from atme.data.listing import said
     from atme.data.presence import presence
     from atme.data.progress import watched
@@ -52,6 +54,7 @@ def fetch(name: str, *, root: Path | None = None, attempts: int = 6, stall: floa
     recipe = find_recipe(name)
     folder = recipe.root if root is None else root / recipe.name
     if presence(folder).state == "complete":
+        shutil.rmtree(hidden_beside(folder), ignore_errors=True)  # left if a fetch was killed at its very end
         print(f"{name}: {presence(folder).words} in {folder}")
         return DONE
     with watched() as watch:

@@ -42,7 +42,7 @@ STYLE: Any = {
     "svg.hashsalt": "atme",
 }
 
-FILM_SIDE = 128
+FILM_SIDE = 96
 SMALL = 64**2  # pixels of a map that is drawn large, and would show what WebP leaves out
 SHEET_SIDE = 16383  # of a WebP picture, at most
 
@@ -199,7 +199,7 @@ def film(maps: Numbers, *, bound: float) -> Film:
     """Maps over epochs as one sheet of frames; 0 is white, -bound blue, bound red.
 
     Args:
-        maps: (T, H, W); frames larger than 128 pixels are thinned.
+        maps: (T, H, W); frames larger than 96 pixels are thinned.
         bound: The largest value that has a color of its own.
     """
     thin = max(1, math.ceil(max(maps.shape[1:]) / FILM_SIDE))
@@ -240,7 +240,7 @@ def _colored(values: Numbers, low: float, high: float, colors: str) -> NDArray[n
 
 def _webp(image: NDArray[np.uint8], *, lossless: bool = False) -> str:
     buffer = BytesIO()
-    Image.fromarray(image).save(buffer, "WEBP", quality=80, lossless=lossless, method=2)
+    Image.fromarray(image).save(buffer, "WEBP", quality=60, lossless=lossless, method=2)
     return f"data:image/webp;base64,{b64encode(buffer.getvalue()).decode()}"
 
 
