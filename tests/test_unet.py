@@ -157,7 +157,8 @@ def test_bfloat16_is_the_same_function() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         rough = net(image, level)
     rough.float().sum().backward()
-    assert (rough.float() - exact).abs().max() < 0.05 * exact.abs().max()
+    # eight bits of mantissa, through some thirty layers: 1 % of the image, in the mean square
+    assert (rough.float() - exact).square().mean() < 0.02**2 * exact.square().mean()
 
 
 def test_memory_format_of_the_image_changes_nothing() -> None:
