@@ -9,7 +9,7 @@ where one step after the other keeps three maps of that size, and a and o are sm
 
 Two more reasons to be here. PyTorch's kernels for maps whose channels lie beside each other add up pixel after
 pixel, which leaves five digits of the statistics over 256×256 pixels; `Tensor.mean` adds in blocks and leaves seven.
-And in bfloat16 their backward pass takes twice as long as all of this.
+And in bfloat16 their backward pass takes about twice as long as the one here.
 """
 
 from typing import Any

@@ -4,8 +4,8 @@ ATME (arXiv 2304.09024): x_t = x (1 + W_t), W_t = W(D_{t-1}) in (-1, 1). The ver
 to a quarter of the image, half of it, and all of it; after each comes a block (block.py). The published sizes are
 literals, 64, 128, 256: here they follow the image, rounded up where it is odd.
 
-The block standardizes the weights and divides by the spatial spread: W sees the shape of a verdict map, not its
-mean, and nothing at all of a constant one.
+The block standardizes the weights and divides by the spatial spread: W sees the shape of a verdict map, hardly its
+mean or its scale, and of a constant one the border alone.
 """
 
 from itertools import pairwise
