@@ -6,8 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from hypothesis import settings
 
 from atme.images import write_image
+
+# No test measures time, on whatever machine it runs.
+settings.register_profile("atme", deadline=None)
+settings.load_profile("atme")
 
 TINY = {
     "data": {"crop_size": 32, "load_size": None, "workers": 0},
