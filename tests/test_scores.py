@@ -33,7 +33,7 @@ def test_ssim_of_constants_is_known() -> None:
     """Without structure only the luminance term is left: (2ab + c₁) / (a² + b² + c₁), c₁ = (0.01 · 2)²."""
     a, b = torch.full((1, 3, 24, 20), 0.5), torch.full((1, 3, 24, 20), -0.2)
     c1 = 0.02**2
-    assert scores(a, b)["ssim"][0] == pytest.approx((2 * 0.5 * -0.2 + c1) / (0.25 + 0.04 + c1), abs=1e-5)
+    assert scores(a, b)["ssim"][0] == pytest.approx((2 * 0.5 * -0.2 + c1) / (0.25 + 0.04 + c1), abs=1e-6)
 
 
 def test_an_image_is_scored_alone() -> None:

@@ -37,7 +37,7 @@ def scores(translation: Tensor, target: Tensor) -> dict[str, list[float]]:
         raise ValueError(f"scores: translation {tuple(translation.shape)} and target {tuple(target.shape)} differ")
     if min(target.shape[-2:]) < _SMALLEST:
         raise ValueError(f"scores: images of {target.shape[-2:]} are smaller than SSIM's window of {_SMALLEST}")
-    translation, target = translation.float(), target.float()
+    translation, target = translation.double(), target.double()
     return {
         "l1": (translation - target).abs().mean(dim=(1, 2, 3)).tolist(),
         "psnr": [_psnr(one, other) for one, other in zip(translation, target, strict=True)],
