@@ -347,7 +347,6 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     setting = Setting(**{field.name: options[field.name] for field in dataclasses.fields(Setting)})
     options.output.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(1)
     if options.grid:
         run_grid(setting, seeds=options.seeds, output=options.output)
         return
@@ -357,4 +356,5 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
+    torch.set_num_threads(1)  # networks this small are slower with more
     main()

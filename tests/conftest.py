@@ -1,11 +1,13 @@
 """What several test files share: a tiny dataset, and a preset that trains on it in seconds."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
+from accelerate.state import AcceleratorState
 from hypothesis import settings
 
 from atme.images import write_image
@@ -13,6 +15,21 @@ from atme.images import write_image
 # No test measures time, on whatever machine it runs.
 settings.register_profile("atme", deadline=None)
 settings.load_profile("atme")
+
+
+@pytest.fixture(autouse=True)
+def _own_precision() -> None:
+    """A run in this process leaves its precision to the next `Accelerator`; every test starts without."""
+    AcceleratorState._reset_state()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _nothing_left_behind() -> Iterator[None]:
+    """Bits depend on these: a test that changed them for the process would make later tests differ from a new one."""
+    before = torch.get_num_threads(), torch.get_default_dtype()
+    yield
+    assert before == (torch.get_num_threads(), torch.get_default_dtype())
+
 
 TINY = {
     "data": {"crop_size": 32, "load_size": None, "workers": 0},

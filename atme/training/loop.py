@@ -55,6 +55,7 @@ def train(options: Namespace, *, text: str) -> Outcome:
             recorder.watch.lap("step")
             recorder.after_step(done)
         recorder.save()
+    state.accelerator.end_training()  # the other processes are let go of here, not while Python is being taken down
     return Outcome(start.run, state.step, interruption.signal if state.step < batches.steps else None)
 
 
