@@ -144,7 +144,7 @@ def expit(x: Array) -> Array:
 
 def laws(setting: Setting) -> tuple[Array, Array, Array]:
     """√ᾱ_t and √v_t for t = 0…T, and π_t for t = 1…T."""
-    alpha_bar = forward_chain("linear", steps=setting.T).alpha_bar.numpy()
+    alpha_bar = forward_chain("linear", steps=setting.T).alpha_bar
     t = np.arange(1.0, setting.T + 1)
     weights = t if setting.explore == "priority" else np.ones_like(t)
     return np.sqrt(alpha_bar), np.sqrt(1 - alpha_bar) * setting.sigma, weights / weights.sum()

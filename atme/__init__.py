@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from atme.data import Augmentation, Pair, PairedImages
     from atme.inference import Translator, load_published
-    from atme.models import Pix2Pix
+    from atme.models import DenoisingGAN, Pix2Pix
     from atme.networks import PatchGAN, Pix2PixResNet, Pix2PixUNet, UNet, WNet
     from atme.noise import Brownian, DecisionMemory, Diffusion, Identity, Sequence
 
@@ -30,6 +30,7 @@ _HOMES = {
     "Diffusion": "atme.noise",
     "Sequence": "atme.noise",
     "Pix2Pix": "atme.models",
+    "DenoisingGAN": "atme.models",
     "Translator": "atme.inference",
     "load_published": "atme.inference",
 }
@@ -38,6 +39,7 @@ __all__ = [
     "Augmentation",
     "Brownian",
     "DecisionMemory",
+    "DenoisingGAN",
     "Diffusion",
     "Identity",
     "Pair",

@@ -106,6 +106,8 @@ def translate_pictures(
     output: Path,
     *,
     half: Half = "none",
+    samples: int = 1,
+    seed: int = 0,
     weights: Weights = "average",
     precision: Precision = "float32",
     device: str = "auto",
@@ -117,6 +119,8 @@ def translate_pictures(
         input: a picture, or a folder of pictures.
         output: where the translation goes: a file for a file, a folder for a folder (PNG).
         half: which half of A|B pictures is the source; none for pictures that are no pairs.
+        samples: answers per picture, of a model that draws them (DenoisingGAN); map.png becomes map_1.png, map_2.png.
+        seed: of the first answer; each further one has the next seed.
         weights: average takes the averaged weights where the run has them.
         precision: bf16 is faster on most machines and a little less exact.
         device: auto takes a GPU where there is one.
@@ -128,7 +132,7 @@ def translate_pictures(
 
     pairs = jobs(input, output)
     translator = Translator.from_run(run, weights=weights, device=device, precision=precision)
-    written = translate_files(translator, pairs, half=half)
+    written = translate_files(translator, pairs, half=half, samples=samples, seed=seed)
     console = Console(stderr=True)
     quiet = not console.is_terminal
     for _ in track(written, "translating", total=len(pairs), console=console, disable=quiet):

@@ -73,6 +73,19 @@ def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor, *, share: Tenso
         share: (B, 1, 1, 1) in [0, 1], where on its line each image lies.
     """
     between = torch.lerp(fake.detach(), real, share).requires_grad_(True)  # (B, C, H, W)
-    (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)  # (B, C, H, W)
+    return (gradient_norm(critic(between), between) - 1).square().mean()
+
+
+def gradient_norm(logits: Tensor, image: Tensor) -> Tensor:
+    """‖∇_y Σ D(y)‖₂ per image, the sum over an image's patches; differentiable once more.
+
+    Args:
+        logits: (B, 1, h, w), computed from the images.
+        image: (B, C, H, W), asking for gradients.
+
+    Returns:
+        (B,).
+    """
+    (slope,) = torch.autograd.grad(logits.sum(), image, create_graph=True)  # (B, C, H, W)
     norm: Tensor = torch.linalg.vector_norm(slope.flatten(1), dim=1)  # (B,)
-    return (norm - 1).square().mean()
+    return norm

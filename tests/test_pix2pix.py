@@ -10,13 +10,14 @@ import pytest
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from atme.data import Pair
 from atme.inference import load_published
 from atme.inference.published import our_names
 from atme.models import Networks, Pix2Pix
 from atme.networks import PatchGAN, UNet
-from atme.noise import DecisionMemory, Game, Identity, Injection, Sequence
+from atme.noise import DecisionMemory, Diffusion, Game, Identity, Injection, Sequence
 from atme.training.state import State
 
 GOLDEN = Path(__file__).parent / "golden" / "atme_dim8.npz"
@@ -257,3 +258,32 @@ def test_refining_reads_the_verdict_on_the_first_answer() -> None:
 def test_negative_weights_are_refused() -> None:
     with pytest.raises(ValueError, match=r"model\.lambda_l1: -1 is negative"):
         Pix2Pix(lambda_l1=-1)
+
+
+class Operations(TorchDispatchMode):
+    """Lists every operation on tensors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        self.seen.append(str(func))
+        return func(*args, **(kwargs or {}))
+
+
+def operations(scheme: Callable[[Game], Injection]) -> list[str]:
+    networks, pair = small(scheme), a_pair()
+    calls: list[nn.Module] = []
+    for module in (networks.generator, networks.discriminator):
+        module.register_forward_hook(lambda module, *_: calls.append(module))
+    with Operations() as counted:
+        Pix2Pix().translate(networks, pair)
+    assert calls == [networks.generator]
+    return counted.seen
+
+
+def test_diffusion_adds_no_work_to_a_translation() -> None:
+    """Operation by operation, a translation is pix2pix's; with a decision memory, the control, it is not."""
+    assert operations(Diffusion) == operations(Identity)
+    assert len(operations(DecisionMemory)) > len(operations(Identity))

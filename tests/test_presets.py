@@ -9,6 +9,7 @@ from accelerate import Accelerator
 
 from atme.cli import main
 from atme.models.build import Measured, build
+from atme.reports.cost import cost
 from atme.training import options
 from atme.training.state import State
 
@@ -49,6 +50,19 @@ def test_a_preset_plays_a_step(preset: Path, monkeypatch: pytest.MonkeyPatch) ->
         step = model.step(state, pair(size))
     assert all(torch.isfinite(value) for value in step.losses.values())
     assert 1.2 < float(step.losses["objective"]) < 1.8
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.stem)
+def test_the_cost_of_a_preset_is_known(preset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its step can be played without values, and a step played after that is none the worse for it."""
+    monkeypatch.chdir(ROOT)
+    parser = options.parser()
+    chosen = parser.instantiate(parser.parse_object(narrowed(preset)))
+    size = chosen.data.crop_size
+    measured = Measured(3, 3, 4, size, size, 1)
+    found = cost(lambda: build(chosen, measured), measured, batch=1, precision=chosen.training.precision)
+    assert found.flops > 0
+    assert found.activations > 0
 
 
 def pair(size: int):  # type: ignore[no-untyped-def]

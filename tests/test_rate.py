@@ -30,6 +30,13 @@ def test_it_ends_at_nothing_and_is_half_halfway(decay: str) -> None:
     assert rate(20) == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize("decay", ["linear", "cosine"])
+def test_it_ends_where_it_is_told(decay: str) -> None:
+    rate = Rate(epochs=10, decay_epochs=20, decay=decay, last=0.25)  # type: ignore[arg-type]
+    assert rate(30) == pytest.approx(0.25)
+    assert rate(20) == pytest.approx(0.625)
+
+
 def test_steps_by_hand() -> None:
     rate = Rate(epochs=10, decay_epochs=20, decay="step", decay_every=8, decay_factor=0.5)
     assert [rate(epoch) for epoch in (10, 10.1, 17.9, 18, 26)] == [1.0, 0.5, 0.5, 0.25, 0.125]
@@ -40,3 +47,5 @@ def test_a_run_of_no_epochs_is_refused() -> None:
         Rate(epochs=0, decay_epochs=0)
     with pytest.raises(ValueError, match="decay_every"):
         Rate(decay_every=0)
+    with pytest.raises(ValueError, match="rate.last"):
+        Rate(last=1.5)

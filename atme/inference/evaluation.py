@@ -118,6 +118,7 @@ def _protocol(translator: Translator, test: PairedImages) -> dict[str, Any]:
         "step": translator.source.step,
         "weights": translator.source.weights,
         "precision": translator.precision,
+        "seed": None if translator.one_answer else 0,
         "noise": translator.options["noise"],
         "torchmetrics": version("torchmetrics"),
         "torch": torch.__version__,

@@ -38,24 +38,34 @@ def jobs(source: Path, output: Path) -> list[tuple[Path, Path]]:
     return pairs
 
 
-def translate_files(translator: Translator, pairs: list[tuple[Path, Path]], *, half: Half = "none") -> Iterator[Path]:
-    """Translate file by file, yielding each file that was written.
+def translate_files(
+    translator: Translator, pairs: list[tuple[Path, Path]], *, half: Half = "none", samples: int = 1, seed: int = 0
+) -> Iterator[Path]:
+    """Translate file by file, yielding each file that was read once its translations are written.
 
     Args:
         translator: of a run.
         pairs: files to read and to write, as `jobs` lists them.
         half: which half of an ``A|B`` picture is the source; ``none`` for pictures that are no pairs.
+        samples: answers per picture; with more than one, ``map.png`` becomes ``map_1.png``, ``map_2.png``, …
+        seed: of the first answer; each further one has the next seed.
 
     Raises:
-        ValueError: naming the file that cannot be read or written.
+        ValueError: naming the file that cannot be read or written, or if the model has but one answer.
         OSError: if the disk does not take it.
     """
+    if samples < 1 or seed < 0:
+        raise ValueError(f"samples {samples}, seed {seed}: ask for one answer or more, by a seed of 0 or more")
+    if translator.one_answer and (samples > 1 or seed):
+        option = f"samples {samples}" if samples > 1 else f"seed {seed}"
+        raise ValueError(f"{option}: the model of this run has one answer to a picture; leave the option out")
     for path, place in pairs:
         picture = cut(read_image(path), half=half, name=str(path))
-        translation = translator.pixels(picture, name=str(path))
         place.parent.mkdir(parents=True, exist_ok=True)
-        write_image(place, translation)
-        yield place
+        for i in range(samples):
+            translation = translator.pixels(picture, name=str(path), seed=seed + i)
+            write_image(place if samples == 1 else place.with_stem(f"{place.stem}_{i + 1}"), translation)
+        yield path
 
 
 def cut(picture: Pixels, *, half: Half, name: str) -> Pixels:

@@ -130,12 +130,13 @@ class Translator:
         (folder / "state.json").write_text(json.dumps(about, indent=2))
         (folder / "options.yaml").write_text(yaml.safe_dump(self.options, sort_keys=False))
 
-    def __call__(self, picture: Picture | Iterable[Picture]) -> Any:
+    def __call__(self, picture: Picture | Iterable[Picture], *, seed: int = 0) -> Any:
         """Translate a picture, or several.
 
         Args:
             picture: a path, a PIL image, an array (H, W, C) of uint8 or uint16, or a list of them, each of
                 its own size.
+            seed: of what the model draws; another seed is another answer, unless ``one_answer``.
 
         Returns:
             A PIL image of the same size; a list of them for a list.
@@ -144,16 +145,22 @@ class Translator:
             ValueError: if a picture cannot be read, or has other channels than the generator reads.
         """
         if isinstance(picture, str | Path | Image.Image | np.ndarray):
-            return _to_pil(self.pixels(picture))
-        return [_to_pil(self.pixels(each)) for each in picture]
+            return _to_pil(self.pixels(picture, seed=seed))
+        return [_to_pil(self.pixels(each, seed=seed)) for each in picture]
 
-    def pixels(self, picture: Picture, *, bits: int = 8, name: str = "picture") -> Pixels:
+    @property
+    def one_answer(self) -> bool:
+        """Whether a picture has one translation; if not, each is drawn, by a seed."""
+        return self.model.one_answer
+
+    def pixels(self, picture: Picture, *, bits: int = 8, name: str = "picture", seed: int = 0) -> Pixels:
         """Translate one picture into an array (H, W, C') of uint8, or of uint16 for ``bits=16``.
 
         Args:
             picture: as for a call.
             bits: of each value that is returned.
             name: what errors call a picture that is no path.
+            seed: as for a call.
 
         Raises:
             ValueError: as for a call.
@@ -165,17 +172,17 @@ class Translator:
                 f"{named}: has {len(source)} channels, and the generator reads {self.measured.source_channels}; "
                 "convert it first"
             )
-        return to_array(self.tensor(source[None])[0], bits=bits)
+        return to_array(self.tensor(source[None], seed=seed)[0], bits=bits)
 
     @torch.inference_mode()
-    def tensor(self, source: Tensor) -> Tensor:
+    def tensor(self, source: Tensor, *, seed: int = 0) -> Tensor:
         """Translate a batch (B, C, H, W) in [-1, 1] into (B, C', H, W) in [-1, 1], float32, on the same device."""
         height, width = source.shape[-2:]
         padded = _pad(source.to(self.device), stride=self.networks.generator.stride)  # type: ignore[arg-type]
         view = torch.eye(2, 3, device=self.device).expand(len(source), 2, 3)
         pair = Pair(padded, None, None, view, ("",) * len(source))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            _, fake = self.model.translate(self.networks, pair)
+            _, fake = self.model.translate(self.networks, pair, rng=torch.Generator().manual_seed(seed))
         return fake[..., :height, :width].float().clamp(-1, 1).to(source.device)
 
     @classmethod

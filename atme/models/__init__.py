@@ -1,6 +1,7 @@
 """Translation models: which losses, and in which order the networks are updated."""
 
+from atme.models.denoising_gan import DenoisingGAN
 from atme.models.pix2pix import Pix2Pix
 from atme.models.translation import Arena, Networks, Step, TranslationModel
 
-__all__ = ["Arena", "Networks", "Pix2Pix", "Step", "TranslationModel"]
+__all__ = ["Arena", "DenoisingGAN", "Networks", "Pix2Pix", "Step", "TranslationModel"]

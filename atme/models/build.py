@@ -94,7 +94,7 @@ def build(options: Namespace, measured: Measured) -> tuple[TranslationModel, Net
         measured: sizes of the data.
 
     Raises:
-        ValueError: if a network cannot work on samples of this size.
+        ValueError: if a network cannot work on samples of this size, or not in this game.
     """
     model: TranslationModel = options.model
     source, target = measured.source_channels, measured.target_channels
@@ -110,6 +110,7 @@ def build(options: Namespace, measured: Measured) -> tuple[TranslationModel, Net
         verdict_stride=discriminator.verdict_stride,
     )
     networks = Networks(generator, discriminator, options.noise(game))
+    model.require(networks)
     for module in (networks.generator, networks.discriminator, networks.scheme):
         initialize(module, scheme=options.initialization.scheme, gain=options.initialization.gain)
     return model, networks

@@ -9,17 +9,16 @@ the generator together with the noise scheme's own weights. With ``Identity`` it
 ``DecisionMemory`` it is ATME.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from atme.data import Pair
-from atme.losses import ADVERSARIAL, cross_entropy_fake, cross_entropy_real, entropy, gradient_penalty
+from atme.losses import ADVERSARIAL, gradient_penalty
+from atme.models.moves import frozen, readings, verdicts_on
 from atme.models.translation import Arena, Networks, Step
-from atme.noise import Corrupted, Judged, Verdicts
+from atme.noise import Corrupted, Judged
 
 
 class Pix2Pix:
@@ -55,6 +54,8 @@ class Pix2Pix:
         self.lambda_l1, self.d_loss_factor = lambda_l1, d_loss_factor
         self.gradient_penalty = gradient_penalty if adversarial == "wgan_gp" else 0.0
 
+    one_answer = True
+
     def generator_channels(self, source: int, target: int) -> tuple[int, int]:
         """The generator turns the source into the target."""
         return source, target
@@ -62,6 +63,12 @@ class Pix2Pix:
     def discriminator_channels(self, source: int, target: int) -> tuple[int, int]:
         """The discriminator judges the target, or its translation, beside the source."""
         return source, target
+
+    def require(self, networks: Networks) -> None:
+        """Refuse a generator that wants a latent: this game has none."""
+        latent = getattr(networks.generator, "latent", 0)
+        if latent:
+            raise ValueError(f"generator.latent: {latent}, and Pix2Pix draws no latent; set it to 0")
 
     def step(self, arena: Arena, pair: Pair) -> Step:
         """One update of the discriminator, then one of the generator and the scheme; then the scheme remembers."""
@@ -76,14 +83,14 @@ class Pix2Pix:
         arena.update("discriminator", self.d_loss_factor * d_loss)
 
         (seen,) = scheme.before_discriminator(pair.source, fake, rng=arena.rng)
-        with _frozen(arena.bare.discriminator) as discriminator:
+        with frozen(arena.bare.discriminator) as discriminator:
             g_fake = _verdict(discriminator, seen)  # (B, 1, h, w)
             g_gan, g_l1 = self.terms.generator(g_fake), (fake - pair.target).abs().mean()
             arena.update("generator", g_gan + self.lambda_l1 * g_l1)
 
-        verdicts = _verdicts(pair, real=d_real, fake=g_fake)
+        verdicts = verdicts_on(pair, real=d_real, fake=g_fake)
         scheme.remember(arena.gather(verdicts))
-        losses = _readings(d_real, d_fake) | {
+        losses = readings(d_real, d_fake) | {
             "d_loss": d_loss.detach(),
             "g_gan": g_gan.detach(),
             "g_l1": g_l1.detach(),
@@ -91,8 +98,13 @@ class Pix2Pix:
         return Step(losses | _noise(corrupted), corrupted, fake.detach(), verdicts)
 
     @torch.no_grad()
-    def translate(self, networks: Networks, pair: Pair) -> tuple[Corrupted, Tensor]:
-        """Translate as often as the scheme asks; each further pass reads the verdict on the one before."""
+    def translate(
+        self, networks: Networks, pair: Pair, *, rng: torch.Generator | None = None
+    ) -> tuple[Corrupted, Tensor]:
+        """Translate as often as the scheme asks; each further pass reads the verdict on the one before.
+
+        ``rng`` is not drawn from: a picture has one translation.
+        """
         corrupted = networks.scheme(pair)
         fake = networks.generator(corrupted.image, corrupted.level)
         for _ in range(1, networks.scheme.passes):
@@ -118,39 +130,9 @@ def _verdict(discriminator: nn.Module, judged: Judged) -> Tensor:
     return logits
 
 
-def _verdicts(pair: Pair, *, real: Tensor, fake: Tensor) -> Verdicts:
-    assert pair.index is not None
-    return Verdicts(real.detach().float(), fake.detach().float(), pair.index, pair.view)
-
-
-def _readings(real: Tensor, fake: Tensor) -> dict[str, Tensor]:
-    """How even the game is: cross-entropies, their sum (log 4 at equilibrium), and entropy (log 2), in nats."""
-    real, fake = real.detach(), fake.detach()
-    d_real, d_fake = cross_entropy_real(real), cross_entropy_fake(fake)
-    return {
-        "d_real": d_real,
-        "d_fake": d_fake,
-        "objective": d_real + d_fake,
-        "entropy": (entropy(real) + entropy(fake)) / 2,
-    }
-
-
 def _noise(corrupted: Corrupted) -> dict[str, Tensor]:
     """How strong the multiplicative noise was: mean of W, and its spread within an image."""
     if corrupted.map is None:
         return {}
     w = corrupted.map.detach()
     return {"w_mean": w.mean(), "w_std": w.std(dim=(1, 2, 3)).mean()}
-
-
-@contextmanager
-def _frozen(module: nn.Module) -> Iterator[nn.Module]:
-    """Let gradients pass through a module without collecting any for its own weights."""
-    wanted = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    for parameter in wanted:
-        parameter.requires_grad_(False)
-    try:
-        yield module
-    finally:
-        for parameter in wanted:
-            parameter.requires_grad_(True)

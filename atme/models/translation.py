@@ -63,6 +63,10 @@ class Arena(Protocol):
     def rng(self) -> torch.Generator:
         """The randomness of this step on this process."""
 
+    @property
+    def step(self) -> int:
+        """Updates of the weights before this one."""
+
     def update(self, side: Side, loss: Tensor) -> None:
         """Move one side's weights down the gradient of its loss."""
 
@@ -73,14 +77,36 @@ class Arena(Protocol):
 class TranslationModel(Protocol):
     """A game between a generator and a discriminator over pairs."""
 
+    one_answer: bool
+    """Whether a picture has one translation; if not, each is drawn."""
+
     def generator_channels(self, source: int, target: int) -> tuple[int, int]:
         """Channels that the generator reads and writes, from the channels of the pair's sides."""
 
     def discriminator_channels(self, source: int, target: int) -> tuple[int, int]:
         """Channels of the condition and of the image that the discriminator reads."""
 
+    def require(self, networks: Networks) -> None:
+        """Refuse networks that this game cannot be played with.
+
+        Raises:
+            ValueError: naming the option that does not fit.
+        """
+
     def step(self, arena: Arena, pair: Pair) -> Step:
         """Update every network once on one batch."""
 
-    def translate(self, networks: Networks, pair: Pair) -> tuple[Corrupted, Tensor]:
-        """Translate a batch: what the generator read, and its answer (B, C', H, W) in [-1, 1]."""
+    def translate(
+        self, networks: Networks, pair: Pair, *, rng: torch.Generator | None = None
+    ) -> tuple[Corrupted, Tensor]:
+        """Translate a batch.
+
+        Args:
+            networks: in evaluation mode.
+            pair: the sources in [-1, 1]; targets are not read.
+            rng: on the CPU, for models that draw; None draws what a new generator of seed 0 does. Every image
+                of a batch gets the same draws, so that no translation depends on what stands beside it.
+
+        Returns:
+            What the generator read last, and the translations (B, C', H, W) in [-1, 1].
+        """

@@ -6,9 +6,13 @@ Sines and cosines of the level at many frequencies, then a small MLP. The freque
   Ho et al. 2020, arXiv 2006.11239, appendix B), made for integer timesteps 0…1000;
 - learned or random: normal draws, trained or not (Tancik et al. 2020, arXiv 2006.10739); the level itself
   is passed on as well.
+
+And what a generator may choose freely, a latent z ~ N(0, I), through the mapping network of Karras et al. 2019
+(arXiv 1812.04948, §2): as in the denoising diffusion GAN, Xiao et al. 2022, arXiv 2112.07804, appendix C.
 """
 
 import math
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -103,3 +107,24 @@ class LevelEmbedding(nn.Module):
         hidden = nn.functional.gelu(self.widen(waves.to(self.widen.weight.dtype)))  # (B, width)
         mixed: Tensor = self.mix(hidden)  # (B, width)
         return mixed
+
+
+class LatentMapping(nn.Module):
+    """z / √(mean z² + ε), then linear and SiLU, three times.
+
+    Args:
+        latent: length of z.
+        width: length of the result.
+    """
+
+    def __init__(self, latent: int, *, width: int) -> None:
+        super().__init__()
+        lengths = [latent, width, width, width]
+        self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(lengths))
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """(B, latent), standard normal, to (B, width)."""
+        hidden = latent * (latent.square().mean(1, keepdim=True) + 1e-8).rsqrt()  # (B, latent)
+        for layer in self.layers:
+            hidden = nn.functional.silu(layer(hidden))  # (B, width)
+        return hidden

@@ -52,6 +52,7 @@ class PatchGAN(nn.Module):
         channels, widths = source_channels + target_channels, layer_widths(layers, dim)
         self.features = nn.Sequential(*make_features(channels, widths, layers=layers, norm=norm))
         self.verdict = make_convolution(widths[-1], 1, layers=layers)
+        self.timestep_aware = timestep_aware
         self.project: nn.Conv2d | None = None
         self.embed: LevelEmbedding | None = None
         if timestep_aware:

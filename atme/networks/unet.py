@@ -11,6 +11,10 @@ Departures, none of which changes a value beyond rounding:
 - Space to depth and a 1×1 convolution are one 2×2 convolution of stride 2.
 - Maps keep their channels beside each other in memory (channels_last); see attention.py and block.py.
 - `init_dim` may differ from `dim`; the package fails there.
+
+With `latent` it is the generator of a denoising diffusion GAN (arXiv 2112.07804): z, through a mapping network,
+scales and shifts the same normalizations as the level does. (The paper's network is NCSN++, with a second such
+normalization in each residual block, and the time added to the features.)
 """
 
 from collections.abc import Callable, Sequence
@@ -24,7 +28,7 @@ from torch.nn import functional as F
 
 from atme.networks.attention import Attention, LinearAttention
 from atme.networks.block import Block, convolve
-from atme.networks.embedding import Embedding, LevelEmbedding
+from atme.networks.embedding import Embedding, LatentMapping, LevelEmbedding
 from atme.networks.size import require_size
 
 MakeBlock = Callable[..., "ResidualBlock"]
@@ -147,7 +151,7 @@ def doubled(image: Tensor, convolution: nn.Conv2d) -> Tensor:
 
 
 class UNet(nn.Module):
-    """The diffusion U-Net, called as `generator(image, level)`.
+    """The diffusion U-Net, called as `generator(image, level)`, or as `generator(image, level, z)` with a latent.
 
     Args:
         in_channels: channels of the image that it reads.
@@ -159,11 +163,14 @@ class UNet(nn.Module):
         embedding: how the level becomes waves: at fixed, learned or random frequencies.
         learned_sinusoidal_dim: number of waves at learned or random frequencies.
         time_dim_mult: width of the level's embedding in multiples of `dim`.
+        latent: length of z, the generator's own choice among the answers; 0: it has none.
         head: `atme`: a residual block, a 1×1 convolution and tanh; `ddpm`: the 1×1 convolution alone, unbounded.
         eps: of the standardizations of weights and of pixels (GroupNorm's own is 1e-5).
 
     Attributes:
         stride: height and width of an image must be multiples of it.
+        out_channels: as given.
+        latent: as given.
 
     Raises:
         ValueError: if `groups` does not divide a width, or an option is out of its range.
@@ -181,6 +188,7 @@ class UNet(nn.Module):
         embedding: Embedding = "fixed",
         learned_sinusoidal_dim: int = 16,
         time_dim_mult: int = 4,
+        latent: int = 0,
         head: Literal["atme", "ddpm"] = "atme",
         eps: float = 1e-5,
     ) -> None:
@@ -188,12 +196,17 @@ class UNet(nn.Module):
         init_dim = dim if init_dim is None else init_dim
         widths = [init_dim, *(dim * mult for mult in dim_mults)]
         require_widths(widths, dim=dim, groups=groups)
+        if latent < 0:
+            raise ValueError(f"latent {latent}: z has no such length; choose 0 for none, 100 is usual")
         self.stride = 2 ** (len(dim_mults) - 1)
+        self.out_channels, self.latent = out_channels, latent
 
         level_width = dim * time_dim_mult
-        block = partial(ResidualBlock, level_width=level_width, groups=groups, eps=eps)
         waves = dim if embedding == "fixed" else learned_sinusoidal_dim
         self.embed = LevelEmbedding(embedding, waves=waves, width=level_width)
+        self.map_latent = LatentMapping(latent, width=level_width) if latent else None
+        heard = 2 * level_width if latent else level_width
+        block = partial(ResidualBlock, level_width=heard, groups=groups, eps=eps)
         self.stem = nn.Conv2d(in_channels, init_dim, 7, padding=3)
         levels = list(enumerate(pairwise(widths)))
         last = len(levels) - 1
@@ -210,13 +223,14 @@ class UNet(nn.Module):
         self.head = make_head(head, dim, out_channels, block=partial(block, level_width=None))
         self.to(memory_format=torch.channels_last)
 
-    def forward(self, image: Tensor, level: Tensor) -> Tensor:
+    def forward(self, image: Tensor, level: Tensor, latent: Tensor | None = None) -> Tensor:
         """Translate a batch of images.
 
         Args:
             image: (B, in_channels, H, W) in [-1, 1], H and W multiples of `stride`.
             level: (B,), how strongly each image was corrupted, in the unit of the noise scheme: ATME's is the
                 mean of W, in (-1, 1); a diffusion timestep is an integer from 0 on.
+            latent: (B, latent) standard normal; None for a network without.
 
         Returns:
             (B, out_channels, H, W) in (-1, 1); unbounded with `head="ddpm"`.
@@ -225,7 +239,7 @@ class UNet(nn.Module):
             ValueError: if H or W is no multiple of `stride`.
         """
         require_size(image, stride=self.stride, network="this U-Net")
-        embedded = self.embed(level)  # (B, time_dim_mult·dim)
+        embedded = self._embedded(level, latent)  # (B, time_dim_mult·dim), twice that with a latent
         stem = self.stem(image.contiguous(memory_format=torch.channels_last))  # (B, init_dim, H, W)
         hidden, seen = stem, []
         for down in self.down:
@@ -239,6 +253,13 @@ class UNet(nn.Module):
         hidden = self.join(hidden, embedded, beside=stem)  # (B, dim, H, W)
         translated: Tensor = self.head(hidden)  # (B, out_channels, H, W)
         return translated
+
+    def _embedded(self, level: Tensor, latent: Tensor | None) -> Tensor:
+        """What every residual block listens to: the level, and the latent where there is one."""
+        embedded: Tensor = self.embed(level)
+        if (latent is None) != (self.map_latent is None):
+            raise ValueError(f"latent: this U-Net was built for a z of length {self.latent}; give it just that")
+        return embedded if self.map_latent is None else torch.cat([embedded, self.map_latent(latent)], dim=1)
 
 
 def make_head(kind: Literal["atme", "ddpm"], dim: int, out_channels: int, *, block: MakeBlock) -> nn.Module:

@@ -9,7 +9,8 @@ Ho et al. 2020, arXiv 2006.11239, with the noise scaled by σ as in Diffusion-GA
     v_t = β_t (1 − ᾱ_{t−1}) / (1 − ᾱ_t)
 
 β: how much one step adds; t runs from 0 (clean) to T. The schedules differ in β only. Everything is computed
-in float64 and cast once, to the tensor's type, since √(1 − ᾱ_t) loses half its digits in float32.
+in float64 and cast once, to the tensor's type, since √(1 − ᾱ_t) loses half its digits in float32. The tables are
+NumPy's: they are constants, that belong to no device and no mode of PyTorch.
 """
 
 import math
@@ -18,28 +19,34 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Literal, get_args
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy.special import expit
 from torch import Tensor
+
+Table = NDArray[np.float64]
 
 Schedule = Literal["linear", "quadratic", "sigmoid", "constant", "cosine", "jsd", "vp"]
 
 
-def linear(steps: int, first: float = 1e-4, last: float = 0.02) -> Tensor:
+def linear(steps: int, first: float = 1e-4, last: float = 0.02) -> Table:
     """β on a straight line from first to last (Ho et al. 2020): (T,)."""
-    return torch.linspace(first, last, steps, dtype=torch.float64)
+    return np.linspace(first, last, steps)
 
 
-def quadratic(steps: int, first: float = 1e-4, last: float = 0.02) -> Tensor:
+def quadratic(steps: int, first: float = 1e-4, last: float = 0.02) -> Table:
     """√β on a straight line: (T,)."""
-    return linear(steps, math.sqrt(first), math.sqrt(last)).square()
+    return np.square(linear(steps, math.sqrt(first), math.sqrt(last)))
 
 
-def sigmoid(steps: int, first: float = 1e-4, last: float = 0.02) -> Tensor:
+def sigmoid(steps: int, first: float = 1e-4, last: float = 0.02) -> Table:
     """β between first and last on the logistic curve from −6 to 6: (T,)."""
-    return first + (last - first) * linear(steps, -6.0, 6.0).sigmoid()
+    beta: Table = first + (last - first) * expit(linear(steps, -6.0, 6.0))
+    return beta
 
 
-def constant(steps: int, first: float = 0.02, last: float = 0.02) -> Tensor:
+def constant(steps: int, first: float = 0.02, last: float = 0.02) -> Table:
     """The same β at every step: (T,).
 
     Raises:
@@ -50,16 +57,16 @@ def constant(steps: int, first: float = 0.02, last: float = 0.02) -> Tensor:
     return linear(steps, first, last)
 
 
-def cosine(steps: int) -> Tensor:
+def cosine(steps: int) -> Table:
     """ᾱ_t = f(t/T)/f(0) with f(u) = cos²(π/2 (u + 0.008)/1.008), and β ≤ 0.999: (T,).
 
     Nichol and Dhariwal 2021, arXiv 2102.09672, eq. 17.
     """
-    f = ((linear(steps + 1, 0.0, 1.0) + 0.008) / 1.008 * (math.pi / 2)).cos().square()
-    return (1 - f[1:] / f[:-1]).clamp(max=0.999)
+    f = np.square(np.cos((linear(steps + 1, 0.0, 1.0) + 0.008) / 1.008 * (math.pi / 2)))
+    return np.minimum(1 - f[1:] / f[:-1], 0.999)
 
 
-def jsd(steps: int) -> Tensor:
+def jsd(steps: int) -> Table:
     """β_t = 1/(T − t + 1), so that ᾱ falls on a straight line from 1 to 0: (T,).
 
     Sohl-Dickstein et al. 2015, arXiv 1503.03585, §2.4.1.
@@ -67,7 +74,7 @@ def jsd(steps: int) -> Tensor:
     return 1 / linear(steps, float(steps), 1.0)
 
 
-def vp(steps: int, first: float = 0.1, last: float = 20.0) -> Tensor:
+def vp(steps: int, first: float = 0.1, last: float = 20.0) -> Table:
     """The variance-preserving diffusion of Song et al. 2021, cut into a few large steps: (T,).
 
     Xiao et al. 2022 (DDGAN), arXiv 2112.07804, appendix B:
@@ -75,25 +82,25 @@ def vp(steps: int, first: float = 0.1, last: float = 20.0) -> Tensor:
     Here first and last are the rates at u = 0 and 1, not values of β.
     """
     u = linear(steps + 1, 1e-3, 1.0)
-    log_alpha_bar = -0.5 * u.square() * (last - first) - u * first
-    return -torch.expm1(log_alpha_bar.diff())
+    log_alpha_bar = -0.5 * np.square(u) * (last - first) - u * first
+    return -np.expm1(np.diff(log_alpha_bar))
 
 
-_WITH_ENDS: dict[str, Callable[..., Tensor]] = {
+_WITH_ENDS: dict[str, Callable[..., Table]] = {
     "linear": linear,
     "quadratic": quadratic,
     "sigmoid": sigmoid,
     "constant": constant,
     "vp": vp,
 }
-_WITHOUT_ENDS: dict[str, Callable[[int], Tensor]] = {"cosine": cosine, "jsd": jsd}
+_WITHOUT_ENDS: dict[str, Callable[[int], Table]] = {"cosine": cosine, "jsd": jsd}
 
 
 @dataclass(frozen=True, eq=False)
 class Chain:
     """A forward chain of T steps; times are (B,) int64, one for each element of the batch."""
 
-    beta: Tensor
+    beta: Table
     """(T,) float64 in (0, 1]: the share of variance that each step replaces; ``beta[0]`` is β_1."""
     sigma: float = 1.0
     """Standard deviation of the noise that a long chain ends in, in the unit of y."""
@@ -104,16 +111,16 @@ class Chain:
         return len(self.beta)
 
     @cached_property
-    def alpha_bar(self) -> Tensor:
+    def alpha_bar(self) -> Table:
         """(T + 1,) float64: ᾱ_0 = 1, ᾱ_1, … ᾱ_T: the share of y_0's variance that is left."""
-        return torch.cat([self.beta.new_ones(1), (1 - self.beta).cumprod(0)])
+        return np.concatenate([[1.0], np.cumprod(1 - self.beta)])
 
     @cached_property
-    def posterior(self) -> tuple[Tensor, Tensor, Tensor]:
+    def posterior(self) -> tuple[Table, Table, Table]:
         """c, k and v of q(y_{t−1} | y_t, y_0), each (T,) float64; their first entry belongs to t = 1."""
         before, after = self.alpha_bar[:-1], self.alpha_bar[1:]
-        c = before.sqrt() * self.beta / (1 - after)
-        k = (1 - self.beta).sqrt() * (1 - before) / (1 - after)
+        c = np.sqrt(before) * self.beta / (1 - after)
+        k = np.sqrt(1 - self.beta) * (1 - before) / (1 - after)
         return c, k, self.beta * (1 - before) / (1 - after)
 
     def sample(self, y0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
@@ -127,8 +134,8 @@ class Chain:
         Raises:
             IndexError: if a time lies outside 0…T.
         """
-        kept = _at(self.alpha_bar.sqrt(), t, y0)  # (B, 1, ...)
-        added = _at((1 - self.alpha_bar).sqrt() * self.sigma, t, y0)
+        kept = _at(np.sqrt(self.alpha_bar), t, y0)  # (B, 1, ...)
+        added = _at(np.sqrt(1 - self.alpha_bar) * self.sigma, t, y0)
         return torch.where(_column(t == 0, y0), y0, kept * y0 + added * noise)  # (B, ...)
 
     def step(self, y: Tensor, t: Tensor, noise: Tensor) -> Tensor:
@@ -142,8 +149,8 @@ class Chain:
         Raises:
             IndexError: if a time lies outside 1…T.
         """
-        kept = _at((1 - self.beta).sqrt(), t - 1, y)
-        return kept * y + _at(self.beta.sqrt() * self.sigma, t - 1, y) * noise  # (B, ...)
+        kept = _at(np.sqrt(1 - self.beta), t - 1, y)
+        return kept * y + _at(np.sqrt(self.beta) * self.sigma, t - 1, y) * noise  # (B, ...)
 
     def reverse(self, y0: Tensor, yt: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """Draw from q(y_{t−1} | y_t, y_0): one step backward, leaving t in 1…T; no noise is left at t = 1.
@@ -157,8 +164,9 @@ class Chain:
         Raises:
             IndexError: if a time lies outside 1…T.
         """
-        c, k, v = (_at(table, t - 1, y0) for table in self.posterior)
-        return c * y0 + k * yt + v.sqrt() * self.sigma * noise  # (B, ...)
+        c, k, v = self.posterior
+        mean = _at(c, t - 1, y0) * y0 + _at(k, t - 1, y0) * yt
+        return mean + _at(np.sqrt(v) * self.sigma, t - 1, y0) * noise  # (B, ...)
 
 
 @lru_cache(maxsize=64)
@@ -186,7 +194,7 @@ def forward_chain(
     return Chain(beta, sigma)
 
 
-def _betas(schedule: str, steps: int, ends: tuple[float, float] | None) -> Tensor:
+def _betas(schedule: str, steps: int, ends: tuple[float, float] | None) -> Table:
     if schedule in _WITHOUT_ENDS:
         if ends is not None:
             raise ValueError(f"betas {list(ends)}: {schedule} has no ends to choose; leave betas out")
@@ -196,9 +204,9 @@ def _betas(schedule: str, steps: int, ends: tuple[float, float] | None) -> Tenso
     return _WITH_ENDS[schedule](steps, *(ends or ()))
 
 
-def _at(table: Tensor, t: Tensor, like: Tensor) -> Tensor:
+def _at(table: Table, t: Tensor, like: Tensor) -> Tensor:
     """The table's entries at t, in the type and on the device of a (B, ...) tensor: (B, 1, ...)."""
-    entries = table.to(like.dtype).to(like.device).index_select(0, t)
+    entries = torch.from_numpy(table).to(like.dtype).to(like.device).index_select(0, t)
     return _column(entries, like)
 
 

@@ -50,7 +50,7 @@ class Rehearsal:
         self.bare = networks
         self.generator, self.discriminator = networks.generator, networks.discriminator
         self.scheme = networks.scheme
-        self.rng = torch.Generator()
+        self.rng, self.step = torch.Generator(), 0
 
     def update(self, side: Side, loss: Tensor) -> None:
         """Run the backward pass alone."""
@@ -77,7 +77,7 @@ def cost(
     kept = _Kept()
     with FakeTensorMode(allow_non_fake_inputs=True):
         autocast = torch.autocast("cpu", half or torch.bfloat16, enabled=half is not None)
-        with FlopCounterMode(display=False) as counter, kept.counted(), autocast:
+        with _flop_counter() as counter, kept.counted(), autocast:
             model.step(Rehearsal(networks), _pair(measured, batch))
     modules = {name: getattr(networks, name) for name in NAMES}
     parameters = {name: _count(module) for name, module in modules.items()}
@@ -88,6 +88,25 @@ def cost(
         memory=sum(buffer.nbytes for module in modules.values() for buffer in module.buffers()),
         activations=kept.bytes,
     )
+
+
+def _flop_counter() -> FlopCounterMode:
+    """A counter for the step as a whole: its count by modules does not survive a penalty on gradients."""
+    counter = FlopCounterMode(display=False)
+    counter.mod_tracker = _OneModule()  # type: ignore[assignment]
+    return counter
+
+
+class _OneModule:
+    """Stands in for the counter's tracker of modules: all is counted as one."""
+
+    parents = ("Global",)
+
+    def __enter__(self) -> None:
+        """Nothing to track."""
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing was tracked."""
 
 
 class _Kept:

@@ -15,10 +15,11 @@ class Rate:
     Args:
         epochs: epochs at the full learning rate.
         decay_epochs: epochs during which it falls; 0 for none.
-        decay: ``linear`` and ``cosine`` fall to 0 at the run's end; ``step`` multiplies by ``decay_factor``
+        decay: ``linear`` and ``cosine`` fall to ``last`` at the run's end; ``step`` multiplies by ``decay_factor``
             every ``decay_every`` epochs.
         decay_every: epochs between the steps of ``decay: step``.
         decay_factor: factor of each step of ``decay: step``.
+        last: share of the full rate, from 0 to 1, at which ``linear`` and ``cosine`` end.
 
     Raises:
         ValueError: if there is no epoch to train.
@@ -29,6 +30,7 @@ class Rate:
     decay: Literal["linear", "cosine", "step"] = "linear"
     decay_every: int = 50
     decay_factor: float = 0.1
+    last: float = 0.0
 
     def __post_init__(self) -> None:
         if min(self.epochs, self.decay_epochs) < 0 or self.total == 0:
@@ -38,6 +40,8 @@ class Rate:
             )
         if self.decay_every < 1:
             raise ValueError(f"rate.decay_every: {self.decay_every} is not a number of epochs; give 1 or more")
+        if not 0 <= self.last <= 1:
+            raise ValueError(f"rate.last: {self.last} is no share of the full rate; give a number from 0 to 1")
 
     @property
     def total(self) -> int:
@@ -52,4 +56,5 @@ class Rate:
         if self.decay == "step":
             return self.decay_factor ** (1 + math.floor(falling / self.decay_every))
         share = falling / self.decay_epochs
-        return 1 - share if self.decay == "linear" else (1 + math.cos(math.pi * share)) / 2
+        left = 1 - share if self.decay == "linear" else (1 + math.cos(math.pi * share)) / 2
+        return self.last + (1 - self.last) * left
