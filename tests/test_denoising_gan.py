@@ -1,5 +1,8 @@
 """The denoising diffusion GAN: its step worked out in torch, its translation, and what it refuses."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -248,3 +251,20 @@ def test_half_precision_can_bear_the_penalty(preset, tmp_path: Path) -> None:  #
     file = preset(**GAME, training__precision="bf16")
     assert main(["train", "--config", str(file), "--run.dir", str(tmp_path / "half")]) == 0
     assert all(np.isfinite(line["d_r1"]) for line in read_log(tmp_path / "half"))
+
+
+def test_two_processes_play_it(preset, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """The penalty's gradient of a gradient, and a generator called twice a step, where gradients are averaged."""
+    file, run = (
+        preset(**GAME, training__rate={"epochs": 1, "decay_epochs": 0}, training__batch_size=1),
+        tmp_path / "run",
+    )
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    train = ["-m", "atme", "train", "--config", str(file), "--run.dir", str(run), "--training.log_every", "1"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    outcome = subprocess.run([*launch, *train], env=environment, capture_output=True, text=True, check=False)
+    assert outcome.returncode == 0, outcome.stderr
+    lines = read_log(run)
+    assert len(lines) > 2
+    assert [line["d_r1"] > 0 for line in lines] == [line["step"] % 2 == 1 for line in lines]
+    assert all(1.2 < line["objective"] < 1.8 for line in lines)

@@ -1,28 +1,19 @@
 """The study of the published protocol, small: its recording by hand, its findings, its files."""
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+import studies
 
 from atme.images import read_image
-
-SCRIPT = Path(__file__).parents[1] / "analysis" / "published_protocol.py"
 
 
 @pytest.fixture(scope="module")
 def study() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("published_protocol", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return studies.load("published_protocol")
 
 
 def test_the_recording_by_hand(study: ModuleType) -> None:

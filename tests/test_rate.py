@@ -47,5 +47,5 @@ def test_a_run_of_no_epochs_is_refused() -> None:
         Rate(epochs=0, decay_epochs=0)
     with pytest.raises(ValueError, match="decay_every"):
         Rate(decay_every=0)
-    with pytest.raises(ValueError, match="rate.last"):
+    with pytest.raises(ValueError, match=r"rate\.last"):
         Rate(last=1.5)

@@ -1,30 +1,21 @@
 """The study of the two lines: its integrals against scipy's, and what diffusion must do to a divergence."""
 
-import importlib.util
 import json
 import math
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+import studies
 from scipy.integrate import quad
 from scipy.special import expit
 from scipy.stats import norm
 
-SCRIPT = Path(__file__).parents[1] / "analysis" / "toy_divergence.py"
-
 
 @pytest.fixture(scope="module")
 def study() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("toy_divergence", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return studies.load("toy_divergence")
 
 
 @pytest.mark.parametrize("d", [0.0, 0.01, 0.7, 3.0, 12.0, 30.0])
