@@ -90,12 +90,25 @@ def analyze(arguments: list[str]) -> int:
     return _call(analyze_history, arguments, prog="atme analyze")
 
 
+def compare(arguments: list[str]) -> int:
+    """Compare runs, on one page: atme compare runs/atme runs/pix2pix --output compared."""
+    from jsonargparse import ArgumentParser
+
+    parser = ArgumentParser(
+        prog="atme compare", description=_first_line(compare_runs), exit_on_error=False, allow_abbrev=False
+    )
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="A run's folder; one or more.")
+    parser.add_function_arguments(compare_runs, skip={"runs"})
+    return compare_runs(**parser.instantiate(_parse(parser, arguments)).as_dict())
+
+
 VERBS: dict[str, Callable[[list[str]], int]] = {
     "train": train,
     "translate": translate,
     "evaluate": evaluate,
     "show": show,
     "analyze": analyze,
+    "compare": compare,
     "data": data,
 }
 
@@ -185,6 +198,35 @@ def analyze_history(
 
     page = analyze_run(run, window=window, transform=transform, alpha=alpha, seed=seed)
     _say(f"open {page} in a browser; the numbers are in {run / 'analysis'}")
+    return DONE
+
+
+def compare_runs(
+    runs: list[Path],
+    *,
+    output: Path,
+    images: int = 6,
+    split: str = "test",
+    weights: Weights = "average",
+    precision: Precision = "float32",
+    device: str = "auto",
+) -> int:
+    """Compare runs: scores over seeds, curves, the same test images, settings; writes report.html and compare.json.
+
+    Args:
+        runs: their folders, which are only read.
+        output: a new folder for the results, or that of an earlier comparison.
+        images: test images that are shown side by side; 0 for none.
+        split: the split to score.
+        weights: average takes the averaged weights where a run has them.
+        precision: bf16 is faster on most machines and a little less exact.
+        device: auto takes a GPU where there is one.
+    """
+    from atme.reports.compare import Asked, compare_runs
+
+    asked = Asked(split=split, weights=weights, precision=precision, device=device, images=images)
+    page = compare_runs(runs, output=output, asked=asked)
+    _say(f"open {page} in a browser; the numbers are in {output / 'compare.json'}")
     return DONE
 
 

@@ -1,5 +1,9 @@
-"""What several test files share: a tiny dataset, and a preset that trains on it in seconds."""
+"""What several test files share: a tiny dataset, a preset that trains on it in seconds, and a browser."""
 
+import json
+import re
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -92,3 +96,53 @@ def preset(tmp_path: Path, pairs_folder: Path) -> Callable[..., Path]:
         return file
 
     return write
+
+
+Browse = Callable[..., tuple[dict, str]]
+
+PROBE = """<!doctype html><meta charset="utf-8">
+<iframe id="page" src="{page}" style="border:0;width:{width}px;height:900px"></iframe><script>
+page.onload = () => {{
+  const it = page.contentDocument, images = [...it.images];
+  const look = it => {{ {look} }};
+  document.body.dataset.seen = JSON.stringify({{
+    width: page.contentWindow.innerWidth,
+    images: images.length, broken: images.filter(image => !image.naturalWidth).length,
+    silent: images.filter(image => !image.alt).length
+      + [...it.querySelectorAll("[role=img]")].filter(one => !one.getAttribute("aria-label")).length,
+    ...look(it), scroll: it.documentElement.scrollWidth}});
+}};
+</script>"""
+
+
+@pytest.fixture
+def chromium(tmp_path: Path) -> list[str]:
+    """The command of a headless Chromium that keeps to itself."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        pytest.fail("no chromium: the page is tested in a browser; install Debian's package chromium")
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    flags += ["--disable-dev-shm-usage", f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1400,1000"]
+    return [found, *flags]
+
+
+@pytest.fixture
+def browse(tmp_path: Path, chromium: list[str]) -> Browse:
+    """Load a page in headless Chromium: what was seen, and what the console said.
+
+    It takes the page, its `width` in pixels, and `look`: statements of JavaScript that use the document `it` and return
+    what else is to be seen.
+    """
+    flags = ["--allow-file-access-from-files", "--enable-logging=stderr", "--v=0", "--virtual-time-budget=10000"]
+
+    def load(page: Path, *, width: int, look: str = "") -> tuple[dict, str]:
+        probe = tmp_path / "probe.html"
+        probe.write_text(PROBE.format(page=page.as_uri(), width=width, look=look))
+        command = [*chromium, *flags, "--dump-dom", probe.as_uri()]
+        seen = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        found = re.search(r'data-seen="([^"]*)"', seen.stdout)
+        assert found, seen.stderr[-2000:]
+        console = "\n".join(line for line in seen.stderr.splitlines() if "CONSOLE" in line)
+        return json.loads(found[1].replace("&quot;", '"')), console
+
+    return load

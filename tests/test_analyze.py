@@ -4,12 +4,12 @@ import csv
 import json
 import re
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import Browse
 
 from atme import history
 from atme.process import CONTROLS
@@ -284,55 +284,19 @@ def test_published_verdict(shares: tuple[float, float | None, float], brownian: 
 
 # The page, in a browser.
 
-PROBE = """<!doctype html><meta charset="utf-8">
-<iframe id="page" src="{page}" style="border:0;width:{width}px;height:900px"></iframe><script>
-page.onload = () => {{
-  const it = page.contentDocument, film = it.querySelector(".film");
+LOOK = """
+  const film = it.querySelector(".film");
   const [button, slider, output] = ["button", "input", "output"].map(tag => film.querySelector(tag));
   const place = () => film.querySelector(".frame").style.backgroundPosition, first = place();
   slider.value = 5; slider.dispatchEvent(new Event("input"));
-  const images = [...it.images];
-  document.body.dataset.seen = JSON.stringify({{
-    width: page.contentWindow.innerWidth, scroll: it.documentElement.scrollWidth, epoch: output.textContent,
-    moved: place() !== first, focusable: [button, slider].every(one => one.tabIndex === 0),
-    images: images.length, broken: images.filter(image => !image.naturalWidth).length,
-    silent: images.filter(image => !image.alt).length
-      + [...it.querySelectorAll("[role=img]")].filter(one => !one.getAttribute("aria-label")).length}});
-}};
-</script>"""
-
-
-def browse(page: Path, folder: Path, *, width: int) -> tuple[dict, str]:
-    """Load the page in headless Chromium: what was seen, and what the console said."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.fail("no chromium: the page is tested in a browser; install Debian's package chromium")
-    probe = folder / "probe.html"
-    probe.write_text(PROBE.format(page=page.as_uri(), width=width))
-    flags = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-background-networking",
-        "--disable-dev-shm-usage",
-    ]
-    flags += [
-        "--allow-file-access-from-files",
-        "--enable-logging=stderr",
-        "--v=0",
-        f"--user-data-dir={folder / 'profile'}",
-    ]
-    flags += ["--virtual-time-budget=10000", "--window-size=1400,1000", "--dump-dom"]
-    seen = subprocess.run([chromium, *flags, probe.as_uri()], capture_output=True, text=True, timeout=120)
-    found = re.search(r'data-seen="([^"]*)"', seen.stdout)
-    assert found, seen.stderr[-2000:]
-    console = "\n".join(line for line in seen.stderr.splitlines() if "CONSOLE" in line)
-    return json.loads(found[1].replace("&quot;", '"')), console
+  return {epoch: output.textContent, moved: place() !== first,
+    focusable: [button, slider].every(one => one.tabIndex === 0)};
+"""
 
 
 @pytest.mark.parametrize("width", [400, 1280])
-def test_page_in_a_browser(analyzed: Path, tmp_path: Path, width: int) -> None:
-    seen, console = browse(analyzed / "report.html", tmp_path, width=width)
+def test_page_in_a_browser(analyzed: Path, browse: Browse, width: int) -> None:
+    seen, console = browse(analyzed / "report.html", width=width, look=LOOK)
     assert console == ""
     assert seen["width"] == width
     assert seen["scroll"] <= width
@@ -343,11 +307,11 @@ def test_page_in_a_browser(analyzed: Path, tmp_path: Path, width: int) -> None:
     assert seen["focusable"]
 
 
-def test_the_browser_test_can_fail(analyzed: Path, tmp_path: Path) -> None:
+def test_the_browser_test_can_fail(analyzed: Path, tmp_path: Path, browse: Browse) -> None:
     page = tmp_path / "bad.html"
     bad = '<div style="width: 3000px">wide</div><script>nothing()</script></body>'
     page.write_text((analyzed / "report.html").read_text().replace("</body>", bad))
-    seen, console = browse(page, tmp_path, width=400)
+    seen, console = browse(page, width=400)
     assert seen["scroll"] > 400
     assert "nothing is not defined" in console
 

@@ -34,7 +34,14 @@ SHOWN = [(page, command) for page in PAGES for command in commands(page)]
 
 def test_there_is_something_to_check() -> None:
     assert len(SHOWN) > 20
-    assert {command.split()[1] for _, command in SHOWN} >= {"train", "evaluate", "translate", "data", "analyze"}
+    assert {command.split()[1] for _, command in SHOWN} >= {
+        "train",
+        "evaluate",
+        "translate",
+        "data",
+        "analyze",
+        "compare",
+    }
 
 
 @pytest.mark.parametrize(("page", "command"), SHOWN, ids=lambda value: getattr(value, "name", value))

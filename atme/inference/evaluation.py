@@ -82,7 +82,7 @@ def evaluate(
             _add(copied, pair.source[None], target)
         names.append(pair.name[0])
     baselines = {"median_color": constant} | ({"copy": copied} if copied["l1"] else {})
-    return Evaluation(names, ours, baselines, _protocol(translator, test))
+    return Evaluation(names, ours, baselines, protocol(translator, test))
 
 
 def means(values: Scores) -> dict[str, float]:
@@ -105,7 +105,8 @@ def _add(to: Scores, translation: Tensor, target: Tensor) -> None:
         to[name] += values
 
 
-def _protocol(translator: Translator, test: PairedImages) -> dict[str, Any]:
+def protocol(translator: Translator, test: PairedImages) -> dict[str, Any]:
+    """All that the scores of a translator on these pairs depend on, beside its weights."""
     return {
         "split": test.split,
         "pairs": len(test),

@@ -12,8 +12,6 @@ A recording, or a test, that cannot answer says why; the others are reported all
 """
 
 import csv
-import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import pairwise
@@ -30,6 +28,7 @@ from atme import history
 from atme.process import Examination, questions
 from atme.reports.analyze_page import ImageView, PixelSeries, Section, image_view, write_page
 from atme.reports.flatness import LOG_4, Flatness, flatness
+from atme.reports.json_file import write_json
 from atme.reports.published_tests import choose, published_tests
 from atme.reports.stretches import longest_stretch
 from atme.reports.study import CONTROL_PIXELS, Process, Study, study
@@ -82,7 +81,7 @@ def analyze_run(
     settings = {"window": window, "transform": transform, "alpha": alpha, "seed": seed}
     folder = run / "analysis"
     folder.mkdir(exist_ok=True)
-    _write_json(folder / "analysis.json", _summary(run, sections, problems, log, settings))
+    write_json(folder / "analysis.json", _summary(run, sections, problems, log, settings))
     _write_csv(folder / "tests.csv", _test_rows(sections))
     _write_csv(folder / "entropy.csv", _entropy_rows(sections))
     _write_csv(folder / "pixels.csv", _pixel_rows(sections))
@@ -234,21 +233,6 @@ def _write_csv(path: Path, rows: Iterable[dict[str, Any]]) -> None:
         writer = csv.DictWriter(file, fieldnames=list(every[0]) if every else [])
         writer.writeheader()
         writer.writerows(every)
-
-
-def _write_json(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
-
-
-def _plain(value: Any) -> Any:
-    """Mappings and sequences as JSON knows them; what is not finite as null."""
-    if isinstance(value, Mapping):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    return value
 
 
 def _show(sections: Sequence[Section], problems: Sequence[str], page: Path) -> None:

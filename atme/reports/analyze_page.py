@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from matplotlib import colormaps
-from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 
 from atme.process import Correction, Examination, Finding, Transform, autocorrelations, questions
 from atme.reports import figures
 from atme.reports.figures import Film, Picture
 from atme.reports.flatness import LOG_2, LOG_4, Flatness
+from atme.reports.page import rendered
 from atme.reports.published_tests import Published, published_tests
 from atme.reports.study import CORRECTIONS, Outcome, Process, Study, effect_of
 from atme.reports.wording import HORIZONS, PROCESSES, TESTS, cannot_say, found, percent
@@ -93,18 +91,12 @@ def write_page(
     Raises:
         OSError: If it cannot be written.
     """
-    environment = Environment(
-        loader=PackageLoader("atme.reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("analyze.html").render(
+    page = rendered(
+        "analyze.html",
+        colors=GRADIENTS,
         run=run,
         problems=problems,
         settings=settings,
-        gradients={name: _gradient(name) for name in GRADIENTS},
         objective=objective_figures(log),
         sections=[_rendered(section) for section in sections],
     )
@@ -325,8 +317,3 @@ def _autocorrelations(level: Numbers, *, lags: int) -> Numbers:
         return autocorrelations(np.diff(level)[:, None], lags=lags)[:, 0]
     except ValueError:  # too short, constant, or not finite: the page's table of tests says so
         return np.ones(1)
-
-
-def _gradient(name: str) -> str:
-    """A color map as a CSS gradient."""
-    return "linear-gradient(90deg, " + ", ".join(to_hex(c) for c in colormaps[name](np.linspace(0, 1, 9))) + ")"

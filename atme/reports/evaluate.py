@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from atme.data import DataOptions
 from atme.data.options import read_data_options
 from atme.inference import Evaluation, Translator, evaluate
 from atme.metrics import UNITS
@@ -29,19 +30,32 @@ def evaluate_run(
         OSError: if the scores cannot be written.
     """
     translator = Translator.from_run(run, weights=weights, device=device, precision=precision)
-    data = read_data_options(run / "options.yaml")
+    scored = score(translator, read_data_options(run / "options.yaml"), split=split)
+    _write(scored, run / "evaluation", split)
+    Console().print(_table(scored, f"{run}, {split}: {len(scored.names)} pairs, step {translator.source.step}"))
+    return scored
+
+
+def score(translator: Translator, data: DataOptions, *, split: str) -> Evaluation:
+    """Score a translator on a split, showing how far it is.
+
+    Args:
+        translator: Of a run.
+        data: Which pairs the run was trained on.
+        split: The split to score.
+
+    Raises:
+        ValueError: If the data cannot be read.
+    """
     test, train = data.open_test(split), data.open_test(data.train_split)
-    progress = Console(stderr=True)
-    quiet = not progress.is_terminal
-    scored = evaluate(
+    console = Console(stderr=True)
+    quiet = not console.is_terminal
+    return evaluate(
         translator,
         test,
         train,
-        progress=lambda pairs: track(pairs, "evaluating", total=len(test), console=progress, disable=quiet),
+        progress=lambda pairs: track(pairs, "evaluating", total=len(test), console=console, disable=quiet),
     )
-    _write(scored, run / "evaluation", split)
-    Console().print(_table(scored, f"{run}, {split}: {len(test)} pairs, step {translator.source.step}"))
-    return scored
 
 
 def _write(scored: Evaluation, folder: Path, split: str) -> None:

@@ -103,7 +103,7 @@ def curves(x: Numbers, lines: Mapping[str, Numbers], *, level: tuple[float, str]
         labels: Of the axes.
     """
     with matplotlib.rc_context(STYLE):
-        figure, axes = _figure()
+        figure, axes = blank()
         for name, values in lines.items():
             axes.plot(x, values, linewidth=1.2, label=name)
         axes.axhline(level[0], color=INK, linestyle="--", linewidth=1)
@@ -112,7 +112,7 @@ def curves(x: Numbers, lines: Mapping[str, Numbers], *, level: tuple[float, str]
         axes.set(xlabel=labels[0], ylabel=labels[1])
         if len(lines) > 1:
             axes.legend(frameon=False, fontsize=7)
-        return _svg(figure)
+        return as_svg(figure)
 
 
 def ratios(profiles: Mapping[str, Sequence[tuple[float, float, float]]], horizons: Sequence[int]) -> str:
@@ -123,7 +123,7 @@ def ratios(profiles: Mapping[str, Sequence[tuple[float, float, float]]], horizon
         horizons: q, in epochs.
     """
     with matplotlib.rc_context(STYLE):
-        figure, axes = _figure()
+        figure, axes = blank()
         for name, quantiles in profiles.items():
             low, median, high = np.asarray(quantiles).T
             if name == "W":
@@ -134,7 +134,7 @@ def ratios(profiles: Mapping[str, Sequence[tuple[float, float, float]]], horizon
         axes.set_xticks(list(horizons), [str(q) for q in horizons])
         axes.minorticks_off()
         axes.legend(frameon=False, fontsize=7, ncols=2)
-        return _svg(figure)
+        return as_svg(figure)
 
 
 def growth(variances: Mapping[str, Numbers]) -> str:
@@ -144,12 +144,12 @@ def growth(variances: Mapping[str, Numbers]) -> str:
         variances: Process -> (T,).
     """
     with matplotlib.rc_context(STYLE):
-        figure, axes = _figure()
+        figure, axes = blank()
         for name, variance in variances.items():
             axes.plot(variance, label=name.replace("_", " "), **_line(name))
         axes.set(xlabel="t, epochs from the first", ylabel="mean (W$_t$ − W$_0$)²", ylim=(0, None))
         axes.legend(frameon=False, fontsize=7)
-        return _svg(figure)
+        return as_svg(figure)
 
 
 def pixel(epochs: Numbers, level: Numbers, r: Numbers, *, band: float) -> str:
@@ -172,7 +172,7 @@ def pixel(epochs: Numbers, level: Numbers, r: Numbers, *, band: float) -> str:
         bottom.vlines(np.arange(1, len(r)), 0, r[1:], color=INK, linewidth=1.5)
         most = max(0.3, float(np.abs(r[1:]).max(initial=0)) * 1.1)
         bottom.set(xlabel="lag, epochs", ylabel="ACF of dW", ylim=(-most, most))
-        return _svg(figure)
+        return as_svg(figure)
 
 
 def map_picture(values: Numbers, *, low: float, high: float, colors: str) -> Picture:
@@ -218,8 +218,8 @@ def _said(value: float) -> str:
     return f"{value:.2g}".replace("-", "−")
 
 
-def _figure() -> tuple[Figure, Axes]:
-    """Fixed margins: a layout that is solved for draws each figure twice."""
+def blank() -> tuple[Figure, Axes]:
+    """An empty figure. Its margins are fixed: a layout that is solved for draws each figure twice."""
     figure = Figure(figsize=(WIDTH, HEIGHT))
     axes = figure.subplots()
     figure.subplots_adjust(left=0.18, right=0.98, bottom=0.18, top=0.96)
@@ -244,7 +244,8 @@ def _webp(image: NDArray[np.uint8], *, lossless: bool = False) -> str:
     return f"data:image/webp;base64,{b64encode(buffer.getvalue()).decode()}"
 
 
-def _svg(figure: Figure) -> str:
+def as_svg(figure: Figure) -> str:
+    """A figure as a data URI; the same figure gives the same bytes."""
     buffer = BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     return f"data:image/svg+xml;base64,{b64encode(buffer.getvalue()).decode()}"

@@ -1,0 +1,178 @@
+"""``atme compare RUN RUN …``: which game translates best, at which price, and what differs between them.
+
+Writes, into a folder of its own,
+
+    report.html     scores, curves, the same test images side by side, settings that differ; stands alone
+    compare.json    the same in numbers
+
+Runs whose settings differ in the seed alone are one game; its numbers are mean and standard deviation over seeds. The
+runs' folders are only read: a run whose last evaluation is of the same weights and pairs is not scored again.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from atme.data import DataOptions, PairedImages
+from atme.data.options import read_data_options
+from atme.images import Pixels
+from atme.inference import Translator
+from atme.reports.compare.curves import charts
+from atme.reports.compare.data import differences
+from atme.reports.compare.groups import Group, differing, grouped
+from atme.reports.compare.page import number, write_page
+from atme.reports.compare.pictures import chosen, examples, translations
+from atme.reports.compare.result import Comparison, Result, predictors
+from atme.reports.compare.run import Run, read_runs
+from atme.reports.compare.scores import Scores, scores_of
+from atme.reports.compare.words import remarks, title, words
+from atme.reports.json_file import write_json
+from atme.run_folder import NAMES
+
+PAGE, NUMBERS = "report.html", "compare.json"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How translations are made and scored.
+
+    Attributes:
+        split: Of the data.
+        weights: "average" takes averaged weights where a run has them.
+        precision: "float32" or "bf16".
+        device: A device's name, or "auto".
+        images: Test pairs that are shown.
+    """
+
+    split: str
+    weights: Literal["average", "last"]
+    precision: Literal["float32", "bf16"]
+    device: str
+    images: int
+
+
+def compare_runs(folders: Sequence[Path], *, output: Path, asked: Asked) -> Path:
+    """Compare runs, and write what was found.
+
+    Args:
+        folders: Of the runs.
+        output: Folder of the results: a new one, or that of an earlier comparison.
+        asked: How they are scored, and how many pictures are shown.
+
+    Returns:
+        Path of the page.
+
+    Raises:
+        ValueError: If a folder holds no trained run, or something of it is damaged; if the output holds something else.
+        OSError: If the results cannot be written.
+    """
+    if asked.images < 0:
+        raise ValueError(f"images: {asked.images} is negative; give 0 to show none")
+    runs = read_runs(folders)
+    _check_output(output, runs)
+    found = _compare(runs, asked)
+    said, warned = words(found), remarks(found)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as unfinished:
+        write_json(Path(unfinished) / NUMBERS, found.as_dict(words=said, remarks=warned))
+        write_page(Path(unfinished) / PAGE, found, words=said, remarks=warned)
+        output.mkdir(exist_ok=True)
+        for name in (NUMBERS, PAGE):
+            (Path(unfinished) / name).replace(output / name)
+    _show(found, warned)
+    return output / PAGE
+
+
+def _check_output(output: Path, runs: Sequence[Run]) -> None:
+    """Raises ValueError unless the results may lie there."""
+    place = output.resolve()
+    for run in runs:
+        if place.is_relative_to(run.folder.resolve()):
+            raise ValueError(f"{output}: lies in the run {run.folder}, which is only read; choose another --output")
+    above = next(folder for folder in (place, *place.parents) if folder.exists())
+    if not above.is_dir():
+        raise ValueError(f"{above}: is a file; choose a folder as --output")
+    if not os.access(above, os.W_OK):
+        raise ValueError(f"{above}: cannot be written to; choose another --output")
+    there = {path.name for path in place.iterdir()} if place.exists() else set()
+    if there and not (NUMBERS in there and there <= {NUMBERS, PAGE}):
+        raise ValueError(f"{output}: holds other things than a comparison; choose a new folder as --output")
+
+
+def _compare(runs: Sequence[Run], asked: Asked) -> Comparison:
+    groups = grouped(runs)
+    data = {run.name: read_data_options(run.folder / "options.yaml") for run in runs}
+    tests = {name: options.open_test(asked.split) for name, options in data.items()}
+    differ = differences(tests)
+    test = tests[runs[0].name]
+    indices = [] if differ else chosen(len(test), asked.images)
+    results, answers = _results(groups, data, tests, asked, indices)
+    return Comparison(
+        split=asked.split,
+        pairs=len(test),
+        view=test.view_in_words,
+        direction=test.direction,
+        precision=asked.precision,
+        metrics=results[0].scored[0].units,
+        results=results,
+        predictors=predictors(results),
+        settings=differing(groups),
+        charts=charts(runs),
+        examples=examples(test, indices, answers),
+        differences=differ,
+    )
+
+
+def _results(
+    groups: Sequence[Group],
+    data: Mapping[str, DataOptions],
+    tests: Mapping[str, PairedImages],
+    asked: Asked,
+    indices: Sequence[int],
+) -> tuple[list[Result], dict[str, list[Pixels]]]:
+    """Each game's scores, and what the first run of each makes of some pictures; one run is in memory at a time."""
+    console = Console(stderr=True, highlight=False)
+    results, answers = [], {}
+    for group in groups:
+        scored: list[Scores] = []
+        parameters: dict[str, int] = {}
+        for run in group.runs:
+            translator = Translator.from_run(
+                run.folder, weights=asked.weights, device=asked.device, precision=asked.precision
+            )
+            scored.append(scores_of(run.folder, translator, data[run.name], tests[run.name]))
+            console.print(escape(f"{run.name}: {'evaluated before' if scored[-1].reused else 'evaluated'}"))
+            if run is group.runs[0]:
+                parameters = _parameters(translator)
+                answers[group.name] = translations(translator, tests[run.name], indices)
+        results.append(Result(group, tuple(scored), parameters))
+    return results, answers
+
+
+def _parameters(translator: Translator) -> dict[str, int]:
+    """For each network, how many numbers are learned."""
+    modules = {name: getattr(translator.networks, name) for name in NAMES}
+    return {name: sum(p.numel() for p in module.parameters()) for name, module in modules.items()}
+
+
+def _show(found: Comparison, warned: Sequence[str]) -> None:
+    """The scores in the terminal; what stands in the way of comparing on stderr."""
+    table = Table(title=f"{found.split}: mean over images", title_justify="left")
+    table.add_column("")
+    for metric in found.metrics:
+        table.add_column(title(metric), justify="right")
+    for result in found.results:
+        cells = [number(found, metric, result.score(metric).mean, result.score(metric).sd) for metric in found.metrics]
+        table.add_row(escape(result.name), *cells)
+    for predictor in found.predictors:
+        table.add_row(escape(predictor.name), *(number(found, m, predictor.scores[m]) for m in found.metrics))
+    Console().print(table)
+    for remark in warned:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[yellow]{escape(remark)}[/yellow]")

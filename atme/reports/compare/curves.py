@@ -1,0 +1,139 @@
+"""What runs logged, as curves over the images that they saw: every run in one chart a quantity."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import cycle, islice
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.ticker import EngFormatter
+from numpy.typing import NDArray
+
+from atme.reports import figures
+from atme.reports.compare.groups import Group
+from atme.reports.compare.run import LINE, Run, is_number
+from atme.reports.flatness import LOG_2, LOG_4
+
+LEVELS = {"objective": (LOG_4, "log 4"), "entropy": (LOG_2, "log 2")}
+"""What theory expects at equilibrium, and what it is called."""
+
+MEANING = {
+    "objective": "sum of D's two cross-entropies, nats",
+    "entropy": "mean entropy of D's decisions, nats",
+    "d_real": "D's cross-entropy on targets, nats",
+    "d_fake": "D's cross-entropy on translations, nats",
+    "d_loss": "the term that D is trained on",
+    "g_gan": "the adversarial term that G is trained on",
+    "g_l1": "mean |translation − target| in training",
+    "w_mean": "mean of the noise W",
+    "w_std": "spread of W within an image",
+    "diffusion.T": "length of the diffusion chain, steps",
+    "diffusion.r_d": "mean sign of D on real images",
+    "diffusion.p": "how far T has gone from its least to its most",
+    "diffusion.clean_share": "share of clean images among those that D reads",
+}
+"""Known quantities, in the order in which they are shown; others follow."""
+
+LEFT_OUT = (*LINE, "data_seconds", "lr")
+POINTS = 300  # of a curve, at most
+
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
+"""Okabe and Ito's, which color-blind readers can tell apart."""
+
+DASHES = ("", "6 2", "2 2", "8 2 2 2")
+"""In points, as SVG writes them; the same for legend and curve."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How the curves of a game look."""
+
+    color: str
+    dashes: str
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One logged quantity of one run.
+
+    Attributes:
+        images: (n,) images seen.
+        values: (n,).
+    """
+
+    images: NDArray[np.float64]
+    values: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One logged quantity of all runs that have it.
+
+    Attributes:
+        key: As in the log.
+        meaning: In words; empty where it is not known.
+        curves: Name of a run -> its curve.
+    """
+
+    key: str
+    meaning: str
+    curves: dict[str, Curve]
+
+
+def marks(groups: Sequence[Group]) -> dict[str, Mark]:
+    """Color and dashes for each game: seven colors, four dashes, so 28 looks."""
+    looks = zip(cycle(COLORS), cycle(DASHES), strict=False)
+    return {group.name: Mark(*look) for group, look in zip(groups, islice(looks, len(groups)), strict=True)}
+
+
+def charts(runs: Sequence[Run]) -> list[Chart]:
+    """All that was logged by any of the runs."""
+    keys = dict.fromkeys(key for run in runs for line in run.log for key, value in line.items() if is_number(value))
+    known = [key for key in MEANING if key in keys]
+    other = sorted(key for key in keys if key not in MEANING and key not in LEFT_OUT)
+    made = []
+    for key in known + other:
+        curves = {run.name: _curve(run, key) for run in runs if any(is_number(line.get(key)) for line in run.log)}
+        made.append(Chart(key, MEANING.get(key, ""), curves))
+    return made
+
+
+def draw(chart: Chart, groups: Sequence[Group]) -> str:
+    """A chart as a data URI: games by color and dashes, several seeds as thinner lines."""
+    looks = marks(groups)
+    with matplotlib.rc_context(figures.STYLE | {"font.size": 10}):
+        figure, axes = figures.blank()
+        figure.set_size_inches(4.2, 2.6)
+        figure.subplots_adjust(left=0.13, bottom=0.2)
+        for group in groups:
+            for run in group.runs:
+                if run.name in chart.curves:
+                    curve, mark = chart.curves[run.name], looks[group.name]
+                    width = 1.6 if len(group.runs) == 1 else 0.9
+                    style: Any = (0, [float(d) for d in mark.dashes.split()]) if mark.dashes else "-"
+                    dot = "o" if len(curve.images) == 1 else ""
+                    axes.plot(
+                        curve.images, curve.values, color=mark.color, lw=width, ls=style, marker=dot, markersize=4
+                    )
+        if chart.key in LEVELS:
+            level, said = LEVELS[chart.key]
+            axes.margins(y=0.12)  # room for the label, above all curves or not
+            axes.axhline(level, color=figures.INK, linewidth=0.8)
+            box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
+            axes.annotate(said, (1, level), xycoords=("axes fraction", "data"), ha="right", va="bottom", bbox=box)
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.set(xlabel="images seen", xlim=(0, None))
+        return figures.as_svg(figure)
+
+
+def _curve(run: Run, key: str) -> Curve:
+    """At most `POINTS` points: means over as many lines of the log each as it takes."""
+    lines = [line for line in run.log if is_number(line.get(key))]
+    images = np.array([line["images"] for line in lines], dtype=np.float64)
+    values = np.array([line[key] for line in lines], dtype=np.float64)
+    parts = min(POINTS, len(lines))
+    return Curve(
+        np.array([part[-1] for part in np.array_split(images, parts)]),
+        np.array([part.mean() for part in np.array_split(values, parts)]),
+    )

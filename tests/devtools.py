@@ -1,0 +1,89 @@
+"""A page in headless Chromium that real keys are pressed in, over Chromium's own debugging pipe."""
+
+import json
+import os
+import select
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+KEYS = {"Tab": ("Tab", 9, ""), " ": ("Space", 32, " "), "Enter": ("Enter", 13, "\r")}
+"""Key -> its code, its number, and the character that it types."""
+
+
+class Page:
+    """A page at a width that a window cannot have, such as 400 pixels.
+
+    Args:
+        command: Chromium and its flags.
+        page: The file to open.
+        width: Of the viewport, in pixels.
+    """
+
+    def __init__(self, command: list[str], page: Path, *, width: int) -> None:
+        theirs, ours = os.pipe()
+        self._answers, their_answers = os.pipe()
+        self._orders, self._rest, self._number, self._session = ours, b"", 0, ""
+        shell = ["bash", "-c", f'exec "$@" 3<&{theirs} 4>&{their_answers}', "bash"]
+        self._process = subprocess.Popen(
+            [*shell, *command, "--remote-debugging-pipe", "about:blank"],
+            pass_fds=(theirs, their_answers),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(theirs)
+        os.close(their_answers)
+        targets = self.send("Target.getTargets")["targetInfos"]
+        target = next(one["targetId"] for one in targets if one["type"] == "page")
+        self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self.send("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+        self.send("Page.enable")
+        self.send("Page.navigate", url=page.as_uri())
+        self._until(lambda message: message.get("method") == "Page.loadEventFired")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._orders)
+        self._process.terminate()
+        self._process.wait()
+        os.close(self._answers)
+
+    def send(self, method: str, **parameters: object) -> dict[str, Any]:
+        """Have the browser do something; returns its answer."""
+        self._number += 1
+        number = self._number
+        message = {"id": number, "method": method, "params": parameters}
+        message |= {"sessionId": self._session} if self._session else {}
+        os.write(self._orders, json.dumps(message).encode() + b"\0")
+        answer = self._until(lambda message: message.get("id") == number)
+        assert "error" not in answer, answer
+        return answer["result"]
+
+    def run(self, script: str) -> Any:
+        """The value of an expression of JavaScript."""
+        return self.send("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
+
+    def press(self, key: str) -> None:
+        """Press a key and let it go."""
+        code, number, text = KEYS[key]
+        about = {"key": key, "code": code, "windowsVirtualKeyCode": number}
+        self.send("Input.dispatchKeyEvent", type="keyDown", text=text, **about)
+        self.send("Input.dispatchKeyEvent", type="keyUp", **about)
+
+    def _until(self, wanted: Any) -> dict[str, Any]:
+        while True:
+            *whole, self._rest = self._rest.split(b"\0")
+            for i, text in enumerate(whole):
+                message = json.loads(text)
+                if wanted(message):
+                    self._rest = b"\0".join([*whole[i + 1 :], self._rest])
+                    return message
+            assert select.select([self._answers], [], [], 60)[0], "the browser does not answer"
+            piece = os.read(self._answers, 2**16)
+            assert piece, "the browser has gone"
+            self._rest += piece
