@@ -1,21 +1,21 @@
 """Does diffusing what the discriminator reads keep a GAN from losing modes? 25 Gaussians in the plane.
 
-The demonstration of Diffusion-GAN (Wang et al., ICLR 2023, arXiv 2206.02262): 25 normal laws on the grid
-{−2, …, 2}², sd 0.05; generator and discriminator are perceptrons, two hidden layers of 128, leaky ReLU. Plain
-GAN and Diffusion-GAN share initial weights, real points, latent draws and steps; they differ in the scheme
-alone, ``Identity`` or ``Diffusion``, which is played through its doors as in ``atme train``.
+The demonstration of Diffusion-GAN (Wang et al., ICLR 2023, arXiv 2206.02262): 25 normal laws on the grid {−2, …, 2}²,
+sd 0.05; generator and discriminator are perceptrons, two hidden layers of 128, leaky ReLU. Plain GAN and Diffusion-GAN
+share initial weights, real points, latent draws and steps; they differ in the scheme alone, ``Identity`` or
+``Diffusion``, which is played through its doors as in ``atme train``.
 
     python analysis/gaussians25.py --output runs/gaussians25
     python analysis/gaussians25.py --output runs/gaussians25 --grid
 
-The rest is chosen here: cross-entropy, non-saturating; Adam (0.5, 0.999), its rate constant for half of the
-steps and then falling to 0; σ = 0.5, half the distance between neighboring modes, so that diffused neighbors
-overlap (σ = 0.05, meant for images, would never reach the next mode); d_target 0.4; t/1000 is the third input
-of the discriminator, 0 for the plain GAN; samples are drawn with the running average of the weights of the
-generator (0.999), in both games.
+The rest is chosen here, mostly on seeds 10 to 15 (docs/gaussians25.md): cross-entropy, non-saturating; Adam (0.5,
+0.999), its rate constant for three quarters of the steps and then falling to 0; a latent space of 16 dimensions; σ =
+0.5, half the distance between neighboring modes, so that diffused neighbors overlap (σ = 0.05, meant for images, would
+never reach the next mode); T from 90 to 1000, t uniform, d_target 0.4; t/1000 is the third input of the discriminator,
+0 for the plain GAN; samples are drawn with the running average of the weights of the generator (0.999), in both games.
 
-A mode is caught when at least one of 10,000 samples lies within 3 sd of its center; such samples are of high
-quality. All games of a setting are trained side by side, as slices of the same tensors.
+A sample visits a mode when it lies within 3 sd of its center, and is of high quality then; a mode is caught when at
+least one of 10,000 samples visits it. All games of a setting are trained side by side, as slices of the same tensors.
 """
 
 import dataclasses
@@ -23,9 +23,10 @@ import itertools
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -45,12 +46,19 @@ from atme.training.rate import Rate
 CENTERS = torch.cartesian_prod(torch.arange(-2.0, 3.0), torch.arange(-2.0, 3.0))
 LONGEST = 1000
 """T_max, and the unit of the discriminator's third input."""
-SAMPLES = 10_000
+SAMPLES, SHOWN = 10_000, 2_000
+"""Samples of a look, and how many of the last ones the figure shows."""
 NAMES = {"plain": "Plain GAN", "diffusion": "Diffusion-GAN"}
 COLORS = {"plain": "tab:blue", "diffusion": "tab:orange"}
-
-RATES, LATENTS, SDS, STEPS = (5e-4, 1.5e-3), (2, 16), (0.05, 0.025), (4000, 8000)
-"""The grid: learning rates, latent sizes, sd (the modes stand 1 apart), and steps."""
+CHANGES: list[dict[str, Any]] = [
+    {"learning_rate": 1e-3},
+    {"learning_rate": 4e-3},
+    {"latent": 2},
+    {"sd": 0.025},
+    {"sd": 0.1},
+    {"steps": 8_000},
+]
+"""The grid: the setting that was asked for, and each of these changes of it, one at a time. The modes stand 1 apart."""
 
 
 @dataclass(frozen=True)
@@ -60,43 +68,68 @@ class Setting:
     Args:
         learning_rate: of both networks.
         latent: numbers that the generator reads for one point.
-        sd: standard deviation of a mode.
+        sd: standard deviation of a mode, below 1/6.
         steps: updates of each network.
         batch: real points, and samples, of one update.
         width: units of each of the two hidden layers.
         sigma: standard deviation of the noise at the end of a long chain.
         d_target: mean sign of the discriminator on real points, above which the chain grows.
+        explore: how t is drawn along the chain, ``uniform`` or ``priority`` (∝ t).
+        t_min: shortest chain.
         timestep_aware: whether the discriminator is told t.
+
+    Raises:
+        ValueError: if the circles of 3 sd around the modes meet.
     """
 
-    learning_rate: float = 1.5e-3
-    latent: int = 2
+    learning_rate: float = 2e-3
+    latent: int = 16
     sd: float = 0.05
-    steps: int = 32_000
+    steps: int = 16_000
     batch: int = 128
     width: int = 128
     sigma: float = 0.5
     d_target: float = 0.4
+    explore: Literal["uniform", "priority"] = "uniform"
+    t_min: int = 90
     timestep_aware: bool = True
+
+    def __post_init__(self) -> None:
+        if 6 * self.sd >= 1:
+            raise ValueError(f"sd {self.sd}: circles of 3 sd around neighboring modes meet; choose less than 1/6")
+
+
+@dataclass(frozen=True)
+class Look:
+    """One game after so many steps."""
+
+    step: int
+    modes: int
+    """Modes caught, of 25."""
+    high_quality: float
+    """Share of the samples that visit a mode."""
+    rarest: int
+    """Visits of the mode that has the fewest, of 10,000 samples; an even generator has 400 in each."""
+    d_on_real: float
+    """Mean σ(D) on real points as D saw them, over the steps since the last look."""
+    d_on_fake: float
+    T: int
 
 
 @dataclass
 class Record:
-    """One game: its course, each list with one entry per look, and its last samples."""
+    """One game: its course, and how it ended."""
 
     scheme: str
     seed: int
-    step: list[int] = dataclasses.field(default_factory=list)
-    modes: list[int] = dataclasses.field(default_factory=list)
-    high_quality: list[float] = dataclasses.field(default_factory=list)
-    d_on_real: list[float] = dataclasses.field(default_factory=list)
-    """Mean σ(D) on real points as D saw them, over the steps since the last look."""
-    d_on_fake: list[float] = dataclasses.field(default_factory=list)
-    T: list[int] = dataclasses.field(default_factory=list)
-    lost: list[list[float]] = dataclasses.field(default_factory=list)
-    """Centers of the modes that no sample reached at the last look."""
-    samples: list[list[float]] = dataclasses.field(default_factory=list)
-    """The first 2,000 of the last 10,000 samples."""
+    looks: list[Look] = field(default_factory=list)
+    visits: list[int] = field(default_factory=list)
+    """Visits of each of CENTERS at the last look."""
+    samples: list[list[float]] = field(default_factory=list)
+    """The first of the last samples."""
+
+
+# Playing
 
 
 class Perceptrons(nn.Module):
@@ -119,13 +152,6 @@ class Perceptrons(nn.Module):
         return x
 
 
-def score(samples: Tensor, *, sd: float) -> tuple[Tensor, float]:
-    """Which modes (n, 2) samples catch, (25,) bool, and the share of samples within 3 sd of a mode."""
-    distance = torch.cdist(samples, CENTERS)  # (n, 25)
-    near = distance < 3 * sd
-    return near.any(dim=0), float(near.any(dim=1).float().mean())
-
-
 @dataclass(frozen=True)
 class Side:
     """The generators, or the discriminators, of all games."""
@@ -144,15 +170,31 @@ class Side:
 
 
 def make_side(ends: tuple[int, int], setting: Setting, *, seeds: Sequence[int]) -> Side:
-    """Networks and their Adam, whose rate is constant for half of the steps, and then falls to 0."""
+    """Networks and their Adam, whose rate is constant for three quarters of the steps, and then falls to 0."""
     networks = Perceptrons([ends[0], setting.width, setting.width, ends[1]], seeds=seeds)
     adam = Adam(networks.parameters(), setting.learning_rate, (0.5, 0.999), fused=True)
-    half = setting.steps // 2
-    return Side(networks, adam, LambdaLR(adam, Rate(epochs=half, decay_epochs=setting.steps - half)))
+    constant = setting.steps * 3 // 4
+    return Side(networks, adam, LambdaLR(adam, Rate(epochs=constant, decay_epochs=setting.steps - constant)))
+
+
+def make_scheme(record: Record, setting: Setting) -> Injection:
+    """The scheme of one game; the plane has no size and no map of verdicts, so these are 1."""
+    game = Game(1, (1, 1), setting.batch, verdict_shape=lambda height, width: (1, 1), verdict_stride=1)
+    if record.scheme == "plain":
+        return Identity(game)
+    return Diffusion(
+        game,
+        sigma=setting.sigma,
+        explore=setting.explore,
+        d_target=setting.d_target,
+        t_min=setting.t_min,
+        t_max=LONGEST,
+        seed=record.seed,
+    )
 
 
 def train(setting: Setting, *, seeds: Sequence[int], looks: int = 25) -> list[Record]:
-    """Play every seed with and without diffusion, and score it so many times, last at the end."""
+    """Play every seed with and without diffusion, and look at it so many times, last at the end."""
     records = [Record(scheme, seed) for scheme in NAMES for seed in seeds]
     schemes = [make_scheme(record, setting) for record in records]
     rngs = [_stream(record.seed, 3) for record in records]
@@ -169,19 +211,11 @@ def train(setting: Setting, *, seeds: Sequence[int], looks: int = 25) -> list[Re
         g.update(len(records) * cross_entropy_real(seen))
         average.update_parameters(g.networks)
         remember(schemes, on_real.detach(), seen.detach())
-        outputs.append(torch.stack([on_real, on_fake]).detach().sigmoid().mean(dim=(2, 3)))
+        outputs.append(torch.stack([on_real, on_fake], dim=-1).detach().sigmoid().mean(dim=(1, 2)))  # (N, 2)
         if step * looks // setting.steps > (step - 1) * looks // setting.steps:
             look(records, schemes, average, torch.stack(outputs).mean(0), step=step, setting=setting)
             outputs.clear()
     return records
-
-
-def make_scheme(record: Record, setting: Setting) -> Injection:
-    """The scheme of one game; the plane has no size and no map of verdicts, so these are 1."""
-    game = Game(1, (1, 1), setting.batch, verdict_shape=lambda height, width: (1, 1), verdict_stride=1)
-    if record.scheme == "plain":
-        return Identity(game)
-    return Diffusion(game, sigma=setting.sigma, d_target=setting.d_target, t_max=LONGEST, seed=record.seed)
 
 
 def draws(setting: Setting, seeds: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
@@ -217,6 +251,18 @@ def remember(schemes: list[Injection], real: Tensor, fake: Tensor) -> None:
         scheme.remember(Verdicts(on_real[:, :, None, None], on_fake[:, :, None, None], index, view))
 
 
+def _stream(seed: int, part: int) -> torch.Generator:
+    return torch.Generator().manual_seed(10 * seed + part)
+
+
+# Scoring
+
+
+def visits(samples: Tensor, *, sd: float) -> Tensor:
+    """How many of the (n, 2) samples lie within 3 sd of each mode: (25,) int64."""
+    return (torch.cdist(samples, CENTERS) < 3 * sd).sum(dim=0)
+
+
 @torch.no_grad()
 def look(
     records: list[Record],
@@ -227,47 +273,53 @@ def look(
     step: int,
     setting: Setting,
 ) -> None:
-    """Score 10,000 samples of each game."""
+    """Score 10,000 samples of each game; outputs are D's mean ones on real and on fake points, (N, 2)."""
     z = torch.randn(SAMPLES, setting.latent, generator=_stream(0, 4)).expand(len(records), -1, -1)
-    for i, (record, scheme, samples) in enumerate(zip(records, schemes, g(z), strict=True)):
-        caught, high_quality = score(samples, sd=setting.sd)
-        record.step.append(step)
-        record.modes.append(int(caught.sum()))
-        record.high_quality.append(round(high_quality, 4))
-        record.d_on_real.append(round(float(outputs[0, i]), 4))
-        record.d_on_fake.append(round(float(outputs[1, i]), 4))
-        record.T.append(int(scheme.readings().get("diffusion.T", 0)))
-        record.lost, record.samples = CENTERS[~caught].tolist(), samples[:2000].tolist()
-    print(f"step {step}: modes {[r.modes[-1] for r in records]}, T {[r.T[-1] for r in records]}", flush=True)
-
-
-def _stream(seed: int, part: int) -> torch.Generator:
-    return torch.Generator().manual_seed(10 * seed + part)
+    for record, scheme, samples, (on_real, on_fake) in zip(records, schemes, g(z), outputs.tolist(), strict=True):
+        found = visits(samples, sd=setting.sd)
+        modes, share, rarest = int((found > 0).sum()), round(float(found.sum()) / SAMPLES, 4), int(found.min())
+        T = int(scheme.readings().get("diffusion.T", 0))
+        record.looks.append(Look(step, modes, share, rarest, round(on_real, 4), round(on_fake, 4), T))
+        record.visits, record.samples = found.tolist(), samples[:SHOWN].tolist()
+    last = [record.looks[-1] for record in records]
+    print(f"step {step}: modes {[x.modes for x in last]}, within 3 sd {[x.high_quality for x in last]}", flush=True)
 
 
 def contrast(records: list[Record]) -> bool:
     """Whether in the end the plain GAN lost modes in two seeds at least, and Diffusion-GAN in none."""
-    lost = {scheme: sum(r.modes[-1] < 25 for r in records if r.scheme == scheme) for scheme in NAMES}
+    lost = {scheme: sum(r.looks[-1].modes < 25 for r in records if r.scheme == scheme) for scheme in NAMES}
     return lost["plain"] >= 2 and lost["diffusion"] == 0
 
 
 def numbers(setting: Setting, records: list[Record]) -> dict[str, object]:
     """What a figure or a table was made of, without the points."""
-    games = [{name: value for name, value in vars(r).items() if name not in ("lost", "samples")} for r in records]
+    games = [
+        {"scheme": r.scheme, "seed": r.seed, "visits": r.visits, "looks": [vars(x) for x in r.looks]} for r in records
+    ]
     return {"setting": dataclasses.asdict(setting), "contrast": contrast(records), "games": games}
 
 
-def run_grid(setting: Setting, *, seeds: Sequence[int], output: Path) -> None:
-    """Train every setting of the grid, and write grid.md and grid.json as they come."""
-    lines = [
-        "| rate | latent | sd | steps | plain GAN | within 3 sd | Diffusion-GAN | within 3 sd | contrast |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
+# The grid
+
+
+def play(setting: Setting, *, seeds: Sequence[int], output: Path) -> list[Record]:
+    """Train one setting, and write its figure and its numbers."""
+    records = train(setting, seeds=seeds)
+    draw(records).savefig(output / "gaussians25.png", dpi=150)
+    (output / "gaussians25.json").write_text(json.dumps(numbers(setting, records), indent=1))
+    return records
+
+
+def play_grid(setting: Setting, *, seeds: Sequence[int], output: Path, first: list[Record]) -> None:
+    """Train every change of a setting that was played, and write grid.md and grid.json as they come."""
+    columns = ["rate", "latent", "sd", "steps"]
+    columns += [f"{name}: {what}" for name in NAMES.values() for what in ("modes", "within 3 sd")]
+    lines = ["| " + " | ".join([*columns, "contrast"]) + " |", "|---" * (len(columns) + 1) + "|"]
     found = []
-    for latent, sd, rate, steps in itertools.product(LATENTS, SDS, RATES, STEPS):
-        one = replace(setting, learning_rate=rate, latent=latent, sd=sd, steps=steps)
+    for change in [{}, *CHANGES]:
+        one = replace(setting, **change)
         print(one, flush=True)
-        records = train(one, seeds=seeds, looks=4)
+        records = train(one, seeds=seeds, looks=4) if change else first
         lines.append(grid_line(one, records))
         found.append(numbers(one, records))
         (output / "grid.md").write_text("\n".join(lines) + "\n")
@@ -278,59 +330,63 @@ def grid_line(setting: Setting, records: list[Record]) -> str:
     """One row of the table: what was caught in the end, the seeds in their order."""
     cells = [f"{setting.learning_rate:g}", str(setting.latent), f"{setting.sd:g}", str(setting.steps)]
     for scheme in NAMES:
-        of_scheme = [r for r in records if r.scheme == scheme]
-        cells.append(", ".join(str(r.modes[-1]) for r in of_scheme))
-        cells.append(", ".join(f"{r.high_quality[-1]:.2f}" for r in of_scheme))
+        ends = [record.looks[-1] for record in records if record.scheme == scheme]
+        cells.append(", ".join(str(end.modes) for end in ends))
+        cells.append(", ".join(f"{end.high_quality:.2f}" for end in ends))
     return "| " + " | ".join([*cells, "yes" if contrast(records) else "no"]) + " |"
 
 
-def draw(records: list[Record], *, sd: float) -> Figure:
-    """A row for each scheme: samples of each seed, the discriminator's outputs, and the modes caught."""
+# Drawing
+
+
+def draw(records: list[Record]) -> Figure:
+    """A row for each scheme: samples of each seed, the discriminator's outputs; at the end both courses."""
     seeds = len(records) // len(NAMES)
-    figure = Figure(figsize=(2.6 * seeds + 6.4, 5.8), layout="constrained")
-    axes = figure.subplots(2, seeds + 2, squeeze=False, width_ratios=[1] * seeds + [1.25, 1.25])
+    figure = Figure(figsize=(2.5 * seeds + 6.6, 5.8), layout="constrained")
+    axes = figure.subplots(len(NAMES), seeds + 2, squeeze=False, width_ratios=[1] * seeds + [1.25, 1.25])
     for row, scheme in zip(axes, NAMES, strict=True):
-        of_scheme = [r for r in records if r.scheme == scheme]
+        of_scheme = [record for record in records if record.scheme == scheme]
         for ax, record in zip(row, of_scheme, strict=False):
-            draw_samples(ax, record, sd=sd)
+            draw_samples(ax, record)
         row[0].set_ylabel(NAMES[scheme], fontsize=12, fontweight="bold")
         draw_outputs(row[-2], of_scheme)
-        draw_modes(row[-1], of_scheme)
+    draw_course(axes[0, -1], records, "modes", top=25, title="modes caught, of 25")
+    draw_course(axes[1, -1], records, "high_quality", top=1, title="share within 3 sd")
     return figure
 
 
-def draw_samples(ax: Axes, record: Record, *, sd: float) -> None:
-    """The last samples; a ring marks every mode that none of the 10,000 reached."""
-    x, y = torch.tensor(record.samples).T.tolist()
+def draw_samples(ax: Axes, record: Record) -> None:
+    """The last samples; a ring marks every mode that none of the 10,000 visits."""
+    x, y = zip(*record.samples, strict=True)
     ax.scatter(x, y, s=1.5, color=COLORS[record.scheme], alpha=0.5, linewidths=0, rasterized=True)
-    for u, v in record.lost:
-        ax.scatter(u, v, s=90, facecolors="none", edgecolors="crimson", linewidths=1.2)
+    lost = CENTERS[torch.tensor(record.visits) == 0]
+    ax.scatter(lost[:, 0], lost[:, 1], s=90, facecolors="none", edgecolors="crimson", linewidths=1.2)
     ax.set(xlim=(-2.6, 2.6), ylim=(-2.6, 2.6), xticks=range(-2, 3), yticks=range(-2, 3), aspect="equal")
-    ax.set_title(
-        f"seed {record.seed}: {record.modes[-1]} of 25 modes,\n{record.high_quality[-1]:.0%} within 3 sd",
-        fontsize=9,
-    )
+    end = record.looks[-1]
+    ax.set_title(f"seed {record.seed}: {end.modes} of 25 modes,\n{end.high_quality:.0%} within 3 sd", fontsize=9)
 
 
 def draw_outputs(ax: Axes, records: list[Record]) -> None:
     """Mean σ(D) on real and fake points over training; 1/2 is a discriminator that cannot tell."""
     for record in records:
-        first = record is records[0]
-        ax.plot(record.step, record.d_on_real, color="black", lw=1.2, label="on real" if first else None)
-        ax.plot(record.step, record.d_on_fake, color="black", lw=1.2, ls=":", label="on fake" if first else None)
+        labels = ("on real", "on fake") if record is records[0] else (None, None)
+        step = [x.step for x in record.looks]
+        ax.plot(step, [x.d_on_real for x in record.looks], color="black", lw=1.2, label=labels[0])
+        ax.plot(step, [x.d_on_fake for x in record.looks], color="black", lw=1.2, ls=":", label=labels[1])
     ax.axhline(0.5, color="0.7", lw=0.8, zorder=0)
     ax.set(ylim=(0, 1), xlabel="step", title="mean output of D")
     ax.legend(frameon=False, loc="upper left", ncols=2)
 
 
-def draw_modes(ax: Axes, records: list[Record]) -> None:
-    """Modes caught over training, a line for each seed."""
-    for record, style in zip(records, itertools.cycle(["-", "--", ":"]), strict=False):
-        color = COLORS[record.scheme]
-        ax.plot(record.step, record.modes, style, color=color, lw=1.4, label=f"seed {record.seed}")
-    ax.axhline(25, color="0.7", lw=0.8, zorder=0)
-    ax.set(ylim=(0, 26.5), yticks=range(0, 26, 5), xlabel="step", title="modes caught, of 25")
-    ax.legend(frameon=False, loc="lower right")
+def draw_course(ax: Axes, records: list[Record], what: str, *, top: float, title: str) -> None:
+    """One of the numbers of a look over training, a line for each game."""
+    for record in records:
+        label = NAMES[record.scheme] if record.seed == records[0].seed else None
+        step, value = [x.step for x in record.looks], [getattr(x, what) for x in record.looks]
+        ax.plot(step, value, color=COLORS[record.scheme], lw=1.2, label=label)
+    ax.axhline(top, color="0.7", lw=0.8, zorder=0)
+    ax.set(ylim=(0, 1.06 * top), xlabel="step", title=title)
+    ax.legend(frameon=False, loc="lower right", fontsize=9)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -338,21 +394,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser = ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--output", type=Path, required=True, help="folder for the figure and the numbers")
     parser.add_argument("--seeds", type=list[int], default=[0, 1, 2])
-    parser.add_argument(
-        "--grid",
-        action="store_true",
-        help="train over the grid, in place of learning_rate, latent, sd and steps, and write its table",
-    )
+    parser.add_argument("--grid", action="store_true", help="train the changes of the setting too, for their table")
     parser.add_class_arguments(Setting)
     options = parser.parse_args(arguments)
-    setting = Setting(**{field.name: options[field.name] for field in dataclasses.fields(Setting)})
+    setting = Setting(**{each.name: options[each.name] for each in dataclasses.fields(Setting)})
     options.output.mkdir(parents=True, exist_ok=True)
+    records = play(setting, seeds=options.seeds, output=options.output)
     if options.grid:
-        run_grid(setting, seeds=options.seeds, output=options.output)
-        return
-    records = train(setting, seeds=options.seeds)
-    draw(records, sd=setting.sd).savefig(options.output / "gaussians25.png", dpi=150)
-    (options.output / "gaussians25.json").write_text(json.dumps(numbers(setting, records), indent=1))
+        play_grid(setting, seeds=options.seeds, output=options.output, first=records)
 
 
 if __name__ == "__main__":

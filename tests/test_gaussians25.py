@@ -1,30 +1,22 @@
 """The study of the 25 Gaussians, small: its scores on known points, its games, its files."""
 
-import importlib.util
 import json
 import math
-import sys
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+import studies
 import torch
+from matplotlib.figure import Figure
 from torch import nn
-
-SCRIPT = Path(__file__).parents[1] / "analysis" / "gaussians25.py"
 
 
 @pytest.fixture(scope="module")
 def study() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("gaussians25", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return studies.load("gaussians25")
 
 
 @pytest.fixture(scope="module")
@@ -32,27 +24,33 @@ def small(study: ModuleType) -> Any:
     return study.Setting(steps=24, batch=16, width=8)
 
 
-def test_the_real_law_catches_all_modes_with_the_known_share(study: ModuleType) -> None:
+def test_the_real_law_visits_all_modes_with_the_known_share(study: ModuleType) -> None:
     """Within 3 sd of its center lies 1 − exp(−4.5) of a normal law in the plane."""
     rng = torch.Generator().manual_seed(0)
     samples = study.CENTERS.repeat(400, 1) + 0.05 * torch.randn(10_000, 2, generator=rng)
-    caught, share = study.score(samples, sd=0.05)
-    assert caught.all()
-    assert share == pytest.approx(1 - math.exp(-4.5), abs=0.005)
+    visits = study.visits(samples, sd=0.05)
+    assert visits.min() > 380
+    assert int(visits.sum()) / 10_000 == pytest.approx(1 - math.exp(-4.5), abs=0.005)
 
 
-def test_one_sample_within_three_sd_catches_a_mode(study: ModuleType) -> None:
-    samples = torch.tensor([[0.14, 0.0], [1.16, 1.0], [0.5, 0.5], [-2.0, 1.9]])
-    caught, share = study.score(samples, sd=0.05)
-    assert study.CENTERS[caught].tolist() == [[-2, 2], [0, 0]]
-    assert share == 0.5
+def test_a_sample_visits_the_mode_within_three_sd(study: ModuleType) -> None:
+    samples = torch.tensor([[0.14, 0.0], [0.0, 0.11], [1.16, 1.0], [0.5, 0.5], [-2.0, 1.9]])
+    visits = study.visits(samples, sd=0.05)
+    assert study.CENTERS[visits > 0].tolist() == [[-2, 2], [0, 0]]
+    assert visits[visits > 0].tolist() == [1, 2]
+
+
+def test_circles_that_meet_are_refused(study: ModuleType) -> None:
+    """One sample would visit two modes, and the share could pass 1."""
+    with pytest.raises(ValueError, match=r"sd 0\.2: .*less than 1/6"):
+        study.Setting(sd=0.2)
 
 
 def test_real_points_are_the_real_law(study: ModuleType, small: Any) -> None:
     real = torch.cat([real[0] for real, _ in study.draws(replace(small, steps=200), [3])])
-    caught, share = study.score(real, sd=0.05)
-    assert caught.all()
-    assert share == pytest.approx(0.989, abs=0.01)
+    visits = study.visits(real, sd=0.05)
+    assert visits.min() > 0
+    assert int(visits.sum()) / len(real) == pytest.approx(0.989, abs=0.01)
 
 
 def test_stacked_perceptrons_are_perceptrons(study: ModuleType) -> None:
@@ -71,8 +69,10 @@ def test_a_game_does_not_depend_on_its_neighbors(study: ModuleType, small: Any) 
     together, alone = study.train(small, seeds=[0, 1], looks=2), study.train(small, seeds=[1], looks=2)
     for one, other in zip(together[1::2], alone, strict=True):
         assert (one.scheme, one.seed) == (other.scheme, other.seed)
-        assert one.T == other.T
-        assert one.d_on_real == pytest.approx(other.d_on_real, abs=1e-3)
+        assert [look.T for look in one.looks] == [look.T for look in other.looks]
+        assert [look.d_on_real for look in one.looks] == pytest.approx(
+            [look.d_on_real for look in other.looks], abs=1e-3
+        )
         torch.testing.assert_close(torch.tensor(one.samples), torch.tensor(other.samples), atol=1e-4, rtol=1e-4)
 
 
@@ -85,6 +85,19 @@ def test_the_schemes_alone_part_the_games_of_a_seed(
     monkeypatch.setattr(study, "make_scheme", lambda record, setting, make=study.make_scheme: make(plain, setting))
     plain, twin = study.train(small, seeds=[0], looks=1)
     assert plain.samples == twin.samples
+
+
+def test_the_chain_is_that_of_the_setting(study: ModuleType, small: Any) -> None:
+    setting = replace(small, sigma=0.25, d_target=0.1, explore="uniform", t_min=7)
+    scheme = study.make_scheme(study.Record("diffusion", 3), setting)
+    assert {name: getattr(scheme, name) for name in ("sigma", "d_target", "explore", "t_min", "t_max", "seed")} == {
+        "sigma": 0.25,
+        "d_target": 0.1,
+        "explore": "uniform",
+        "t_min": 7,
+        "t_max": study.LONGEST,
+        "seed": 3,
+    }
 
 
 def test_the_discriminator_is_told_t_or_not(study: ModuleType, small: Any) -> None:
@@ -105,10 +118,13 @@ def test_the_discriminator_is_told_t_or_not(study: ModuleType, small: Any) -> No
 
 
 def test_contrast_needs_two_losses_and_no_other(study: ModuleType) -> None:
+    def look(modes: int) -> Any:
+        return study.Look(1, modes, 0.5, 0, 0.5, 0.5, 0)
+
     def records(plain: list[int], diffusion: list[int]) -> list[Any]:
         games = [("plain", seed, modes) for seed, modes in enumerate(plain)]
         games += [("diffusion", seed, modes) for seed, modes in enumerate(diffusion)]
-        return [study.Record(scheme, seed, modes=[modes]) for scheme, seed, modes in games]
+        return [study.Record(scheme, seed, [look(modes)]) for scheme, seed, modes in games]
 
     assert study.contrast(records([24, 25, 9], [25, 25, 25]))
     assert not study.contrast(records([25, 25, 9], [25, 25, 25]))
@@ -130,19 +146,36 @@ def test_the_command_writes_figure_and_numbers(study: ModuleType, tmp_path: Path
         ("diffusion", 4),
     ]
     for game in found["games"]:
-        assert len(game["step"]) == len(game["modes"]) == len(game["d_on_real"]) == 24
-        assert game["step"][-1] == 24
-        assert all(0 <= modes <= 25 for modes in game["modes"])
+        assert [look["step"] for look in game["looks"]] == list(range(1, 25))
+        assert all(0 <= look["modes"] <= 25 for look in game["looks"])
+        end = game["looks"][-1]
+        assert end["modes"] == sum(visits > 0 for visits in game["visits"])
+        assert end["rarest"] == min(game["visits"])
+        assert end["high_quality"] == pytest.approx(sum(game["visits"]) / study.SAMPLES, abs=1e-4)
+
+
+def test_a_mode_that_is_lost_gets_a_ring(study: ModuleType) -> None:
+    end = study.Look(1, 23, 0.5, 0, 0.5, 0.5, 0)
+    record = study.Record("plain", 0, [end], visits=[0, *[7] * 23, 0], samples=[[0.0, 0.0]])
+    ax = Figure().subplots()
+    study.draw_samples(ax, record)
+    points, rings = ax.collections
+    assert points.get_offsets().tolist() == [[0, 0]]
+    assert rings.get_offsets().tolist() == [[-2, -2], [2, 2]]
 
 
 def test_the_grid_writes_a_row_for_each_setting(
     study: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, values in {"LATENTS": (2, 3), "SDS": (0.05,), "STEPS": (8,)}.items():
-        monkeypatch.setattr(study, name, values)
-    study.main(["--output", str(tmp_path), "--grid", "--batch", "8", "--width", "8", "--seeds", "[0]"])
-    rows = (tmp_path / "grid.md").read_text().splitlines()
+    monkeypatch.setattr(study, "CHANGES", [{"latent": 3}, {"steps": 4}])
+    study.main(["--output", str(tmp_path), "--grid", "--steps", "8", "--batch", "8", "--width", "8", "--seeds", "[0]"])
+    head, rule, *rows = (tmp_path / "grid.md").read_text().splitlines()
     found = json.loads((tmp_path / "grid.json").read_text())
-    assert len(rows) - 2 == len(found) == 2 * len(study.RATES)
-    assert {game["setting"]["latent"] for game in found} == {2, 3}
-    assert len({row.count("|") for row in rows}) == 1
+    assert [(one["setting"]["latent"], one["setting"]["steps"]) for one in found] == [(16, 8), (3, 8), (16, 4)]
+    assert len(rows) == 3
+    assert {line.count("|") for line in (head, rule, *rows)} == {head.count("|")}
+
+
+def test_every_change_of_the_grid_is_one(study: ModuleType) -> None:
+    settings = [replace(study.Setting(), **change) for change in [{}, *study.CHANGES]]
+    assert len({json.dumps(vars(setting)) for setting in settings}) == len(study.CHANGES) + 1
