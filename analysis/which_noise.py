@@ -3,7 +3,7 @@
 - ATME: the discriminator's verdict on the translation, the W that is made of it, and x·(1 + W), which the generator
   reads. Of a trained run, since untrained networks have no opinion.
 - Diffusion-GAN: targets as the discriminator judges them, with the chain short, and as long as it gets.
-- Denoising diffusion GAN: the target's way to noise in K steps, and a trained run's way back.
+- Denoising diffusion GAN: the target's way to noise in four steps, and a trained run's way back.
 
     python analysis/which_noise.py runs/earth_atme_demo runs/earth_ddgan_demo --output which_noise.png
 """
@@ -44,7 +44,7 @@ def study(atme_run: Path, ddgan_run: Path, *, output: Path, index: int = 3, root
     rows: list[tuple[str, list[Panel]]] = [
         ("ATME: the generator reads a source\nthat the last verdict distorts", decision_memory(atme_run, pair)),
         ("Diffusion-GAN: the discriminator\njudges diffused images", diffusion(pair.target)),
-        ("Denoising diffusion GAN:\nthe target becomes noise …", forward(ddgan_run, pair.target)),
+        ("Denoising diffusion GAN:\nthe target becomes noise …", forward(pair.target)),
         ("… and noise the target,\nbeside the source", backward(ddgan_run, pair)),
     ]
     figure = Figure(figsize=(9.2, 2.55 * len(rows)), layout="constrained")
@@ -67,7 +67,8 @@ def show(cell: Axes, picture: Tensor, title: str) -> None:
         return
     limit = float(picture.abs().max()) or 1.0
     drawn = cell.imshow(picture.numpy(), cmap="RdBu_r", vmin=-limit, vmax=limit)
-    cell.figure.colorbar(drawn, ax=cell, shrink=0.75, pad=0.02).ax.tick_params(labelsize=7)
+    below = cell.inset_axes((0.0, -0.08, 1.0, 0.04))
+    cell.figure.colorbar(drawn, cax=below, orientation="horizontal").ax.tick_params(labelsize=7)
 
 
 @torch.no_grad()
@@ -98,14 +99,14 @@ def diffusion(target: Tensor) -> list[Panel]:
     return panels
 
 
-def forward(run: Path, target: Tensor) -> list[Panel]:
-    """The target on its way to noise."""
-    model, rng = game(run), torch.Generator().manual_seed(0)
+def forward(target: Tensor) -> list[Panel]:
+    """The target on its way to noise, in four steps."""
+    chain, rng = forward_chain("vp", steps=4), torch.Generator().manual_seed(0)
     y, panels = target[None], [("target y = y_0", target)]
-    for t in range(1, model.steps + 1):
-        y = model.chain.step(y, torch.tensor([t]), torch.randn(y.shape, generator=rng))
-        panels.append((f"y_{t}" + (", all noise" if t == model.steps else ""), y[0]))
-    return panels[:1] + panels[1:][-(COLUMNS - 1) :]
+    for t in range(1, chain.steps + 1):
+        y = chain.step(y, torch.tensor([t]), torch.randn(y.shape, generator=rng))
+        panels.append((f"y_{t} of K = 4", y[0]))
+    return panels[:COLUMNS]
 
 
 @torch.no_grad()

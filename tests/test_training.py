@@ -17,6 +17,7 @@ from safetensors.numpy import load_file
 from atme.cli import main
 from atme.images import read_image
 from atme.run_folder import checkpoints, read_log
+from atme.training.start import flatten
 
 Preset = Callable[..., Path]
 LOGGED = {"step", "epoch", "images", "seconds", "images_per_second", "data_seconds", "lr", "d_real", "d_fake"}
@@ -249,3 +250,10 @@ def test_json_lines_are_json(finished: Path) -> None:
     lines = [json.loads(line, parse_constant=lambda constant: constant) for line in text.splitlines()]
     assert len(lines) == 6
     assert not {"NaN", "Infinity", "-Infinity"} & {value for line in lines for value in line.values()}
+
+
+def test_options_by_dotted_keys() -> None:
+    """So that what a changed option is called, and what differs between runs, is the option and not its section."""
+    nested = {"noise": {"schemes": [{"seed": 1}, {"seed": 2}], "widths": [1, 2], "empty": {}}}
+    flat = {"noise.schemes.0.seed": 1, "noise.schemes.1.seed": 2, "noise.widths": [1, 2], "noise.empty": {}}
+    assert flatten(nested) == flat

@@ -191,9 +191,11 @@ def _refuse_changes(run: Path, new: dict[str, Any]) -> None:
 
 
 def flatten(options: dict[str, Any], *, before: str = "") -> dict[str, Any]:
-    """Nested options by dotted keys."""
+    """Nested options by dotted keys; the entries of a list of sections are numbered from 0."""
     flat: dict[str, Any] = {}
     for key, value in options.items():
+        if isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
+            value = {str(i): each for i, each in enumerate(value)}
         inner = isinstance(value, dict) and value
         flat |= flatten(value, before=f"{before}{key}.") if inner else {f"{before}{key}": value}
     return flat

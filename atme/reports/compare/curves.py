@@ -28,6 +28,7 @@ MEANING = {
     "g_l1": "mean |translation − target| in training",
     "w_mean": "mean of the noise W",
     "w_std": "spread of W within an image",
+    "d_r1": "penalty on the gradient of D, in the updates that bear it",
     "diffusion.T": "length of the diffusion chain, steps",
     "diffusion.r_d": "mean sign of D on real images",
     "diffusion.p": "how far T has gone from its least to its most",
