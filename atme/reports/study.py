@@ -2,8 +2,8 @@
 
 W is tested image by image, so that memory holds one image at a time; p-values are then corrected over all
 pixels of all images together, since they are one family. The controls have the length of the recording, the
-step of its median pixel, and its number of pixels up to 4,096: shares of more pixels than that differ by less
-than 0.5 % from chance, and they would cost more than W itself.
+step of its median pixel, and its number of pixels up to 65,536, an image of 256×256: chance moves a share of so many
+by less than half a point, and more of them would cost more than W itself.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ from atme.process import (
 )
 from atme.reports.stretches import Stretch
 
-CONTROL_PIXELS = 4096
+CONTROL_PIXELS = 256**2
 CORRECTIONS: tuple[Correction, ...] = ("none", "holm", "benjamini_hochberg")
 
 Array = NDArray[np.float64]
