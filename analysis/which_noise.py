@@ -8,14 +8,13 @@
     python analysis/which_noise.py runs/earth_atme_demo runs/earth_ddgan_demo --output which_noise.png
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from jsonargparse import auto_cli
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from torch import Tensor
+from torch import Tensor, nn
 
 from atme import DenoisingGAN, Pair, PairedImages, Translator
 from atme.noise.schedules import forward_chain
@@ -114,7 +113,10 @@ def backward(run: Path, pair: Pair) -> list[Panel]:
     """A translation on its way from noise: what the generator read at first, and its guesses."""
     translator, model = Translator.from_run(run, device="cpu"), game(run)
     seen: list[tuple[Tensor, Tensor]] = []
-    record: Callable[..., None] = lambda _, inputs, guess: seen.append((inputs[0], guess))  # noqa: E731
+
+    def record(_: nn.Module, inputs: tuple[Tensor, ...], guess: Tensor) -> None:
+        seen.append((inputs[0], guess))
+
     translator.networks.generator.register_forward_hook(record)
     answer = translator.tensor(pair.source[None])[0]
     (first, guess), (second, _) = seen[0], seen[-1]

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -198,7 +199,7 @@ def test_numbers_out_of_range_are_refused() -> None:
 
 
 @pytest.fixture
-def run(preset, tmp_path: Path) -> Path:  # type: ignore[no-untyped-def]
+def run(preset: Any, tmp_path: Path) -> Path:
     folder = tmp_path / "run"
     assert main(["train", "--config", str(preset(**GAME)), "--run.dir", str(folder)]) == 0
     return folder
@@ -230,7 +231,7 @@ def test_it_trains_goes_on_and_translates(run: Path, tmp_path: Path, capsys: pyt
 
 
 def test_a_game_with_one_answer_gives_no_samples(
-    preset,  # type: ignore[no-untyped-def]
+    preset: Any,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -247,13 +248,13 @@ def test_a_game_with_one_answer_gives_no_samples(
     assert not (tmp_path / "out.png").exists()
 
 
-def test_half_precision_can_bear_the_penalty(preset, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_half_precision_can_bear_the_penalty(preset: Any, tmp_path: Path) -> None:
     file = preset(**GAME, training__precision="bf16")
     assert main(["train", "--config", str(file), "--run.dir", str(tmp_path / "half")]) == 0
     assert all(np.isfinite(line["d_r1"]) for line in read_log(tmp_path / "half"))
 
 
-def test_two_processes_play_it(preset, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_two_processes_play_it(preset: Any, tmp_path: Path) -> None:
     """The penalty's gradient of a gradient, and a generator called twice a step, where gradients are averaged."""
     file, run = (
         preset(**GAME, training__rate={"epochs": 1, "decay_epochs": 0}, training__batch_size=1),

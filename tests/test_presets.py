@@ -6,6 +6,7 @@ import pytest
 import torch
 import yaml
 from accelerate import Accelerator
+from jsonargparse import Namespace
 
 from atme.cli import main
 from atme.models.build import Measured, build
@@ -30,6 +31,11 @@ def narrowed(preset: Path) -> dict[str, object]:
     return read
 
 
+def instantiated(preset: Path) -> Namespace:
+    parser = options.parser()
+    return parser.instantiate(parser.parse_object(narrowed(preset)))
+
+
 def test_there_are_presets() -> None:
     assert {"earth_atme_demo", "earth_atme", "earth_pix2pix", "earth_pix2pix_demo"} <= {p.stem for p in PRESETS}
 
@@ -37,8 +43,7 @@ def test_there_are_presets() -> None:
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.stem)
 def test_a_preset_plays_a_step(preset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    parser = options.parser()
-    chosen = parser.instantiate(parser.parse_object(narrowed(preset)))
+    chosen = instantiated(preset)
     size = chosen.data.crop_size
     model, networks = build(chosen, Measured(3, 3, 4, size, size, 1))
     optimizers = {
@@ -56,8 +61,7 @@ def test_a_preset_plays_a_step(preset: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_the_cost_of_a_preset_is_known(preset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its step can be played without values, and a step played after that is none the worse for it."""
     monkeypatch.chdir(ROOT)
-    parser = options.parser()
-    chosen = parser.instantiate(parser.parse_object(narrowed(preset)))
+    chosen = instantiated(preset)
     size = chosen.data.crop_size
     measured = Measured(3, 3, 4, size, size, 1)
     found = cost(lambda: build(chosen, measured), measured, batch=1, precision=chosen.training.precision)

@@ -19,6 +19,8 @@ Decisions, and departures from the published code:
 - The chain's own t runs from 1 to K: the paper's t plus 1.
 """
 
+from typing import Any, cast
+
 import torch
 from torch import Tensor
 
@@ -119,11 +121,11 @@ class DenoisingGAN:
     ) -> tuple[Corrupted, Tensor]:
         """From noise to the target in K steps; ``Corrupted`` holds the sources, which are left as they are."""
         rng = torch.Generator().manual_seed(0) if rng is None else rng
-        source, generator = pair.source, networks.generator
-        shape = (int(generator.out_channels), *source.shape[-2:])  # type: ignore[arg-type]
+        source, generator = pair.source, cast(Any, networks.generator)
+        shape = (generator.out_channels, *source.shape[-2:])
         y = _same_for_all(shape, like=source, rng=rng)  # (B, C', H, W)
         for step in reversed(range(self.steps)):
-            z = _same_for_all((int(generator.latent),), like=source, rng=rng)  # type: ignore[arg-type]
+            z = _same_for_all((generator.latent,), like=source, rng=rng)
             t = torch.full((len(source),), step, device=source.device)
             clean = generator(torch.cat([y, source], dim=1), t, z).to(source.dtype)
             y = self.chain.reverse(clean, y, t + 1, _same_for_all(shape, like=source, rng=rng))
@@ -137,7 +139,8 @@ class DenoisingGAN:
 
     def _undo(self, arena: Arena, pair: Pair, after: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """A fake y_t, and the ŷ_0 that it was made with, from y_{t+1}."""
-        z = _normal((len(after), int(arena.bare.generator.latent)), after, arena.rng)  # type: ignore[arg-type]
+        latent = cast(Any, arena.bare.generator).latent
+        z = _normal((len(after), latent), after, arena.rng)  # (B, latent)
         clean = arena.generator(torch.cat([after, pair.source], dim=1), t, z)
         return self.chain.reverse(clean, after, t + 1, _normal(after.shape, after, arena.rng)), clean
 
