@@ -18,7 +18,7 @@ from atme.cli import main
 from atme.data import Pair
 from atme.images import read_image, write_image
 from atme.inference import Translator
-from atme.models import DenoisingGAN, Networks
+from atme.models import DenoisingGAN, Networks, Pix2Pix
 from atme.networks import PatchGAN, UNet
 from atme.noise import DecisionMemory, Game, Identity
 from atme.noise.schedules import forward_chain
@@ -269,3 +269,10 @@ def test_two_processes_play_it(preset: Any, tmp_path: Path) -> None:
     assert len(lines) > 2
     assert [line["d_r1"] > 0 for line in lines] == [line["step"] % 2 == 1 for line in lines]
     assert all(1.2 < line["objective"] < 1.8 for line in lines)
+
+
+def test_a_latent_has_no_place_in_pix2pix() -> None:
+    with pytest.raises(ValueError, match=r"generator\.latent: 6, and Pix2Pix"):
+        Pix2Pix().require(game())
+    with pytest.raises(ValueError, match="latent -1"):
+        UNet(3, 3, dim=8, dim_mults=(1, 2), groups=4, latent=-1)
