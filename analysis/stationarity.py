@@ -20,8 +20,8 @@ from rich.table import Table
 
 from atme import history
 from atme.process import suite
-from atme.reports.stretches import longest_stretch
-from atme.reports.study import Process, pooled
+from atme.reports.analyze.stretches import longest_stretch
+from atme.reports.analyze.study import Process, pooled
 
 
 def study(

@@ -13,11 +13,11 @@ from conftest import Browse
 
 from atme import history
 from atme.process import CONTROLS
-from atme.reports.analyze import analyze_run
+from atme.reports.analyze.command import analyze_run
+from atme.reports.analyze.published_tests import Published
+from atme.reports.analyze.stretches import longest_stretch
 from atme.reports.figures import film
 from atme.reports.flatness import LOG_2, decision_entropy, flatness
-from atme.reports.published_tests import Published
-from atme.reports.stretches import longest_stretch
 
 IMAGES, SIDE, EPOCHS = ("a.png", "b <i>.png"), 16, 120
 Maker = Callable[..., Path]

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atme.data.archives import ArchiveError, Limits, unpack
+from atme.prepare.fetch.archives import ArchiveError, Limits, unpack
 
 FILES = {"facades/train/1.jpg": b"first", "facades/train/2.jpg": b"", "facades/val/1.jpg": b"third" * 1000}
 

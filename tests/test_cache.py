@@ -12,7 +12,8 @@ import torch
 import atme.data.cache
 from atme.data.augment import Augmentation
 from atme.data.batches import Batches, loader
-from atme.data.pairs import Pair, PairedImages
+from atme.data.pair import Pair
+from atme.data.pairs import PairedImages
 from atme.images import write_image
 
 AUGMENT = Augmentation(load_size=(20, 23), crop_size=12)

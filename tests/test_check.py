@@ -17,18 +17,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atme.data import verbs
-from atme.data.alignment import shift_of
-from atme.data.check import Report, check_folder
-from atme.data.check_page import write_page
-from atme.data.faults import MEANING, Fault
-from atme.data.manifest import Manifest, record, write_manifest
-from atme.data.presence import presence, set_aside_folder
-from atme.data.quarantine import LOG, put_back, set_aside
+from atme.cli import data as verbs
 from atme.data.recipes import find_root
 from atme.data.scan import Entry, scan
-from atme.data.similarity import BITS_APART, LEVELS_APART, close_codes, look_of
 from atme.images import read_image, write_image
+from atme.prepare.check.alignment import shift_of
+from atme.prepare.check.check import Report, check_folder
+from atme.prepare.check.faults import MEANING, Fault
+from atme.prepare.check.set_aside import LOG, put_back, set_aside
+from atme.prepare.check.similarity import BITS_APART, LEVELS_APART, close_codes, look_of
+from atme.prepare.manifest import Manifest, record, write_manifest
+from atme.prepare.status import presence, set_aside_folder
+from atme.reports.check import write_page
 
 EARTH = find_root("earth")
 TRAIN = sorted((EARTH / "train").iterdir())[:16]

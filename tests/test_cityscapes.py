@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from atme.data import PairedImages
-from atme.data.cityscapes import COUNTS, make_pairs
-from atme.data.manifest import missing_files, read_manifest
 from atme.images import read_image
+from atme.prepare.cityscapes import COUNTS, make_pairs
+from atme.prepare.manifest import missing_files, read_manifest
 
 CLASSES = np.array([[128, 64, 128], [70, 70, 70], [0, 0, 142], [220, 20, 60]], np.uint8)
 SCENES = {

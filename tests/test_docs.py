@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from atme import cli
+from atme.cli import arguments as arguments_of_words
+from atme.cli import verbs
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -46,7 +48,7 @@ def test_there_is_something_to_check() -> None:
 
 @pytest.mark.parametrize(("page", "command"), SHOWN, ids=lambda value: getattr(value, "name", value))
 def test_a_command_is_understood(page: Path, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = cli._parse
+    read = arguments_of_words.parse
 
     def only_read(parser: object, arguments: list[str]) -> None:
         preset = "options/earth_atme_demo.yaml"
@@ -55,7 +57,8 @@ def test_a_command_is_understood(page: Path, command: str, monkeypatch: pytest.M
         raise Understood
 
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(cli, "_parse", only_read)
+    monkeypatch.setattr(arguments_of_words, "parse", only_read)
+    monkeypatch.setattr(verbs, "parse", only_read)
     arguments = shlex.split(command)[1:]
     with pytest.raises(Understood):
         cli.VERBS[arguments[0]](arguments[1:])

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from local_mirror import Answer, Mirror, local_mirror
 
-from atme.data import part
-from atme.data.download import DownloadError, Expected, Patience, download
-from atme.data.part import DiskError, part_on_disk
+from atme.prepare.fetch import arriving
+from atme.prepare.fetch.arriving import DiskError, part_on_disk
+from atme.prepare.fetch.download import DownloadError, Expected, Patience, download
 
 CONTENT = os.urandom(50_000)
 
@@ -207,7 +207,7 @@ def test_only_web_addresses(tmp_path: Path, url: str) -> None:
 
 def test_a_full_disk_is_no_fault_of_the_server(mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     url = mirror.serve("/file", Answer(CONTENT))
-    monkeypatch.setattr(part, "open", _opens_full_disk, raising=False)
+    monkeypatch.setattr(arriving, "open", _opens_full_disk, raising=False)
     with pytest.raises(DiskError, match=r"file\.part: No space left on device; make room"):
         download(url, tmp_path / "file", patience=patient())
     assert len(mirror.asked) == 1
@@ -252,7 +252,7 @@ CAN_MOUNT = (
 def test_a_real_disk_that_is_full(mirror: Mirror, tmp_path: Path) -> None:
     url = mirror.serve("/file", Answer(CONTENT))
     script = (
-        "import pathlib, sys; from atme.data.download import download\n"
+        "import pathlib, sys; from atme.prepare.fetch.download import download\n"
         "try: download(sys.argv[1], pathlib.Path(sys.argv[2], 'file'))\n"
         "except ValueError as error: sys.exit(str(error))"
     )

@@ -20,12 +20,12 @@ from filelock import FileLock
 from local_mirror import Answer, local_mirror
 from local_mirror import Mirror as Server
 
-from atme.data import archives, checksums
-from atme.data.download import Patience
-from atme.data.fetch import Fetched, Watch, fetch_recipe
-from atme.data.manifest import changed_files, missing_files, read_manifest
-from atme.data.part import DiskError
 from atme.data.recipes import Mirror, Recipe
+from atme.prepare.fetch import archives, checksums
+from atme.prepare.fetch.arriving import DiskError
+from atme.prepare.fetch.download import Patience
+from atme.prepare.fetch.fetch import Fetched, Watch, fetch_recipe
+from atme.prepare.manifest import changed_files, missing_files, read_manifest
 
 SPLITS = {"train": 3, "val": 2}
 
@@ -305,8 +305,9 @@ VICTIM = """
 import os, random, signal, sys
 from pathlib import Path
 from test_fetch import recipe_for, tar_mirror
-from atme.data import archives, download, layout
-from atme.data.fetch import Watch, fetch_recipe
+from atme.data import layout
+from atme.prepare.fetch import archives, download
+from atme.prepare.fetch.fetch import Watch, fetch_recipe
 
 archives.CHUNK = download.CHUNK = 64
 url, *folders = sys.argv[1:]

@@ -13,11 +13,11 @@ PACKAGE = ROOT / "atme"
 ORDER = (
     {"images", "run_folder", "complaints"},
     {"data", "networks", "losses", "process", "metrics"},
-    {"noise", "history"},
+    {"noise", "history", "prepare"},
     {"models"},
     {"training", "inference"},
     {"reports"},
-    {"serve", "cli"},
+    {"cli"},
     {"__main__"},
 )
 """Rooms from left to right: each may import from those further left, and from itself."""

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atme.data import PairedImages
-from atme.data.pairing import Match, match, write_pairs
 from atme.images import read_image, write_image
+from atme.prepare.pair import Match, match, write_pairs
 
 
 def picture(seed: int, shape: tuple[int, ...] = (16, 24, 3), kind: type = np.uint8) -> np.ndarray:

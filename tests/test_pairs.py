@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 
 from atme.data.augment import Augmentation, TestView
-from atme.data.pairs import Pair, PairedImages
+from atme.data.pair import Pair
+from atme.data.pairs import PairedImages
 from atme.images import read_image, to_tensor, write_image
 
 Halves = tuple[np.ndarray, np.ndarray]

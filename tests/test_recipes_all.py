@@ -17,10 +17,10 @@ from local_mirror import Mirror as Server
 
 import atme
 from atme.data import PairedImages
-from atme.data.fetch import fetch_recipe
-from atme.data.manifest import changed_files, missing_files, read_manifest
-from atme.data.presence import presence
 from atme.data.recipes import Mirror, Recipe, find_recipe, find_root, read_recipe, recipe_paths
+from atme.prepare.fetch.fetch import fetch_recipe
+from atme.prepare.manifest import changed_files, missing_files, read_manifest
+from atme.prepare.status import presence
 
 PATHS = sorted((Path(atme.__file__).parent.parent / "datasets").rglob("*.yaml"))
 RECIPES = [read_recipe(path) for path in PATHS]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from atme.data import PairedImages
 from atme.data.scan import Entry
-from atme.data.splitting import divide, only_split, wanted, write_splits
+from atme.prepare.split import divide, only_split, wanted, write_splits
 
 TILES = [f"x{x:02}_y{y:02}" for x in range(10) for y in range(8)]
 

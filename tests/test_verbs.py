@@ -12,11 +12,12 @@ from local_mirror import Answer, local_mirror
 from local_mirror import Mirror as Server
 from test_recipes_all import FEW, archive_of
 
-from atme.data import PairedImages, verbs
-from atme.data.folders import hidden_beside
-from atme.data.presence import presence
+from atme.cli import data as verbs
+from atme.data import PairedImages
 from atme.data.recipes import find_recipe
 from atme.images import read_image, write_image
+from atme.prepare.status import presence
+from atme.prepare.whole_folder import hidden_beside
 
 VERBS = {
     "list": verbs.list_datasets,
@@ -181,7 +182,7 @@ def test_listing_and_fetching_load_no_torch() -> None:
     import sys
 
     code = (
-        "import sys; from atme.data import verbs; verbs.list_datasets(); "
-        "import atme.data.fetch, atme.data.progress; sys.exit('torch' in sys.modules)"
+        "import sys; from atme.cli import data; data.list_datasets(); "
+        "import atme.prepare.fetch.fetch, atme.cli.progress; sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from atme.data.augment import Augmentation, TestView
     from atme.data.batches import Batches, loader
     from atme.data.options import DataOptions
-    from atme.data.pairs import Pair, PairedImages
+    from atme.data.pair import Pair
+    from atme.data.pairs import PairedImages
     from atme.data.recipes import Recipe, find_root
 
 # Albumentations asks the network for a newer version of itself when it is imported, unless told not to.
@@ -23,7 +24,7 @@ _HOMES = {
     "Batches": "atme.data.batches",
     "loader": "atme.data.batches",
     "DataOptions": "atme.data.options",
-    "Pair": "atme.data.pairs",
+    "Pair": "atme.data.pair",
     "PairedImages": "atme.data.pairs",
     "Recipe": "atme.data.recipes",
     "find_root": "atme.data.recipes",

@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Sampler
 
-from atme.data.pairs import Pair, PairedImages, keep_freed_memory
+from atme.data.pair import Pair
+from atme.data.pairs import PairedImages, keep_freed_memory
 
 # Views (`pairs.py`) and the order of samples draw from streams that differ in this number.
 _ORDER = 1

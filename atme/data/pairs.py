@@ -1,18 +1,17 @@
-"""Pairs of images: one sample or a batch, and the folder that they are read from."""
+"""Pairs of images, and the folder that they are read from."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Self, TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import Dataset
 
 from atme.data.augment import Augmentation, TestView
 from atme.data.cache import Read, keep
 from atme.data.layout import Direction, find_layout, list_pairs
+from atme.data.pair import Pair
 from atme.data.recipes import find_root
 from atme.data.shapes import Size, read_shapes
 from atme.images import Pixels, read_image, to_tensor
@@ -21,73 +20,6 @@ T = TypeVar("T")
 
 # Views and the order of samples (`batches.py`) draw from streams that differ in this number.
 _VIEWS = 0
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One sample, or a batch of them: then every tensor has an axis B in front."""
-
-    source: Tensor
-    """(B, C, H, W) float32 in [-1, 1]: what is translated."""
-    target: Tensor | None
-    """(B, C', H, W) float32 in [-1, 1]: what it should become; None where only the source is known."""
-    index: Tensor | None
-    """(B,) int64: position in the training set; None outside of it: of these images nothing is remembered."""
-    view: Tensor
-    """(B, 2, 3) float32: affine map from the sample's normalized coordinates, x and y in [-1, 1] from edge to
-    edge (``grid_sample``, align_corners=False), to the whole picture's. [[1, 0, 0], [0, 1, 0]]: the whole."""
-    name: tuple[str, ...]
-    """Of each image, without folder and ending."""
-
-    def __len__(self) -> int:
-        """The number of samples; 1 for a sample without the axis B."""
-        return len(self.name)
-
-    def to(self, device: torch.device | str, *, channels_last: bool = False) -> Self:
-        """A batch on another device, its images as (B, H, W, C) in memory if wanted."""
-        apart = torch.device(device).type != "cpu"  # a copy to the CPU must have ended before it is read
-        images = torch.channels_last if channels_last else torch.preserve_format
-
-        def moved(tensor: Tensor, layout: torch.memory_format) -> Tensor:
-            return tensor.to(device, non_blocking=apart, memory_format=layout)
-
-        return replace(
-            self,
-            source=moved(self.source, images),
-            target=None if self.target is None else moved(self.target, images),
-            index=None if self.index is None else moved(self.index, torch.preserve_format),
-            view=moved(self.view, torch.preserve_format),
-        )
-
-    def pin_memory(self) -> Self:
-        """The same in page-locked memory, from where a GPU copies in the background."""
-        return replace(
-            self,
-            source=self.source.pin_memory(),
-            target=None if self.target is None else self.target.pin_memory(),
-            index=None if self.index is None else self.index.pin_memory(),
-            view=self.view.pin_memory(),
-        )
-
-    @staticmethod
-    def collate(samples: Sequence["Pair"]) -> "Pair":
-        """Samples as a batch.
-
-        Raises:
-            ValueError: samples of different size.
-        """
-        first = samples[0]
-        for sample in samples:
-            if sample.source.shape != first.source.shape:
-                shapes = f"{tuple(sample.source.shape)}, but {first.name[0]} {tuple(first.source.shape)}"
-                raise ValueError(f"{sample.name[0]}: has shape {shapes}; set load_size or crop_size")
-        return Pair(
-            source=torch.stack([sample.source for sample in samples]),
-            target=_stack([sample.target for sample in samples]),
-            index=_stack([sample.index for sample in samples]),
-            view=torch.stack([sample.view for sample in samples]),
-            name=tuple(name for sample in samples for name in sample.name),
-        )
 
 
 class PairedImages(Dataset[Pair]):
@@ -195,9 +127,3 @@ def keep_freed_memory() -> None:
     a block of nearly 32 MiB freed (mallopt(3): the dynamic threshold). Elsewhere nothing happens.
     """
     np.empty(31 * 2**20, np.uint8)
-
-
-def _stack(tensors: Sequence[Tensor | None]) -> Tensor | None:
-    known = [tensor for tensor in tensors if tensor is not None]
-    assert len(known) in (0, len(tensors))
-    return torch.stack(known) if known else None

@@ -1,5 +1,6 @@
 """Images on disk, arrays and tensors: the only place where pixels become [-1, 1] floats and back."""
 
+from atme.images.folder import Found, find_images
 from atme.images.grids import grid
 from atme.images.headers import IMAGE_SUFFIXES, Header, is_image_name, read_header
 from atme.images.pixels import Pixels, to_array, to_tensor
@@ -8,8 +9,10 @@ from atme.images.writing import write_image
 
 __all__ = [
     "IMAGE_SUFFIXES",
+    "Found",
     "Header",
     "Pixels",
+    "find_images",
     "grid",
     "is_image_name",
     "read_header",

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from PIL import Image
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp")
 """Endings, in lower case, of the files that are taken for images."""
 
 JPEG_START, JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"

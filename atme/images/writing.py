@@ -11,9 +11,9 @@ from atme.images.pixels import Pixels
 
 # What a file of each ending can hold: bytes per value, and channels.
 _PLAIN, _RICH = ((1,), (1, 3)), ((1, 2), (1, 3, 4))
-_HOLDS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
-_HOLDS = {".jpg": _PLAIN, ".jpeg": _PLAIN, ".bmp": _PLAIN, ".webp": ((1,), (3, 4))}
-_HOLDS |= {".png": _RICH, ".tif": _RICH, ".tiff": _RICH}
+_HOLDS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {".webp": ((1,), (3, 4))}
+_HOLDS |= dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif", ".bmp"), _PLAIN)
+_HOLDS |= dict.fromkeys((".png", ".tif", ".tiff"), _RICH)
 
 
 def write_image(path: str | Path, array: Pixels) -> None:

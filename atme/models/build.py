@@ -38,6 +38,10 @@ class Measured:
     """Of a training sample, in pixels."""
     batch: int
     """Images per update of the weights, over all processes."""
+    source_bits: int = 8
+    """Per value of a source's file, the most that any training picture has: 8 or 16."""
+    target_bits: int = 8
+    """Per value of a target's file: what translations are written with."""
 
     def as_dict(self) -> dict[str, int]:
         """Plain numbers, for JSON."""

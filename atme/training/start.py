@@ -140,7 +140,16 @@ def measure(train: PairedImages, *, batch: int) -> Measured:
         ValueError: if the first pair cannot be read.
     """
     height, width = train[0].source.shape[-2:]
-    return Measured(train.source_channels, train.target_channels, len(train), height, width, batch)
+    return Measured(
+        train.source_channels,
+        train.target_channels,
+        len(train),
+        height,
+        width,
+        batch,
+        train.source_bits,
+        train.target_bits,
+    )
 
 
 def _batches(training: TrainingOptions, state: State, *, images: int) -> Batches:
@@ -204,7 +213,7 @@ def flatten(options: dict[str, Any], *, before: str = "") -> dict[str, Any]:
 def _refuse_other_data(place: Path, measured: Measured) -> None:
     before, now = read_state(place)["measured"], measured.as_dict()
     for name, value in now.items():
-        if before[name] != value:
+        if name in before and before[name] != value:
             raise ValueError(
                 f"{place}: was trained with {name.replace('_', ' ')} {before[name]}, and now there are {value}; "
                 "restore the data or the number of processes, or start a new run"

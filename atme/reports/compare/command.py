@@ -33,7 +33,7 @@ from atme.reports.compare.result import Comparison, Result, predictors
 from atme.reports.compare.run import Run, read_runs
 from atme.reports.compare.scores import Scores, scores_of
 from atme.reports.compare.words import remarks, title, words
-from atme.reports.json_file import write_json
+from atme.reports.files import write_json
 from atme.run_folder import NAMES
 
 PAGE, NUMBERS = "report.html", "compare.json"

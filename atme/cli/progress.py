@@ -15,7 +15,7 @@ from rich.progress import (
     track,
 )
 
-from atme.data.fetch import Watch
+from atme.prepare.fetch.fetch import Watch
 
 _T = TypeVar("_T")
 

@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from atme.data.inspection import Half, Inspection
 from atme.data.scan import Entry
-from atme.data.similarity import LEVELS_APART, close_codes
+from atme.prepare.check.inspect import Half, Inspection
+from atme.prepare.check.similarity import LEVELS_APART, close_codes
 
 Kind = Literal[
     "unreadable",

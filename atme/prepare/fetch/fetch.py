@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from atme.data import checksums
-from atme.data.archives import ArchiveError, Limits, Unpacked, nothing, unpack
-from atme.data.download import PATIENT, DownloadError, Expected, Patience, Report, download, silent
-from atme.data.folders import refuse_existing, workshop
-from atme.data.manifest import FileRecord, Manifest, write_manifest
-from atme.data.part import Arrived, DiskError, arrived_before, guarded, part_on_disk
 from atme.data.recipes import LayoutName, Mirror, Recipe
+from atme.prepare.fetch import checksums
+from atme.prepare.fetch.archives import ArchiveError, Limits, Unpacked, nothing, unpack
+from atme.prepare.fetch.arriving import Arrived, DiskError, arrived_before, guarded, part_on_disk
+from atme.prepare.fetch.download import PATIENT, DownloadError, Expected, Patience, Report, download, silent
+from atme.prepare.manifest import FileRecord, Manifest, write_manifest
+from atme.prepare.whole_folder import refuse_existing, workshop
 
 _LIMIT_RATIO = 10.0  # bytes unpacked per byte of archive at most; images come to about 1
 _SPARE_MEMBERS = 1_000  # beside the images: folders, a license

@@ -19,7 +19,7 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 from atme import __version__
-from atme.data.part import CHUNK, Arrived, Part
+from atme.prepare.fetch.arriving import CHUNK, Arrived, Part
 
 LONGEST_WAIT = 60.0  # seconds between two attempts
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, BinaryIO
 
-from atme.data.part import CHUNK, guarded
+from atme.prepare.fetch.arriving import CHUNK, guarded
 
 _HEADERS = 1 << 20  # bytes of headers and padding that may stand between two members of a tar file
 _SMALLEST_LIMIT = 1 << 20  # bytes that any archive may unfold to: an empty tar alone is 10 KiB of zeros

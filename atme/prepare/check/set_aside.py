@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from atme.data.faults import Fault
-from atme.data.presence import set_aside_folder
 from atme.data.scan import Entry
+from atme.prepare.check.faults import Fault
+from atme.prepare.status import set_aside_folder
 
 LOG = "moves.jsonl"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from atme.data.check import Report
+    from atme.prepare.check.check import Report
 
 DONE, SUSPICIOUS = 0, 1
 
@@ -24,8 +24,8 @@ def list_datasets(name: str | None = None) -> int:
     """
     from rich.console import Console
 
-    from atme.data.listing import details, overview
     from atme.data.recipes import find_recipe, read_recipe, recipe_paths
+    from atme.reports.datasets import details, overview
 
     if name is not None:
         Console().print(details(find_recipe(name)))
@@ -43,13 +43,13 @@ def fetch(name: str, *, root: Path | None = None, attempts: int = 6, stall: floa
         attempts: failures in a row after which an address is left for the next one.
         stall: seconds without a byte after which a connection is taken for dead.
     """
-    from atme.data.download import Patience
-    from atme.data.fetch import fetch_recipe
-    from atme.data.folders import hidden_beside
-    from atme.data.listing import said
-    from atme.data.presence import presence
-    from atme.data.progress import watched
+    from atme.cli.progress import watched
     from atme.data.recipes import find_recipe
+    from atme.prepare.fetch.download import Patience
+    from atme.prepare.fetch.fetch import fetch_recipe
+    from atme.prepare.status import presence
+    from atme.prepare.whole_folder import hidden_beside
+    from atme.reports.datasets import said
 
     recipe = find_recipe(name)
     folder = recipe.root if root is None else root / recipe.name
@@ -90,8 +90,8 @@ def pair(
         layout: two_folders copies the files as they are; side_by_side writes A|B pictures as PNG.
         workers: pairs written at a time; 0: one a core.
     """
-    from atme.data.pairing import listed, match, write_pairs
-    from atme.data.progress import counted
+    from atme.cli.progress import counted
+    from atme.prepare.pair import listed, match, write_pairs
 
     matches = match(a, b, by=by)
     write_pairs(
@@ -130,9 +130,9 @@ def split(
         seed: of the draw; the same seed and names give the same splits.
         workers: files copied at a time; 0: one a core.
     """
-    from atme.data.listing import said
-    from atme.data.progress import counted
-    from atme.data.splitting import divide, only_split, wanted, write_splits
+    from atme.cli.progress import counted
+    from atme.prepare.split import divide, only_split, wanted, write_splits
+    from atme.reports.datasets import said
 
     pairs = only_split(source)
     amounts = {
@@ -159,9 +159,9 @@ def cityscapes(photographs: Path, labels: Path, out: Path, *, workers: int = 0) 
         out: the dataset's folder, such as datasets/cityscapes; it must not exist yet.
         workers: pairs made at a time; 0: one a core.
     """
-    from atme.data.cityscapes import COUNTS, make_pairs
-    from atme.data.listing import said
-    from atme.data.progress import counted
+    from atme.cli.progress import counted
+    from atme.prepare.cityscapes import COUNTS, make_pairs
+    from atme.reports.datasets import said
 
     make_pairs(
         photographs,
@@ -192,8 +192,8 @@ def preview(
         views: how many views of each.
     """
     from atme.data.options import read_data_options
-    from atme.data.preview import draw_preview
     from atme.images import write_image
+    from atme.reports.preview import draw_preview
 
     write_image(output, draw_preview(read_data_options(preset, root=folder), pairs=pairs, views=views))
     print(f"{output}: {pairs} pairs, {views} views of each")
@@ -210,11 +210,11 @@ def check(folder: str, *, fix: bool = False, undo: bool = False, page: Path | No
         page: write an HTML page with pictures of all that is suspicious.
         workers: pairs decoded at a time; 0: one a core.
     """
-    from atme.data.check import check_folder
-    from atme.data.check_page import write_page
-    from atme.data.progress import counted
-    from atme.data.quarantine import put_back
+    from atme.cli.progress import counted
     from atme.data.recipes import find_root
+    from atme.prepare.check.check import check_folder
+    from atme.prepare.check.set_aside import put_back
+    from atme.reports.check import write_page
 
     root = find_root(folder)
     if undo:
@@ -237,7 +237,7 @@ def check(folder: str, *, fix: bool = False, undo: bool = False, page: Path | No
 def _show(report: "Report") -> None:
     from rich.console import Console
 
-    from atme.data.check_page import fault_table, split_table
+    from atme.reports.check import fault_table, split_table
 
     console = Console()
     console.print(split_table(report))
@@ -248,8 +248,8 @@ def _show(report: "Report") -> None:
 
 
 def _set_aside(report: "Report") -> None:
-    from atme.data.presence import set_aside_folder
-    from atme.data.quarantine import LOG, set_aside
+    from atme.prepare.check.set_aside import LOG, set_aside
+    from atme.prepare.status import set_aside_folder
 
     moved = set_aside(report.root, report.faults, pairs=report.pairs)
     folder = set_aside_folder(report.root)

@@ -1,26 +1,11 @@
-"""The ``atme`` command: one function per verb.
+"""What the ``atme`` command does: one function per verb. Heavy modules are imported where they are needed."""
 
-Nothing heavy is imported before a verb is chosen, so that ``atme --help`` answers at once. Whatever a user can
-set right ends in one line on stderr that names the culprit and the remedy, and exit code 2. ``ATME_DEBUG=1``
-shows the traceback beneath it.
-"""
-
-import os
-import sys
-import traceback
-from argparse import ArgumentError
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from atme import __version__
-from atme.complaints import one_line
-
-if TYPE_CHECKING:
-    from jsonargparse import ArgumentParser, Namespace
-
-DONE, WRONG, INTERRUPTED = 0, 2, 128
-"""Exit codes; a signal's number is added to the last one."""
+from atme.cli.arguments import call, first_line, parse, usage
+from atme.cli.exits import DONE, INTERRUPTED, WRONG, say
 
 Precision = Literal["float32", "bf16"]
 Weights = Literal["average", "last"]
@@ -31,30 +16,30 @@ def train(arguments: list[str]) -> int:
     """Train a translator: atme train --config options/earth_atme_demo.yaml."""
     from atme.training import options, train
 
-    parser = options.parser(prog="atme train", description=_first_line(VERBS["train"]))
-    chosen = _parse(parser, arguments)
+    parser = options.parser(prog="atme train", description=first_line(VERBS["train"]))
+    chosen = parse(parser, arguments)
     text = parser.dump(chosen)
     outcome = train(parser.instantiate(chosen), text=text)
     if outcome.signal is not None:
-        _say(f"interrupted at step {outcome.step}; go on with --training.resume auto")
+        say(f"interrupted at step {outcome.step}; go on with --training.resume auto")
         return INTERRUPTED + outcome.signal
-    _say(f"trained to step {outcome.step}; results in {outcome.run}")
+    say(f"trained to step {outcome.step}; results in {outcome.run}")
     return DONE
 
 
 def translate(arguments: list[str]) -> int:
     """Translate a picture, or a folder of pictures: atme translate runs/demo photos/ maps/."""
-    return _call(translate_pictures, arguments, prog="atme translate")
+    return call(translate_pictures, arguments, prog="atme translate")
 
 
 def evaluate(arguments: list[str]) -> int:
     """Score a run on its test split: atme evaluate runs/demo."""
-    return _call(evaluate_run, arguments, prog="atme evaluate")
+    return call(evaluate_run, arguments, prog="atme evaluate")
 
 
 def data(arguments: list[str]) -> int:
     """Get data into shape: atme data list|fetch|pair|split|cityscapes|check|preview."""
-    from atme.data import verbs
+    from atme.cli import data as verbs
 
     known: dict[str, Callable[..., int]] = {
         "list": verbs.list_datasets,
@@ -66,11 +51,11 @@ def data(arguments: list[str]) -> int:
         "preview": verbs.preview,
     }
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(_usage("atme data", {name: _first_line(verb) for name, verb in known.items()}))
+        print(usage("atme data", {name: first_line(verb) for name, verb in known.items()}))
         return DONE if arguments else WRONG
     if arguments[0] not in known:
         raise ValueError(f"data {arguments[0]}: no such verb; use one of {', '.join(known)}")
-    return _call(known[arguments[0]], arguments[1:], prog=f"atme data {arguments[0]}")
+    return call(known[arguments[0]], arguments[1:], prog=f"atme data {arguments[0]}")
 
 
 def show(arguments: list[str]) -> int:
@@ -78,16 +63,16 @@ def show(arguments: list[str]) -> int:
     from atme.reports.show import show
     from atme.training import options
 
-    parser = options.parser(prog="atme show", description=_first_line(VERBS["show"]))
+    parser = options.parser(prog="atme show", description=first_line(VERBS["show"]))
     preset = arguments[:1] if arguments and not arguments[0].startswith("-") else []
-    chosen = _parse(parser, [f"--config={path}" for path in preset] + arguments[len(preset) :])
+    chosen = parse(parser, [f"--config={path}" for path in preset] + arguments[len(preset) :])
     show(parser.instantiate(chosen), text=parser.dump(chosen))
     return DONE
 
 
 def analyze(arguments: list[str]) -> int:
     """Ask of a run whether its W is a Brownian motion: atme analyze runs/mine."""
-    return _call(analyze_history, arguments, prog="atme analyze")
+    return call(analyze_history, arguments, prog="atme analyze")
 
 
 def compare(arguments: list[str]) -> int:
@@ -95,11 +80,11 @@ def compare(arguments: list[str]) -> int:
     from jsonargparse import ArgumentParser
 
     parser = ArgumentParser(
-        prog="atme compare", description=_first_line(compare_runs), exit_on_error=False, allow_abbrev=False
+        prog="atme compare", description=first_line(compare_runs), exit_on_error=False, allow_abbrev=False
     )
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="A run's folder; one or more.")
     parser.add_function_arguments(compare_runs, skip={"runs"})
-    return compare_runs(**parser.instantiate(_parse(parser, arguments)).as_dict())
+    return compare_runs(**parser.instantiate(parse(parser, arguments)).as_dict())
 
 
 VERBS: dict[str, Callable[[list[str]], int]] = {
@@ -150,7 +135,7 @@ def translate_pictures(
     quiet = not console.is_terminal
     for _ in track(written, "translating", total=len(pairs), console=console, disable=quiet):
         pass
-    _say(f"{len(pairs)} translated into {output}")
+    say(f"{len(pairs)} translated into {output}")
     return DONE
 
 
@@ -194,10 +179,10 @@ def analyze_history(
         alpha: level of the tests.
         seed: of the controls, and of the pixels that are drawn.
     """
-    from atme.reports.analyze import analyze_run
+    from atme.reports.analyze.command import analyze_run
 
     page = analyze_run(run, window=window, transform=transform, alpha=alpha, seed=seed)
-    _say(f"open {page} in a browser; the numbers are in {run / 'analysis'}")
+    say(f"open {page} in a browser; the numbers are in {run / 'analysis'}")
     return DONE
 
 
@@ -226,88 +211,5 @@ def compare_runs(
 
     asked = Asked(split=split, weights=weights, precision=precision, device=device, images=images)
     page = compare_runs(runs, output=output, asked=asked)
-    _say(f"open {page} in a browser; the numbers are in {output / 'compare.json'}")
+    say(f"open {page} in a browser; the numbers are in {output / 'compare.json'}")
     return DONE
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command.
-
-    Args:
-        arguments: the words after ``atme``; those of the process by default.
-
-    Returns:
-        The exit code: 0; 2 for what the user can set right; 128 + n after signal n.
-    """
-    arguments = sys.argv[1:] if arguments is None else arguments
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(_help())
-        return DONE if arguments else WRONG
-    if arguments[0] == "--version":
-        print(f"atme {__version__}")
-        return DONE
-    verb = VERBS.get(arguments[0])
-    if verb is None:
-        return _refuse(ValueError(f"{arguments[0]}: no such verb; use one of {', '.join(VERBS)}"))
-    return _guarded(verb, arguments[1:])
-
-
-def _guarded(verb: Callable[[list[str]], int], arguments: list[str]) -> int:
-    """Run a verb; what it refuses becomes one line."""
-    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network for its newest version
-    try:
-        return verb(arguments)
-    except (ValueError, OSError) as error:
-        return _refuse(error)
-    except KeyboardInterrupt:
-        _say("interrupted")
-        return INTERRUPTED + 2
-
-
-def _call(function: Callable[..., int], arguments: list[str], *, prog: str) -> int:
-    """Call a function with what the command line says of its parameters."""
-    from jsonargparse import ArgumentParser
-
-    parser = ArgumentParser(prog=prog, description=_first_line(function), exit_on_error=False, allow_abbrev=False)
-    parser.add_function_arguments(function, as_positional=True)
-    chosen = parser.instantiate(_parse(parser, arguments))
-    return function(**chosen.as_dict())
-
-
-def _parse(parser: "ArgumentParser", arguments: list[str]) -> "Namespace":
-    """What the command line, and the presets that it names, ask for.
-
-    Raises:
-        ValueError: naming the key or value that does not fit.
-    """
-    try:
-        return parser.parse_args(arguments)
-    except ArgumentError as error:
-        raise ValueError(one_line(error, known=parser.get_defaults().keys())) from error
-
-
-def _refuse(error: Exception) -> int:
-    """Say in one line what is wrong."""
-    _say(f"atme: {one_line(error)}")
-    if os.environ.get("ATME_DEBUG"):
-        traceback.print_exception(error)
-    return WRONG
-
-
-def _help() -> str:
-    about = "\n\nPaired image-to-image translation with GANs that are stable by design."
-    return _usage("atme", {name: _first_line(verb) for name, verb in VERBS.items()}, about=about)
-
-
-def _usage(command: str, verbs: dict[str, str], *, about: str = "") -> str:
-    width = max(map(len, verbs))
-    lines = "\n".join(f"  {name:<{width}}  {line}" for name, line in verbs.items())
-    return f"usage: {command} VERB …{about}\n\nverbs:\n{lines}\n\n{command} VERB --help tells more."
-
-
-def _first_line(function: Callable[..., int]) -> str:
-    return (function.__doc__ or "").splitlines()[0].rstrip(".")
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

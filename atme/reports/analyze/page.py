@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from atme.process import Correction, Examination, Finding, Transform, autocorrelations, questions
 from atme.reports import figures
+from atme.reports.analyze.published_tests import Published, published_tests
+from atme.reports.analyze.study import CORRECTIONS, Outcome, Process, Study, effect_of
+from atme.reports.analyze.wording import HORIZONS, PROCESSES, TESTS, cannot_say, found, percent
 from atme.reports.figures import Film, Picture
 from atme.reports.flatness import LOG_2, LOG_4, Flatness
 from atme.reports.page import rendered
-from atme.reports.published_tests import Published, published_tests
-from atme.reports.study import CORRECTIONS, Outcome, Process, Study, effect_of
-from atme.reports.wording import HORIZONS, PROCESSES, TESTS, cannot_say, found, percent
 
 Numbers = NDArray[Any]
 

@@ -22,9 +22,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from atme.data.folders import appearing
-from atme.data.manifest import Manifest, record, write_manifest
 from atme.images import Pixels, write_image
+from atme.prepare.manifest import Manifest, record, write_manifest
+from atme.prepare.whole_folder import appearing
 
 SIZE = 256
 """Pixels of a side of each half."""

@@ -7,8 +7,8 @@ a tolerance: 10 points, or three standard errors of a share of as many pixels as
 import numpy as np
 
 from atme.process import questions
-from atme.reports.published_tests import Published
-from atme.reports.study import Process, Study
+from atme.reports.analyze.published_tests import Published
+from atme.reports.analyze.study import Process, Study
 
 TESTS = {
     "adf_increments": "ADF on dW",

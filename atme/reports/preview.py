@@ -4,7 +4,8 @@ import numpy as np
 from torch import Tensor
 
 from atme.data.options import DataOptions
-from atme.data.pairs import Pair, PairedImages
+from atme.data.pair import Pair
+from atme.data.pairs import PairedImages
 from atme.images import Pixels, grid
 
 

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from rich.markup import escape
 from rich.table import Table
 
-from atme.data.check import Report
-from atme.data.faults import MEANING, Fault, Kind
-from atme.data.inspection import read_halves
 from atme.data.scan import Entry
-from atme.data.similarity import as_color
 from atme.images import Pixels, read_image
+from atme.prepare.check.check import Report
+from atme.prepare.check.faults import MEANING, Fault, Kind
+from atme.prepare.check.inspect import read_halves
+from atme.prepare.check.similarity import as_color
 
 _CARDS = 48  # faults of one kind that are shown with pictures; the rest are listed by name
 _HEIGHT = 144  # pixels of a thumbnail
@@ -72,7 +72,7 @@ def write_page(report: Report, path: Path) -> None:
         OSError: `path` cannot be written.
     """
     environment = Environment(
-        loader=PackageLoader("atme.data"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("atme.reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     sections = [
         {

@@ -9,10 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from atme.data.alignment import shift_of
 from atme.data.scan import Entry
-from atme.data.similarity import Look, look_of
 from atme.images import Pixels, read_image
+from atme.prepare.check.alignment import shift_of
+from atme.prepare.check.similarity import Look, look_of
 
 BLANK = 2.0
 """Of 255: a picture whose every channel spreads less (standard deviation) shows nothing."""

@@ -6,8 +6,8 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from atme.data.presence import presence
 from atme.data.recipes import Mirror, Recipe
+from atme.prepare.status import presence
 
 
 def overview(recipes: Iterable[Recipe]) -> Table:

@@ -23,7 +23,7 @@ from atme.process import (
     questions,
     suite,
 )
-from atme.reports.stretches import Stretch
+from atme.reports.analyze.stretches import Stretch
 
 CONTROL_PIXELS = 256**2
 CORRECTIONS: tuple[Correction, ...] = ("none", "holm", "benjamini_hochberg")

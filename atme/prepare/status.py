@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from atme.data.folders import hidden_beside
-from atme.data.manifest import missing_files, read_manifest
+from atme.prepare.manifest import missing_files, read_manifest
+from atme.prepare.whole_folder import hidden_beside
 
 SET_ASIDE = ".set_aside"
 """Ending of the folder beside a dataset's own that holds the files which a check moved away."""

@@ -26,13 +26,13 @@ from rich.table import Table
 
 from atme import history
 from atme.process import Examination, questions
-from atme.reports.analyze_page import ImageView, PixelSeries, Section, image_view, write_page
+from atme.reports.analyze.page import ImageView, PixelSeries, Section, image_view, write_page
+from atme.reports.analyze.published_tests import choose, published_tests
+from atme.reports.analyze.stretches import longest_stretch
+from atme.reports.analyze.study import CONTROL_PIXELS, Process, Study, study
+from atme.reports.analyze.wording import TESTS, cannot_say, found, percent
+from atme.reports.files import write_json
 from atme.reports.flatness import LOG_4, Flatness, flatness
-from atme.reports.json_file import write_json
-from atme.reports.published_tests import choose, published_tests
-from atme.reports.stretches import longest_stretch
-from atme.reports.study import CONTROL_PIXELS, Process, Study, study
-from atme.reports.wording import TESTS, cannot_say, found, percent
 from atme.run_folder import read_log
 
 PIXELS = 6

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from atme.data.faults import COLORS, Fault, in_order, judge
-from atme.data.inspection import Inspection, inspect_all
-from atme.data.manifest import Manifest, changed_files, missing_files, read_manifest
-from atme.data.presence import set_aside_folder
 from atme.data.scan import Entry, scan
+from atme.prepare.check.faults import COLORS, Fault, in_order, judge
+from atme.prepare.check.inspect import Inspection, inspect_all
+from atme.prepare.manifest import Manifest, changed_files, missing_files, read_manifest
+from atme.prepare.status import set_aside_folder
 
 Track = Callable[[Iterable[Inspection], int], Iterable[Inspection]]
 """Shows how many of so many inspections have passed."""

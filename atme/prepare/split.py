@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from atme.data.folders import appearing
 from atme.data.scan import Entry, scan
+from atme.prepare.whole_folder import appearing
 
 
 def only_split(root: Path) -> list[Entry]:

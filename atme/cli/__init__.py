@@ -1,0 +1,64 @@
+"""The ``atme`` command.
+
+Nothing heavy is imported before a verb is chosen, so that ``atme --help`` answers at once. Whatever a user can
+set right ends in one line on stderr that names the culprit and the remedy, and exit code 2. ``ATME_DEBUG=1``
+shows the traceback beneath it.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+
+from atme import __version__
+from atme.cli.arguments import first_line, usage
+from atme.cli.exits import DONE, INTERRUPTED, WRONG, say
+from atme.cli.verbs import VERBS
+from atme.complaints import one_line
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: the words after ``atme``; those of the process by default.
+
+    Returns:
+        The exit code: 0; 2 for what the user can set right; 128 + n after signal n.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_help())
+        return DONE if arguments else WRONG
+    if arguments[0] == "--version":
+        print(f"atme {__version__}")
+        return DONE
+    verb = VERBS.get(arguments[0])
+    if verb is None:
+        return _refuse(ValueError(f"{arguments[0]}: no such verb; use one of {', '.join(VERBS)}"))
+    return _guarded(verb, arguments[1:])
+
+
+def _guarded(verb: Callable[[list[str]], int], arguments: list[str]) -> int:
+    """Run a verb; what it refuses becomes one line."""
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network for its newest version
+    try:
+        return verb(arguments)
+    except (ValueError, OSError) as error:
+        return _refuse(error)
+    except KeyboardInterrupt:
+        say("interrupted")
+        return INTERRUPTED + 2
+
+
+def _refuse(error: Exception) -> int:
+    """Say in one line what is wrong."""
+    say(f"atme: {one_line(error)}")
+    if os.environ.get("ATME_DEBUG"):
+        traceback.print_exception(error)
+    return WRONG
+
+
+def _help() -> str:
+    about = "\n\nPaired image-to-image translation with GANs that are stable by design."
+    return usage("atme", {name: first_line(verb) for name, verb in VERBS.items()}, about=about)

@@ -1,0 +1,1 @@
+"""What is done to data before a run reads it: fetched, paired, divided, checked."""

@@ -1,0 +1,1 @@
+"""How a dataset comes: its archive is downloaded, checked and unpacked."""
