@@ -5,6 +5,7 @@ options.yaml  log.jsonl  tensorboard/  samples/  checkpoints/step_00000400/  eva
 
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,56 @@ NAMES = ("generator", "discriminator", "scheme")
 """The networks of a game, as their files are named."""
 
 _CHECKPOINT = re.compile(r"step_(\d{8})")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Where the weights of a run lie, and the options that they were trained with."""
+
+    folder: Path
+    """Holds ``options.yaml``: the run's folder, or one that ``save_pretrained`` wrote."""
+    checkpoint: Path
+    """Holds the weights and ``state.json``; the same folder for one that ``save_pretrained`` wrote."""
+    is_last: bool
+    """Whether the run has no later checkpoint."""
+
+
+def find_run(place: str | Path) -> Trained:
+    """What a user means by a run.
+
+    Args:
+        place: a run's folder, for its last checkpoint; a checkpoint's folder below it, for that one; or a folder
+            that ``save_pretrained`` wrote.
+
+    Raises:
+        ValueError: if it is none of them.
+    """
+    place = Path(place)
+    if not place.is_dir():
+        raise ValueError(f"{place}: no such folder; give the folder of a run, such as runs/demo")
+    if not (place / "state.json").is_file():
+        return Trained(place, latest(place), is_last=True)
+    if (place / "options.yaml").is_file():
+        return Trained(place, place, is_last=True)
+    run = run_of(place)
+    return Trained(run, place, is_last=place.resolve() == latest(run).resolve())
+
+
+def run_of(place: str | Path) -> Path:
+    """The folder of a run, which may be given by one of its checkpoints.
+
+    Raises:
+        ValueError: if a checkpoint lies outside of its run.
+    """
+    place = Path(place)
+    if (place / "options.yaml").is_file() or not (place / "state.json").is_file():
+        return place
+    for run in (place.parent.parent, place.resolve().parent.parent):
+        if (run / "options.yaml").is_file():
+            return run
+    raise ValueError(
+        f"{place}: a checkpoint without its run; give one that lies in RUN/checkpoints, beside options.yaml"
+    )
 
 
 def checkpoint_path(run: Path, step: int) -> Path:

@@ -14,6 +14,7 @@ import yaml
 from PIL import Image
 
 from atme.cli import VERBS, main
+from atme.cli.arguments import spelled_out
 from atme.images import read_image, write_image
 from atme.inference import Translator
 
@@ -302,3 +303,13 @@ def test_debugging_shows_the_traceback(monkeypatch: pytest.MonkeyPatch, capsys: 
     monkeypatch.setitem(os.environ, "ATME_DEBUG", "1")
     assert main(["evaluate", "nowhere"]) == 2
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_flag_needs_no_value() -> None:
+    def verb(place: str, *, flag: bool = False, name: str = "") -> int:
+        return 0
+
+    assert spelled_out(verb, ["here", "--flag", "--name", "x"]) == ["here", "--flag=true", "--name", "x"]
+    assert spelled_out(verb, ["--flag", "here"]) == ["--flag=true", "here"]
+    assert spelled_out(verb, ["here", "--flag", "false"]) == ["here", "--flag", "false"]
+    assert spelled_out(verb, ["here", "--flag"]) == ["here", "--flag=true"]

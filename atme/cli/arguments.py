@@ -1,7 +1,8 @@
 """From words of the command line to the arguments of a function."""
 
+import inspect
 from argparse import ArgumentError
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from atme.complaints import one_line
@@ -16,8 +17,19 @@ def call(function: Callable[..., int], arguments: list[str], *, prog: str) -> in
 
     parser = ArgumentParser(prog=prog, description=first_line(function), exit_on_error=False, allow_abbrev=False)
     parser.add_function_arguments(function, as_positional=True)
-    chosen = parser.instantiate(parse(parser, arguments))
+    chosen = parser.instantiate(parse(parser, spelled_out(function, arguments)))
     return function(**chosen.as_dict())
+
+
+def spelled_out(function: Callable[..., int], arguments: Sequence[str]) -> list[str]:
+    """The words with ``--flag`` as ``--flag=true`` where a parameter is one that is on or off."""
+    parameters = inspect.signature(function).parameters.values()
+    flags = {f"--{parameter.name}" for parameter in parameters if parameter.annotation is bool}
+    after = [*arguments[1:], ""]
+    return [
+        f"{word}=true" if word in flags and following not in ("true", "false") else word
+        for word, following in zip(arguments, after, strict=True)
+    ]
 
 
 def parse(parser: "ArgumentParser", arguments: list[str]) -> "Namespace":
