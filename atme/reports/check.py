@@ -3,7 +3,6 @@
 The page stands alone: pictures are inside it, and it needs neither network nor script.
 """
 
-from base64 import b64encode
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from atme.prepare.check.check import Report
 from atme.prepare.check.faults import MEANING, Fault, Kind
 from atme.prepare.check.inspect import read_halves
 from atme.prepare.check.similarity import as_color
+from atme.reports.embedded import picture_uri
 
 _CARDS = 48  # faults of one kind that are shown with pictures; the rest are listed by name
 _HEIGHT = 144  # pixels of a thumbnail
@@ -144,5 +144,4 @@ def _picture(color: NDArray[np.uint8], caption: str, *, height: int = _HEIGHT) -
     scale = height / color.shape[0]
     size = max(1, round(color.shape[1] * scale)), height
     small = cv2.resize(color, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_NEAREST)
-    _, encoded = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
-    return _Picture(caption, f"data:image/jpeg;base64,{b64encode(encoded.tobytes()).decode()}", size[0])
+    return _Picture(caption, picture_uri(np.asarray(small, np.uint8), format="jpeg"), size[0])

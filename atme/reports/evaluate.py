@@ -1,11 +1,10 @@
 """An evaluation of a run on disk: ``evaluation/SPLIT.json``, the same image by image as CSV, and a table."""
 
-import csv
-import json
 from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
@@ -13,6 +12,7 @@ from atme.data import DataOptions
 from atme.data.options import read_data_options
 from atme.inference import Evaluation, Translator, evaluate
 from atme.metrics import UNITS
+from atme.reports.files import write_csv, write_json
 
 
 def evaluate_run(
@@ -32,7 +32,8 @@ def evaluate_run(
     translator = Translator.from_run(run, weights=weights, device=device, precision=precision)
     scored = score(translator, read_data_options(run / "options.yaml"), split=split)
     _write(scored, run / "evaluation", split)
-    Console().print(_table(scored, f"{run}, {split}: {len(scored.names)} pairs, step {translator.source.step}"))
+    title = f"{run}, {split}: {len(scored.names)} pairs, step {translator.source.step}"
+    Console().print(_table(scored, escape(title)))
     return scored
 
 
@@ -60,12 +61,8 @@ def score(translator: Translator, data: DataOptions, *, split: str) -> Evaluatio
 
 def _write(scored: Evaluation, folder: Path, split: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{split}.json").write_text(json.dumps(scored.summary(), indent=2) + "\n")
-    rows = scored.table()
-    with (folder / f"{split}.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    write_json(folder / f"{split}.json", scored.summary())
+    write_csv(folder / f"{split}.csv", scored.table())
 
 
 def _table(scored: Evaluation, title: str) -> Table:

@@ -5,10 +5,8 @@ stays readable on a narrow screen.
 """
 
 import math
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Any
 
 import matplotlib
@@ -17,7 +15,8 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from PIL import Image
+
+from atme.reports.embedded import Format, figure_uri, picture_uri
 
 Numbers = NDArray[Any]
 
@@ -39,7 +38,6 @@ STYLE: Any = {
     "text.color": INK,
     "xtick.color": INK,
     "ytick.color": INK,
-    "svg.hashsalt": "atme",
 }
 
 FILM_SIDE = 96
@@ -112,7 +110,7 @@ def curves(x: Numbers, lines: Mapping[str, Numbers], *, level: tuple[float, str]
         axes.set(xlabel=labels[0], ylabel=labels[1])
         if len(lines) > 1:
             axes.legend(frameon=False, fontsize=7)
-        return as_svg(figure)
+        return figure_uri(figure)
 
 
 def ratios(profiles: Mapping[str, Sequence[tuple[float, float, float]]], horizons: Sequence[int]) -> str:
@@ -134,7 +132,7 @@ def ratios(profiles: Mapping[str, Sequence[tuple[float, float, float]]], horizon
         axes.set_xticks(list(horizons), [str(q) for q in horizons])
         axes.minorticks_off()
         axes.legend(frameon=False, fontsize=7, ncols=2)
-        return as_svg(figure)
+        return figure_uri(figure)
 
 
 def growth(variances: Mapping[str, Numbers]) -> str:
@@ -149,7 +147,7 @@ def growth(variances: Mapping[str, Numbers]) -> str:
             axes.plot(variance, label=name.replace("_", " "), **_line(name))
         axes.set(xlabel="t, epochs from the first", ylabel="mean (W$_t$ − W$_0$)²", ylim=(0, None))
         axes.legend(frameon=False, fontsize=7)
-        return as_svg(figure)
+        return figure_uri(figure)
 
 
 def pixel(epochs: Numbers, level: Numbers, r: Numbers, *, band: float) -> str:
@@ -172,7 +170,7 @@ def pixel(epochs: Numbers, level: Numbers, r: Numbers, *, band: float) -> str:
         bottom.vlines(np.arange(1, len(r)), 0, r[1:], color=INK, linewidth=1.5)
         most = max(0.3, float(np.abs(r[1:]).max(initial=0)) * 1.1)
         bottom.set(xlabel="lag, epochs", ylabel="ACF of dW", ylim=(-most, most))
-        return as_svg(figure)
+        return figure_uri(figure)
 
 
 def map_picture(values: Numbers, *, low: float, high: float, colors: str) -> Picture:
@@ -186,7 +184,7 @@ def map_picture(values: Numbers, *, low: float, high: float, colors: str) -> Pic
     """
     height, width = values.shape
     return Picture(
-        _webp(_colored(values, low, high, colors), lossless=values.size <= SMALL),
+        picture_uri(_colored(values, low, high, colors), format=_format(values.size)),
         _said(low),
         _said(high),
         colors,
@@ -210,7 +208,7 @@ def film(maps: Numbers, *, bound: float) -> Film:
     sheet = np.full((rows * columns, height, width), np.nan, dtype=np.float32)
     sheet[:frames] = small
     tiled = sheet.reshape(rows, columns, height, width).swapaxes(1, 2).reshape(rows * height, -1)
-    uri = _webp(_colored(tiled, -bound, bound, "RdBu_r"), lossless=height * width <= SMALL)
+    uri = picture_uri(_colored(tiled, -bound, bound, "RdBu_r"), format=_format(height * width))
     return Film(uri, columns, rows, frames, _said(-bound), _said(bound), width, height)
 
 
@@ -238,14 +236,5 @@ def _colored(values: Numbers, low: float, high: float, colors: str) -> NDArray[n
     return np.asarray(painted[..., :3], dtype=np.uint8)
 
 
-def _webp(image: NDArray[np.uint8], *, lossless: bool = False) -> str:
-    buffer = BytesIO()
-    Image.fromarray(image).save(buffer, "WEBP", quality=60, lossless=lossless, method=2)
-    return f"data:image/webp;base64,{b64encode(buffer.getvalue()).decode()}"
-
-
-def as_svg(figure: Figure) -> str:
-    """A figure as a data URI; the same figure gives the same bytes."""
-    buffer = BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return f"data:image/svg+xml;base64,{b64encode(buffer.getvalue()).decode()}"
+def _format(pixels: int) -> Format:
+    return "webp_lossless" if pixels <= SMALL else "webp"

@@ -11,7 +11,6 @@ Writes, into the run's folder,
 A recording, or a test, that cannot answer says why; the others are reported all the same.
 """
 
-import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import pairwise
@@ -31,7 +30,7 @@ from atme.reports.analyze.published_tests import choose, published_tests
 from atme.reports.analyze.stretches import longest_stretch
 from atme.reports.analyze.study import CONTROL_PIXELS, Process, Study, study
 from atme.reports.analyze.wording import TESTS, cannot_say, found, percent
-from atme.reports.files import write_json
+from atme.reports.files import write_csv, write_json
 from atme.reports.flatness import LOG_4, Flatness, flatness
 from atme.run_folder import read_log
 
@@ -82,9 +81,9 @@ def analyze_run(
     folder = run / "analysis"
     folder.mkdir(exist_ok=True)
     write_json(folder / "analysis.json", _summary(run, sections, problems, log, settings))
-    _write_csv(folder / "tests.csv", _test_rows(sections))
-    _write_csv(folder / "entropy.csv", _entropy_rows(sections))
-    _write_csv(folder / "pixels.csv", _pixel_rows(sections))
+    write_csv(folder / "tests.csv", _test_rows(sections))
+    write_csv(folder / "entropy.csv", _entropy_rows(sections))
+    write_csv(folder / "pixels.csv", _pixel_rows(sections))
     page = run / "report.html"
     write_page(page, run=run.resolve().name, sections=sections, problems=problems, log=log, settings=settings)
     _show(sections, problems, page)
@@ -225,14 +224,6 @@ def _pixel_rows(sections: Sequence[Section]) -> Iterable[dict[str, Any]]:
                     "epoch": int(epoch),
                     "W": float(level),
                 }
-
-
-def _write_csv(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    every = list(rows)
-    with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(every[0]) if every else [])
-        writer.writeheader()
-        writer.writerows(every)
 
 
 def _show(sections: Sequence[Section], problems: Sequence[str], page: Path) -> None:

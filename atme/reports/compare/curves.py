@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from atme.reports import figures
 from atme.reports.compare.groups import Group
 from atme.reports.compare.run import LINE, Run, is_number
+from atme.reports.embedded import figure_uri
 from atme.reports.flatness import LOG_2, LOG_4
 
 LEVELS = {"objective": (LOG_4, "log 4"), "entropy": (LOG_2, "log 2")}
@@ -125,7 +126,7 @@ def draw(chart: Chart, groups: Sequence[Group]) -> str:
             axes.annotate(said, (1, level), xycoords=("axes fraction", "data"), ha="right", va="bottom", bbox=box)
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.set(xlabel="images seen", xlim=(0, None))
-        return figures.as_svg(figure)
+        return figure_uri(figure)
 
 
 def _curve(run: Run, key: str) -> Curve:

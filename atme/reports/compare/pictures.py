@@ -1,9 +1,7 @@
 """The same test images under several runs: source, translations, target, and how far each translation is from it."""
 
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +12,7 @@ from atme.data import PairedImages
 from atme.images import Pixels, to_array, to_tensor
 from atme.inference import Translator
 from atme.reports import figures
+from atme.reports.embedded import picture_uri
 from atme.reports.figures import Picture
 
 SIDE = 320  # pixels of a picture on the page, at most
@@ -120,9 +119,4 @@ def _uri(pixels: Pixels) -> str:
     image = Image.fromarray(eight[:, :, 0] if eight.shape[2] == 1 else eight)
     image.thumbnail((SIDE, SIDE), Image.Resampling.BOX)
     lossless = image.mode == "RGBA" or max(image.size) <= 64
-    buffer = BytesIO()
-    if lossless:
-        image.save(buffer, "PNG", optimize=True)
-    else:
-        image.save(buffer, "JPEG", quality=90, subsampling=0)
-    return f"data:image/{'png' if lossless else 'jpeg'};base64,{b64encode(buffer.getvalue()).decode()}"
+    return picture_uri(np.asarray(image), format="png" if lossless else "jpeg")
