@@ -13,8 +13,9 @@ import torch
 import yaml
 from accelerate.state import AcceleratorState
 from hypothesis import settings
+from planted import TEST, TRAIN
 
-from atme.images import write_image
+from atme.images import read_image, write_image
 
 # No test measures time, on whatever machine it runs.
 settings.register_profile("atme", deadline=None)
@@ -96,6 +97,28 @@ def preset(tmp_path: Path, pairs_folder: Path) -> Callable[..., Path]:
         return file
 
     return write
+
+
+@pytest.fixture
+def earth(tmp_path: Path) -> Path:
+    """20 of the pairs of earth, side by side."""
+    for split, paths in (("train", TRAIN), ("test", TEST)):
+        (tmp_path / "earth" / split).mkdir(parents=True)
+        for path in paths:
+            shutil.copyfile(path, tmp_path / "earth" / split / path.name)
+    return tmp_path / "earth"
+
+
+@pytest.fixture
+def halved(earth: Path) -> Path:
+    """The same in two folders: trainA/NAME_A.png and so on."""
+    out = earth.with_name("halved")
+    for path in sorted(earth.rglob("*.jpg")):
+        for half, picture in zip("AB", np.split(read_image(path), 2, axis=1), strict=True):
+            place = out / f"{path.parent.name}{half}" / f"{path.stem}_{half}.png"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            write_image(place, picture)
+    return out
 
 
 Browse = Callable[..., tuple[dict, str]]
