@@ -5,9 +5,10 @@ to who wrote a preset; what they know is put in our words here.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+_SHOWN = 10  # complaints of many
 _KEY = re.compile(r'Parser key "(?P<key>[^"]*)": ?')
 _NOISE = (
     re.compile(r"Type \S+?\[.*?\] expects a function or a callable class: "),
@@ -46,3 +47,17 @@ def _unknown(words: list[str], known: list[str]) -> str:
     key = word.lstrip("-").split("=")[0]
     near = get_close_matches(key, known, n=1, cutoff=0.6)
     return f"{key}: no such option; {f'did you mean {near[0]}?' if near else 'see --help for those there are'}"
+
+
+def several(complaints: Sequence[str], *, what: str) -> str:
+    """Complaints in one line: one as it is, of more the first ten and how many there are.
+
+    Args:
+        complaints: each names its culprit and the remedy; at least one.
+        what: what the culprits are, in the plural.
+    """
+    if len(complaints) == 1:
+        return complaints[0]
+    more = len(complaints) - _SHOWN
+    rest = f" · and {more:,} more" if more > 0 else ""
+    return f"{len(complaints):,} {what} do not fit: {' · '.join(complaints[:_SHOWN])}{rest}"

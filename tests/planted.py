@@ -168,6 +168,6 @@ def name_twice(root: Path) -> None:
 PLANTED_IN_TWO: dict[str, tuple[Callable[[Path], None], str]] = {
     "no B": (cut_off, "has no partner in trainB"),
     "no A": (no_source, "has no partner in trainA"),
-    "halves of two sizes": (other_size, "halves differ in size"),
+    "halves of two sizes": (other_size, "has 256×256 pixels and its partner"),
     "two files of one name": (name_twice, "have the same name"),
 }

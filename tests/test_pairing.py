@@ -127,8 +127,8 @@ def deep(path: Path) -> None:
     ("spoil", "layout", "words"),
     [
         (broken, "two_folders", "2.png: not an image"),
-        (smaller, "two_folders", "halves differ in size: 24×16 and 22×16"),
-        (smaller, "side_by_side", "halves differ in size: 24×16 and 22×16"),
+        (smaller, "two_folders", "has 24×16 pixels and its partner .* 22×16"),
+        (smaller, "side_by_side", "has 24×16 pixels and its partner .* 22×16"),
         (gray, "side_by_side", "3 channels of 8 bits and 1 channels of 8 bits"),
         (deep, "side_by_side", "3 channels of 8 bits and 3 channels of 16 bits"),
     ],

@@ -10,11 +10,12 @@ from torch.utils.data import Dataset
 
 from atme.data.augment import Augmentation, TestView
 from atme.data.cache import Read, keep
+from atme.data.halves import read_halves
 from atme.data.layout import Direction, find_layout, list_pairs
 from atme.data.pair import Pair
 from atme.data.recipes import find_root
 from atme.data.shapes import Size, read_shapes
-from atme.images import Pixels, read_image, to_tensor
+from atme.images import Pixels, to_tensor
 
 T = TypeVar("T")
 
@@ -66,7 +67,7 @@ class PairedImages(Dataset[Pair]):
         self.layout = find_layout(self.root, split=split, layout=layout)
         self.augment = augment or TestView()
         self._files = list_pairs(self.layout)
-        shapes = read_shapes(self._files)
+        self.shapes = shapes = read_shapes(self._files)
         self._check_crop(shapes.sizes)
         self.source_channels, self.target_channels = self._directed(shapes.channels)
         self.source_bits, self.target_bits = self._directed(shapes.bits)
@@ -103,9 +104,7 @@ class PairedImages(Dataset[Pair]):
 
     def _read(self, index: int) -> tuple[Pixels, Pixels]:
         """A and B of a pair, decoded and resized."""
-        images = [read_image(path) for path in self._files.paths[index]]
-        half = images[0].shape[1] // 2
-        a, b = images if len(images) == 2 else (images[0][:, :half], images[0][:, half:])
+        a, b = read_halves(self._files.paths[index])
         return self.augment.sizes.load(a), self.augment.sizes.load(b)
 
     def _directed(self, both: tuple[T, T]) -> tuple[T, T]:

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
 
-from atme.images import Pixels, is_image_name, read_image, write_image
+from atme.data.halves import Half, cut
+from atme.images import is_image_name, read_image, write_image
 from atme.inference.translator import Translator
-
-Half = Literal["none", "left", "right"]
 
 
 def jobs(source: Path, output: Path) -> list[tuple[Path, Path]]:
@@ -66,17 +64,3 @@ def translate_files(
             translation = translator.pixels(picture, name=str(path), seed=seed + i)
             write_image(place if samples == 1 else place.with_stem(f"{place.stem}_{i + 1}"), translation)
         yield path
-
-
-def cut(picture: Pixels, *, half: Half, name: str) -> Pixels:
-    """One half of an ``A|B`` picture (H, 2W, C), or the whole of another one.
-
-    Raises:
-        ValueError: if the halves are not equally wide.
-    """
-    if half == "none":
-        return picture
-    width = picture.shape[1]
-    if width % 2:
-        raise ValueError(f"{name}: its width of {width} pixels is odd, so it holds no two halves; drop --half")
-    return picture[:, : width // 2] if half == "left" else picture[:, width // 2 :]

@@ -11,9 +11,9 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from atme.data.halves import read_halves
 from atme.data.recipes import LayoutName
 from atme.images import is_image_name, write_image
-from atme.prepare.check.inspect import read_halves
 from atme.prepare.whole_folder import appearing
 
 _SHOWN = 5  # names that a message lists

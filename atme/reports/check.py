@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from rich.markup import escape
 from rich.table import Table
 
+from atme.data.halves import read_halves
 from atme.data.scan import Entry
 from atme.images import Pixels, read_image
 from atme.prepare.check.check import Report
 from atme.prepare.check.faults import MEANING, Fault, Kind
-from atme.prepare.check.inspect import read_halves
 from atme.prepare.check.similarity import as_color
 from atme.reports.embedded import picture_uri
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from atme.data.halves import read_halves
 from atme.data.scan import Entry
-from atme.images import Pixels, read_image
+from atme.images import Pixels
 from atme.prepare.check.alignment import shift_of
 from atme.prepare.check.similarity import Look, look_of
 
@@ -68,25 +69,6 @@ def inspect(entry: Entry) -> Inspection:
     halves = _half(a), _half(b)
     comparable = not any(half.blank for half in halves) and halves[0].digest != halves[1].digest
     return Inspection(entry, halves=halves, shift=shift_of(a, b) if comparable else None)
-
-
-def read_halves(paths: tuple[Path, ...]) -> tuple[Pixels, Pixels]:
-    """A and B of a pair, from one file or two.
-
-    Raises:
-        ValueError: A file is no image or broken, an A|B image has an odd width, or the halves differ in size.
-    """
-    images = [read_image(path) for path in paths]
-    if len(images) == 1:
-        width = images[0].shape[1]
-        if width % 2:
-            raise ValueError(f"{paths[0]}: its width of {width} pixels is odd, so it is no A|B pair")
-        return images[0][:, : width // 2], images[0][:, width // 2 :]
-    a, b = images
-    if a.shape[:2] != b.shape[:2]:
-        sizes = " and ".join(f"{image.shape[1]}×{image.shape[0]}" for image in images)
-        raise ValueError(f"{paths[0]}: its halves differ in size: {sizes}")
-    return a, b
 
 
 def _half(picture: Pixels) -> Half:
