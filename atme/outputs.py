@@ -37,10 +37,17 @@ def require_free(places: Iterable[str | Path], *, reads: Iterable[str | Path] = 
         _refuse(there, "exists already", remedy="choose another place, or allow it with --overwrite")
 
 
-def several(names: Sequence[object], *, most: int = _SHOWN) -> str:
+def some(names: Sequence[object], *, most: int = _SHOWN) -> str:
     """The first names, and how many more there are: "a, b and 3 more"."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return ", ".join(map(str, names[:most])) + more
+
+
+def listed(lines: Sequence[object], *, most: int = _SHOWN) -> str:
+    """The first lines, indented, and how many more there are."""
+    shown = [f"  {' '.join(str(line).splitlines())}" for line in lines[:most]]
+    more = [f"  and {len(lines) - most:,} more"] if len(lines) > most else []
+    return "\n".join(shown + more)
 
 
 class _Known:
@@ -85,4 +92,4 @@ def _above(folder: Path) -> Path:
 
 def _refuse(culprits: Sequence[Path], why: str, *, remedy: str = "choose another place") -> None:
     if culprits:
-        raise ValueError(f"{several(sorted(culprits))}: {why}; {remedy}")
+        raise ValueError(f"{some(sorted(culprits))}: {why}; {remedy}")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from atme.outputs import require_free, several
+from atme.outputs import require_free, some
 
 
 @pytest.fixture
@@ -41,7 +41,8 @@ def names(how: str, photos: Path, tmp_path: Path) -> Path:
 @pytest.mark.parametrize("how", ["plain", "dots", "folder link", "file link", "hard link", "relative"])
 def test_what_is_read_is_never_written_over(how: str, overwrite: bool, photos: Path, tmp_path: Path) -> None:
     place = names(how, photos, tmp_path)
-    with pytest.raises(ValueError, match=r"(0|hard)\.png: would be written over, and is what is read; choose another place"):
+    refusal = r"(0|hard)\.png: would be written over, and is what is read; choose another place"
+    with pytest.raises(ValueError, match=refusal):
         require_free([tmp_path / "new" / "1.png", place], reads=photos.iterdir(), overwrite=overwrite)
     require_free([tmp_path / "new" / "1.png"], reads=photos.iterdir())
 
@@ -77,4 +78,4 @@ def test_ten_are_named_and_the_rest_is_counted(tmp_path: Path) -> None:
         place.touch()
     with pytest.raises(ValueError, match=r"09\.png and 4 more: exists already"):
         require_free(places)
-    assert several([1, 2]) == "1, 2"
+    assert some([1, 2]) == "1, 2"

@@ -2,8 +2,8 @@
 
 import sys
 
-DONE, WRONG, INTERRUPTED = 0, 2, 128
-"""Exit codes; a signal's number is added to the last one."""
+DONE, FAULTY, WRONG, INTERRUPTED = 0, 1, 2, 128
+"""Exit codes: all is done; done, but for what is named; refused. A signal's number is added to the last one."""
 
 
 def say(text: str) -> None:

@@ -4,12 +4,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from atme.cli.arguments import call, first_line, parse, usage
-from atme.cli.exits import DONE, INTERRUPTED, WRONG, say
+from atme.cli.arguments import call, first_line, parse, spelled_out, usage
+from atme.cli.exits import DONE, FAULTY, INTERRUPTED, WRONG, say
+from atme.complaints import several
+from atme.outputs import listed
 
 Precision = Literal["float32", "bf16"]
 Weights = Literal["average", "last"]
-Half = Literal["none", "left", "right"]
+Half = Literal["auto", "none", "left", "right"]
+Scale = Literal["run", "native"] | float
+DATA_ROOT = "Where the data lies now: a folder of pairs or a dataset's name; null for where the run found it."
 
 
 def train(arguments: list[str]) -> int:
@@ -34,7 +38,16 @@ def translate(arguments: list[str]) -> int:
 
 def evaluate(arguments: list[str]) -> int:
     """Score a run on its test split: atme evaluate runs/demo."""
-    return call(evaluate_run, arguments, prog="atme evaluate")
+    from jsonargparse import ArgumentParser
+
+    parser = ArgumentParser(
+        prog="atme evaluate", description=first_line(evaluate_run), exit_on_error=False, allow_abbrev=False
+    )
+    parser.add_function_arguments(evaluate_run, as_positional=True, skip={"root"})
+    parser.add_argument("--data.root", type=str | None, default=None, help=DATA_ROOT)
+    chosen = parser.instantiate(parse(parser, spelled_out(evaluate_run, arguments))).as_dict()
+    root = chosen.pop("data")["root"]
+    return evaluate_run(**chosen, root=root)
 
 
 def data(arguments: list[str]) -> int:
@@ -103,62 +116,102 @@ def translate_pictures(
     input: Path,
     output: Path,
     *,
-    half: Half = "none",
+    scale: Scale = "run",
+    half: Half = "auto",
     samples: int = 1,
     seed: int = 0,
+    overwrite: bool = False,
     weights: Weights = "average",
+    as_trained: bool = False,
     precision: Precision = "float32",
     device: str = "auto",
+    trust: bool = False,
 ) -> int:
-    """Translate a picture, or every picture of a folder, with a trained run.
+    """Translate a picture, or every picture of a folder and its subfolders, with a trained run.
 
     Args:
-        run: the run's folder.
+        run: the run's folder, or that of one of its checkpoints.
         input: a picture, or a folder of pictures.
         output: where the translation goes: a file for a file, a folder for a folder (PNG).
-        half: which half of A|B pictures is the source; none for pictures that are no pairs.
-        samples: answers per picture, of a model that draws them (DenoisingGAN); map.png becomes map_1.png, map_2.png.
+        scale: the size to work at; translations get the pictures' own. run takes the size that the run was tested
+            at (data.test_size), if it had one; native the pictures' own; a number so many times their own.
+        half: which half of A|B pictures is the source; none for pictures that are no pairs. auto takes the half that
+            the run translates if they lie in the run's own dataset, and says so.
+        samples: answers per picture, of a model that draws them (DenoisingGAN, or any dropout with --as_trained);
+            map.png becomes map_1.png, map_2.png.
         seed: of the first answer; each further one has the next seed.
+        overwrite: replace files that are there; those that are read never are.
         weights: average takes the averaged weights where the run has them.
+        as_trained: translate as pix2pix's authors do: each picture's own statistics in batch norms, and dropout on.
         precision: bf16 is faster on most machines and a little less exact.
         device: auto takes a GPU where there is one.
+        trust: import classes that the run's options name and that are not of atme; read them first.
     """
-    from rich.console import Console
-    from rich.progress import track
+    from atme.cli.progress import counted
+    from atme.inference import Translator, jobs, plan, translate_files
+    from atme.inference.pictures import require_scale, scale_in_words
 
-    from atme.inference import Translator, jobs, translate_files
-
-    pairs = jobs(input, output)
-    translator = Translator.from_run(run, weights=weights, device=device, precision=precision)
-    written = translate_files(translator, pairs, half=half, samples=samples, seed=seed)
-    console = Console(stderr=True)
-    quiet = not console.is_terminal
-    for _ in track(written, "translating", total=len(pairs), console=console, disable=quiet):
-        pass
-    say(f"{len(pairs)} translated into {output}")
-    return DONE
+    require_scale(scale)
+    work = jobs(input, output)
+    translator = Translator.from_run(
+        run, weights=weights, device=device, precision=precision, as_trained=as_trained, trust=trust
+    )
+    planned = plan(translator, work, half=half, samples=samples, seed=seed, overwrite=overwrite)
+    for remark in planned.remarks:
+        say(remark)
+    failed, done = dict(planned.bad), 0
+    answers = translate_files(translator, planned, scale=scale, seed=seed)
+    try:
+        for path, trouble in counted(answers, total=len(planned.pairs), doing="translating"):
+            failed |= {} if trouble is None else {path: trouble}
+            done += trouble is None
+    except KeyboardInterrupt:
+        say(f"{done} of {len(work.pairs)} translated into {output}, each of them whole")
+        raise
+    if not done:
+        raise ValueError(several(list(failed.values()), what="pictures"))
+    if failed:
+        say(f"{len(failed)} of {len(work.pairs)} could not be translated:\n{listed(list(failed.values()))}")
+    left = f"; {work.left}" if work.left else ""
+    say(f"{done} translated into {output}, {scale_in_words(scale, translator.knows)}{left}")
+    return FAULTY if failed else DONE
 
 
 def evaluate_run(
     run: Path,
     *,
     split: str = "test",
+    root: str | None = None,
     weights: Weights = "average",
+    as_trained: bool = False,
     precision: Precision = "float32",
     device: str = "auto",
+    trust: bool = False,
 ) -> int:
     """Score a run on a split of its data, beside two trivial predictors; writes evaluation/SPLIT.json.
 
     Args:
-        run: the run's folder.
+        run: the run's folder, or that of one of its checkpoints, whose scores go to evaluation/step_########.
         split: the split to score.
+        root: where the data lies now.
         weights: average takes the averaged weights where the run has them.
+        as_trained: translate as pix2pix's authors do: each picture's own statistics in batch norms, and dropout on.
         precision: bf16 is faster on most machines and a little less exact.
         device: auto takes a GPU where there is one.
+        trust: import classes that the run's options name and that are not of atme; read them first.
     """
     from atme.reports.evaluate import evaluate_run
 
-    evaluate_run(run, split=split, weights=weights, precision=precision, device=device)
+    evaluate_run(
+        run,
+        split=split,
+        root=root,
+        weights=weights,
+        precision=precision,
+        device=device,
+        as_trained=as_trained,
+        trust=trust,
+    )
     return DONE
 
 

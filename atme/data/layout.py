@@ -70,6 +70,11 @@ def find_layout(
     return fits[0]
 
 
+def has_split(root: Path, split: str) -> bool:
+    """Whether a dataset's folder holds a split, in whatever layout."""
+    return any(_is_there(layout) for layout in _candidates(root, split))
+
+
 def list_pairs(layout: Layout) -> PairFiles:
     """The pairs of a split, from the names of its files alone.
 

@@ -122,5 +122,7 @@ def read_data_options(preset: Path | None, **changes: object) -> DataOptions:
         section = {} if preset is None else yaml.safe_load(preset.read_text())["data"]
         options: DataOptions = parser.instantiate(parser.parse_object({"data": section | changes})).data
     except (OSError, yaml.YAMLError, KeyError, TypeError, ArgumentError) as error:
-        raise ValueError(f"{preset}: its data section cannot be read ({error}); see atme train --help") from error
+        raise ValueError(
+            f"{preset or 'data'}: its data section cannot be read ({error}); see atme train --help"
+        ) from error
     return options

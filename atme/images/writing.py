@@ -34,16 +34,29 @@ def write_image(path: str | Path, array: Pixels) -> None:
     _write_whole(path, encoded.tobytes())
 
 
+def require_ending(path: str | Path, *, bits: int, channels: int) -> None:
+    """Whether a file of this name can hold such pixels.
+
+    Args:
+        path: of the file; only its name is looked at.
+        bits: 8 or 16, per value.
+        channels: 1 (gray), 3 (RGB) or 4 (RGBA).
+
+    Raises:
+        ValueError: it cannot.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in _HOLDS:
+        raise ValueError(f"{path}: not an image's ending; choose one of {' '.join(IMAGE_SUFFIXES)}")
+    sizes, counts = _HOLDS[suffix]
+    if bits // 8 not in sizes or channels not in counts:
+        raise ValueError(f"{path}: a {suffix} file cannot hold {bits}-bit pixels of {channels} channels; write a .png")
+
+
 def _check(path: Path, array: Pixels) -> None:
     assert array.ndim == 3, array.shape
     assert array.dtype in (np.uint8, np.uint16), array.dtype
-    suffix = path.suffix.lower()
-    if suffix not in _HOLDS:
-        raise ValueError(f"{path}: not an image's ending; choose one of {' '.join(IMAGE_SUFFIXES)}")
-    sizes, channels = _HOLDS[suffix]
-    if array.itemsize not in sizes or array.shape[2] not in channels:
-        what = f"{8 * array.itemsize}-bit pixels of {array.shape[2]} channels"
-        raise ValueError(f"{path}: a {suffix} file cannot hold {what}; write a .png")
+    require_ending(path, bits=8 * array.itemsize, channels=array.shape[2])
 
 
 def _in_opencv_order(array: Pixels) -> Pixels:

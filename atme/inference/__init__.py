@@ -1,8 +1,20 @@
 """From a trained run to pictures and scores."""
 
 from atme.inference.evaluation import Evaluation, evaluate
-from atme.inference.files import jobs, translate_files
+from atme.inference.files import Jobs, Plan, jobs, plan, translate_files
+from atme.inference.loading import Source
 from atme.inference.published import load_published
 from atme.inference.translator import Translator
 
-__all__ = ["Evaluation", "Translator", "evaluate", "jobs", "load_published", "translate_files"]
+__all__ = [
+    "Evaluation",
+    "Jobs",
+    "Plan",
+    "Source",
+    "Translator",
+    "evaluate",
+    "jobs",
+    "load_published",
+    "plan",
+    "translate_files",
+]

@@ -1,66 +1,231 @@
-"""Translate a file, or every image of a folder."""
+"""Translate a file, or every picture of a folder: all is planned before the first is written, and done to its end."""
 
-from collections.abc import Iterator
+import errno
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
-from atme.data.halves import Half, cut
-from atme.images import is_image_name, read_image, write_image
+from atme.complaints import several
+from atme.data.halves import Half, cut, half_width
+from atme.data.layout import find_layout
+from atme.images import Header, find_images, read_header, read_image, write_image
+from atme.images.folder import in_words
+from atme.images.writing import require_ending
+from atme.inference.pictures import Scale, require_scale
 from atme.inference.translator import Translator
+from atme.models.knowledge import Knowledge
+from atme.outputs import require_free, some
 
 
-def jobs(source: Path, output: Path) -> list[tuple[Path, Path]]:
-    """Which file becomes which: a file for a file, and for a folder a PNG of the same stem for each image.
+@dataclass(frozen=True)
+class Jobs:
+    """Which file becomes which."""
+
+    pairs: tuple[tuple[Path, Path], ...]
+    """Files to read and to write, sorted."""
+    left: str = ""
+    """What of the folder is left alone, and why, in words; empty if nothing is."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that is to be done, checked as far as names and headers tell."""
+
+    pairs: tuple[tuple[Path, tuple[Path, ...]], ...]
+    """Files to read, and for each the places of its translations, one a sample."""
+    half: Half
+    """Which half of a picture is translated."""
+    bad: dict[Path, str] = field(default_factory=dict)
+    """Files that cannot be translated, and why."""
+    remarks: tuple[str, ...] = ()
+    """What the user should know, though nothing is wrong."""
+
+
+def jobs(source: Path, output: Path) -> Jobs:
+    """Which file becomes which: a file for a file, and for a folder a PNG for each picture in it and below it.
 
     Args:
-        source: an image, or a folder of images.
-        output: the translation's file, or a folder.
+        source: a picture, or a folder of pictures, whose subfolders are looked into as well.
+        output: the translation's file; or a folder, in which subfolders are as in the source. For a single picture,
+            a name without ending, and a folder that is there, are taken for a folder.
 
     Raises:
-        ValueError: if there is nothing to translate, or two images would be written to the same place.
+        ValueError: if there is nothing to translate, or two pictures would be written to the same place.
     """
     if source.is_file():
-        return [(source, output / f"{source.stem}.png" if output.is_dir() else output)]
+        folder = output.is_dir() or not output.suffix
+        return Jobs(((source, output / f"{source.stem}.png" if folder else output),))
     if not source.is_dir():
         raise ValueError(f"{source}: no such file or folder; give an image, or a folder of images")
     if output.is_file():
         raise ValueError(f"{output}: is a file, and {source} a folder; give a folder to write to")
-    found = sorted(path for path in source.iterdir() if is_image_name(path))
-    if not found:
-        raise ValueError(f"{source}: no images in this folder; give a folder of images")
-    pairs = [(path, output / f"{path.stem}.png") for path in found]
-    seen: dict[Path, Path] = {}
-    for path, place in pairs:
-        if place in seen:
-            raise ValueError(f"{path}: {seen[place].name} would be written to {place} too; rename one of them")
-        seen[place] = path
-    return pairs
+    if output.resolve() == source.resolve():
+        raise ValueError(f"{output}: is the folder that is read; choose another one to write to")
+    found = find_images(source, below=True)
+    own = _below(found.images, output)
+    images = [path for path in found.images if path not in own]
+    left = found.left | ({"in the folder that is written to": tuple(sorted(own))} if own else {})
+    if not images:
+        raise ValueError(
+            f"{source}: no images in this folder ({in_words(left) or 'it is empty'}); give one with images"
+        )
+    pairs = tuple((path, (output / path.relative_to(source)).with_suffix(".png")) for path in images)
+    _refuse_twins(pairs)
+    return Jobs(pairs, in_words(left))
 
 
-def translate_files(
-    translator: Translator, pairs: list[tuple[Path, Path]], *, half: Half = "none", samples: int = 1, seed: int = 0
-) -> Iterator[Path]:
-    """Translate file by file, yielding each file that was read once its translations are written.
+def plan(
+    translator: Translator,
+    work: Jobs,
+    *,
+    half: Half | Literal["auto"] = "auto",
+    samples: int = 1,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> Plan:
+    """Check all that names and headers tell, before anything is written.
 
     Args:
         translator: of a run.
-        pairs: files to read and to write, as `jobs` lists them.
-        half: which half of an ``A|B`` picture is the source; ``none`` for pictures that are no pairs.
+        work: as `jobs` lists it.
+        half: which half of ``A|B`` pictures is the source, ``none`` for pictures that are no pairs. ``auto``: the
+            half that the run translates, where they lie in its own dataset of ``A|B`` pictures; else none.
         samples: answers per picture; with more than one, ``map.png`` becomes ``map_1.png``, ``map_2.png``, …
         seed: of the first answer; each further one has the next seed.
+        overwrite: whether files that are there may be replaced; those that are read never are.
 
     Raises:
-        ValueError: naming the file that cannot be read or written, or if the model has but one answer.
-        OSError: if the disk does not take it.
+        ValueError: naming all places that are taken, or cannot hold what the run makes; if no picture can be
+            translated; or if the model has but one answer.
     """
+    _require_answers(translator, samples=samples, seed=seed)
+    places = [(path, _places(place, samples)) for path, place in work.pairs]
+    written = [place for _, each in places for place in each]
+    knows = translator.knows
+    for suffix in {place.suffix for place in written}:
+        where = next(place for place in written if place.suffix == suffix)
+        require_ending(where, bits=knows.target_bits, channels=knows.target_channels)
+    require_free(written, reads=[path for path, _ in work.pairs], overwrite=overwrite)
+    chosen = own_half([path for path, _ in work.pairs], knows) if half == "auto" else half
+    headers, bad = _headers([path for path, _ in work.pairs], knows, half=chosen)
+    if len(bad) == len(places):
+        raise ValueError(several([_named(path, why) for path, why in bad.items()], what="pictures"))
+    remarks = _remarks(chosen, knows, asked=half, headers=headers)
+    return Plan(tuple((path, each) for path, each in places if path not in bad), chosen, bad, remarks)
+
+
+def translate_files(
+    translator: Translator, planned: Plan, *, scale: Scale = "run", seed: int = 0
+) -> Iterator[tuple[Path, str | None]]:
+    """Translate file by file, each read once, yielding each once its translations are written.
+
+    Args:
+        translator: of a run.
+        planned: as `plan` made it.
+        scale: at which size pictures are worked on, as for a `Translator`.
+        seed: of the first answer; each further one has the next seed.
+
+    Yields:
+        The file that was read, and None, or why it could not be translated: then nothing of it is written.
+
+    Raises:
+        ValueError: for a scale that is none.
+        OSError: if the disk takes no more.
+    """
+    require_scale(scale)
+    for path, places in planned.pairs:
+        try:
+            picture = cut(read_image(path), half=planned.half, name=str(path))
+            for i, place in enumerate(places):
+                place.parent.mkdir(parents=True, exist_ok=True)
+                write_image(place, translator.pixels(picture, name=str(path), seed=seed + i, scale=scale))
+        except ValueError as error:
+            yield path, str(error)
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            yield path, f"{path}: its translation would have too long a name; rename it"
+        else:
+            yield path, None
+
+
+def own_half(pictures: Sequence[Path], knows: Knowledge) -> Half:
+    """The half that the run translates, if all pictures are A|B pairs of its own dataset; none otherwise."""
+    if knows.root is None or knows.layout == "two_folders":
+        return "none"
+    root, pairs = knows.root.resolve(), set()
+    for folder in {path.parent.resolve() for path in pictures}:
+        if not folder.is_relative_to(root) or folder == root:
+            return "none"
+        pairs.add(folder.relative_to(root).parts[0])
+    return knows.source_half if all(_is_side_by_side(root, split) for split in pairs) else "none"
+
+
+def _is_side_by_side(root: Path, split: str) -> bool:
+    try:
+        return find_layout(root, split=split).name == "side_by_side"
+    except ValueError:
+        return False
+
+
+def _require_answers(translator: Translator, *, samples: int, seed: int) -> None:
     if samples < 1 or seed < 0:
         raise ValueError(f"samples {samples}, seed {seed}: ask for one answer or more, by a seed of 0 or more")
     if translator.one_answer and (samples > 1 or seed):
         option = f"samples {samples}" if samples > 1 else f"seed {seed}"
         raise ValueError(f"{option}: the model of this run has one answer to a picture; leave the option out")
-    for path, place in pairs:
-        picture = cut(read_image(path), half=half, name=str(path))
-        place.parent.mkdir(parents=True, exist_ok=True)
-        for i in range(samples):
-            translation = translator.pixels(picture, name=str(path), seed=seed + i)
-            write_image(place if samples == 1 else place.with_stem(f"{place.stem}_{i + 1}"), translation)
-        yield path
+
+
+def _places(place: Path, samples: int) -> tuple[Path, ...]:
+    if samples == 1:
+        return (place,)
+    return tuple(place.with_stem(f"{place.stem}_{i + 1}") for i in range(samples))
+
+
+def _refuse_twins(pairs: Sequence[tuple[Path, Path]]) -> None:
+    """Two pictures that differ in their ending alone have one place."""
+    seen: dict[Path, Path] = {}
+    twins = [f"{seen[place]} and {path}" for path, place in pairs if seen.setdefault(place, path) != path]
+    if twins:
+        raise ValueError(f"{some(twins)}: would be written to the same place; rename one of them")
+
+
+def _headers(paths: Sequence[Path], knows: Knowledge, *, half: Half) -> tuple[list[Header], dict[Path, str]]:
+    """What the files say of themselves, and those that cannot be translated."""
+    headers, bad = [], {}
+    for path in paths:
+        try:
+            header = read_header(path)
+            knows.require_source(header.channels, name=str(path))
+            if half != "none":
+                half_width(header.width, name=path, remedy="drop --half, or say --half none")
+            headers.append(header)
+        except ValueError as error:
+            bad[path] = str(error)
+    return headers, bad
+
+
+def _remarks(half: Half, knows: Knowledge, *, asked: str, headers: Sequence[Header]) -> tuple[str, ...]:
+    if half != "none" and asked == "auto":
+        return (
+            f"the {half} halves of A|B pictures, as they lie in the run's own dataset; --half none takes the whole",
+        )
+    if half not in ("none", knows.source_half):
+        return (f"the {half} halves, though the run translates {knows.source_half} ones ({knows.direction})",)
+    doubled = all(header.width == 2 * header.height for header in headers)
+    if asked == "auto" and doubled and knows.layout != "two_folders":
+        return (f"each picture is twice as wide as high; if these are A|B pairs, add --half {knows.source_half}",)
+    return ()
+
+
+def _named(path: Path, why: str) -> str:
+    return why if str(path) in why else f"{path}: {why}"
+
+
+def _below(paths: Sequence[Path], folder: Path) -> set[Path]:
+    """Those that lie in a folder."""
+    if not folder.is_dir():
+        return set()
+    place = folder.resolve()
+    return {path for path in paths if path.resolve().is_relative_to(place)}

@@ -1,7 +1,9 @@
 """An evaluation of a run on disk: ``evaluation/SPLIT.json``, the same image by image as CSV, and a table."""
 
+import json
 from pathlib import Path
-from typing import Literal
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.markup import escape
@@ -9,36 +11,64 @@ from rich.progress import track
 from rich.table import Table
 
 from atme.data import DataOptions
-from atme.data.options import read_data_options
+from atme.data.layout import has_split
+from atme.data.tested import read_tested
 from atme.inference import Evaluation, Translator, evaluate
 from atme.metrics import UNITS
 from atme.reports.files import write_csv, write_json
+from atme.run_folder import find_run
+
+EARLIER = "earlier"
+"""Folder, beside the scores, of those of other protocols that were there before."""
 
 
 def evaluate_run(
     run: Path,
     *,
     split: str,
+    root: str | None,
     weights: Literal["average", "last"],
     precision: Literal["float32", "bf16"],
     device: str,
+    as_trained: bool,
+    trust: bool,
 ) -> Evaluation:
     """Score a run, write the scores into its folder, and print them.
+
+    Scores go to ``evaluation/SPLIT.json``, those of a checkpoint that is not the last one to
+    ``evaluation/step_########/SPLIT.json``. Those of another protocol that are there are kept in ``earlier/``.
+
+    Args:
+        run: The run's folder, or that of one of its checkpoints.
+        split: The split to score.
+        root: Where the data lies now; None for where the run says.
+        weights: "average" takes the averaged weights where the run has them.
+        precision: "bf16" runs most of the network in bfloat16.
+        device: A device's name, or "auto".
+        as_trained: Whether each picture's own statistics are used, and dropout is on.
+        trust: Whether the run's options may name code that is not of atme.
 
     Raises:
         ValueError: if the run or its data cannot be read.
         OSError: if the scores cannot be written.
     """
-    translator = Translator.from_run(run, weights=weights, device=device, precision=precision)
-    scored = score(translator, read_data_options(run / "options.yaml"), split=split)
-    _write(scored, run / "evaluation", split)
+    if Path(split).name != split:
+        raise ValueError(f"split: {split!r} is no name of a split; give one such as test")
+    place = find_run(run)
+    data = read_tested(place.folder, root=root)
+    translator = Translator.from_run(
+        run, weights=weights, device=device, precision=precision, as_trained=as_trained, trust=trust
+    )
+    scored = score(translator, data, split=split)
+    folder = place.folder / "evaluation"
+    _write(scored, folder if place.is_last else folder / place.checkpoint.resolve().name, split)
     title = f"{run}, {split}: {len(scored.names)} pairs, step {translator.source.step}"
     Console().print(_table(scored, escape(title)))
     return scored
 
 
 def score(translator: Translator, data: DataOptions, *, split: str) -> Evaluation:
-    """Score a translator on a split, showing how far it is.
+    """Score a translator on a split, showing how far it is, and saying so if there is no training split.
 
     Args:
         translator: Of a run.
@@ -48,8 +78,12 @@ def score(translator: Translator, data: DataOptions, *, split: str) -> Evaluatio
     Raises:
         ValueError: If the data cannot be read.
     """
-    test, train = data.open_test(split), data.open_test(data.train_split)
-    console = Console(stderr=True)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    test = data.open_test(split)
+    train = data.open_test(data.train_split) if has_split(test.root, data.train_split) else None
+    if train is None:
+        remark = f"no split {data.train_split} in {test.root}: scored without the training set's median color"
+        console.print(escape(remark))
     quiet = not console.is_terminal
     return evaluate(
         translator,
@@ -60,9 +94,37 @@ def score(translator: Translator, data: DataOptions, *, split: str) -> Evaluatio
 
 
 def _write(scored: Evaluation, folder: Path, split: str) -> None:
+    """Both files, each whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / f"{split}.json", scored.summary())
-    write_csv(folder / f"{split}.csv", scored.table())
+    _keep_earlier(folder, split, protocol=scored.protocol)
+    with TemporaryDirectory(dir=folder, prefix=f".{split}.") as unfinished:
+        made = Path(unfinished)
+        write_csv(made / f"{split}.csv", scored.table())
+        write_json(made / f"{split}.json", scored.summary())
+        for name in (f"{split}.csv", f"{split}.json"):
+            (made / name).replace(folder / name)
+
+
+def _keep_earlier(folder: Path, split: str, *, protocol: dict[str, Any]) -> None:
+    """Move scores of another protocol aside, and say where they are."""
+    place = folder / f"{split}.json"
+    if not place.exists():
+        return
+    try:
+        found = json.loads(place.read_text("utf-8"))["protocol"]
+    except (OSError, ValueError, KeyError, TypeError):
+        found = None  # no evaluation of ours, or a damaged one: kept all the more
+    if found == json.loads(json.dumps(protocol)):
+        return
+    numbers = [int(path.stem.rpartition("_")[2]) for path in (folder / EARLIER).glob(f"{split}_[0-9]*.json")]
+    kept = folder / EARLIER / f"{split}_{max(numbers, default=0) + 1:04d}.json"
+    kept.parent.mkdir(exist_ok=True)
+    place.rename(kept)
+    if (table := place.with_suffix(".csv")).exists():
+        table.rename(kept.with_suffix(".csv"))
+    Console(stderr=True, highlight=False, soft_wrap=True).print(
+        escape(f"{place} held scores of another protocol: they are kept in {kept}")
+    )
 
 
 def _table(scored: Evaluation, title: str) -> Table:

@@ -1,0 +1,142 @@
+"""Pictures as a translator is given them, and the sizes at which it works on them."""
+
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal, TypeGuard
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from atme.data.shapes import Size
+from atme.data.views import Sizes, in_words
+from atme.images import Pixels, read_image
+from atme.models.knowledge import Knowledge
+
+Picture = str | Path | Image.Image | Pixels
+Scale = Literal["run", "native"] | float
+"""``run``: the size that the run was tested at; ``native``: the picture's own; a number: so many times its own."""
+
+_PLAIN = {"1": "L", "P": "RGB", "PA": "RGBA", "LA": "RGBA", "La": "RGBA", "RGBa": "RGBA", "CMYK": "RGB", "YCbCr": "RGB"}
+"""Pillow's kinds of pixels, and those with the same values that a generator can read."""
+_READ = ("L", "RGB", "RGBA", "I;16", "I;16B", "I;16L", "I;16N")
+
+
+def is_one(picture: object) -> TypeGuard[Picture]:
+    """Whether this is one picture, or what holds several."""
+    return isinstance(picture, str | Path | Image.Image | np.ndarray)
+
+
+def several_pictures(pictures: object) -> Iterable[Picture]:
+    """What holds several pictures.
+
+    Raises:
+        ValueError: if it is nothing of the kind.
+    """
+    if isinstance(pictures, Iterable) and not isinstance(pictures, bytes | dict):
+        return pictures
+    raise ValueError(f"picture: {type(pictures).__name__} is none; give a path, a PIL image or an array (H, W, C)")
+
+
+def to_pixels(picture: object, *, name: str) -> Pixels:
+    """One picture, (H, W, C) uint8 or uint16.
+
+    Args:
+        picture: a path, a PIL image, or an array (H, W) or (H, W, C) of uint8 or uint16.
+        name: what errors call it.
+
+    Raises:
+        ValueError: if it is none, or cannot be read.
+    """
+    if isinstance(picture, str | Path):
+        return read_image(picture)
+    if isinstance(picture, Image.Image):
+        picture = np.asarray(_plain(picture, name=name))
+    if not isinstance(picture, np.ndarray):
+        kind = type(picture).__name__
+        raise ValueError(f"{name}: {kind} is no picture; give a path, a PIL image or an array (H, W, C)")
+    array = picture[:, :, None] if picture.ndim == 2 else picture
+    if array.ndim != 3 or array.shape[2] not in (1, 3, 4) or not array.size:
+        raise ValueError(f"{name}: an array of shape {picture.shape} is no picture; give (H, W, C) with C of 1, 3 or 4")
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    if array.dtype not in (np.dtype(np.uint8), np.dtype(np.uint16)):
+        raise ValueError(f"{name}: values of {array.dtype} have no range; give uint8 (0 to 255) or uint16 (0 to 65535)")
+    return np.ascontiguousarray(array)
+
+
+def _plain(image: Image.Image, *, name: str) -> Image.Image:
+    """A PIL image upright, without palette, in a kind that arrays can hold."""
+    upright: Any = ImageOps.exif_transpose(image)
+    kind = _PLAIN.get(upright.mode, upright.mode)
+    if upright.mode in ("P", "RGB") and "transparency" in upright.info:
+        kind = "RGBA"
+    if kind not in _READ:
+        raise ValueError(f"{name}: PIL images of mode {upright.mode} are not supported; convert it to L, RGB or I;16")
+    converted: Image.Image = upright if kind == upright.mode else upright.convert(kind)
+    return converted
+
+
+def to_pil(pixels: Pixels) -> Image.Image:
+    """Pixels (H, W, C) as a PIL image; not for 16 bits in several channels."""
+    return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+
+
+def require_holdable(knows: Knowledge, *, bits: object) -> None:
+    """Whether PIL can hold translations of so many bits.
+
+    Raises:
+        ValueError: it cannot, or there is no such number of bits.
+    """
+    if bits not in (None, 8, 16):
+        raise ValueError(f"bits: {bits!r} is no number of bits that files hold; use 8, 16 or None")
+    if (bits or knows.target_bits) == 16 and knows.target_channels > 1:
+        raise ValueError(
+            "bits: this run's translations have colors of 16 bits, which PIL cannot hold; take arrays from "
+            "Translator.pixels, let atme translate write files, or ask for bits=8"
+        )
+
+
+def work_size(size: Size, scale: Scale, knows: Knowledge) -> Size:
+    """The size (height, width) at which a picture of another size is worked on.
+
+    Raises:
+        ValueError: for a scale that is none.
+    """
+    require_scale(scale)
+    if scale == "native" or (scale == "run" and knows.test_size is None):
+        return size
+    if scale == "run":
+        assert knows.test_size is not None
+        return knows.test_size
+    height, width = (max(1, round(side * float(scale))) for side in size)
+    return height, width
+
+
+def require_scale(scale: object) -> None:
+    """Whether this is a scale.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if scale in ("run", "native"):
+        return
+    is_number = isinstance(scale, int | float) and not isinstance(scale, bool)
+    if not is_number or not math.isfinite(float(scale)) or float(scale) <= 0:  # type: ignore[arg-type]
+        raise ValueError(f"scale: {scale!r} is none; use run, native, or a number above 0 such as 0.5")
+
+
+def scale_in_words(scale: Scale, knows: Knowledge) -> str:
+    """At which size pictures are worked on."""
+    if scale == "run":
+        return knows.scale_in_words
+    return "at their own size" if scale == "native" else f"at {float(scale):g} times their own size"
+
+
+def resized(pixels: Pixels, size: Size) -> Pixels:
+    """As training and tests resize."""
+    return Sizes(size, None).load(pixels)
+
+
+def too_large(size: Size, *, name: str) -> ValueError:
+    """What to say when memory ends."""
+    return ValueError(f"{name}: too large for this machine at {in_words(size)}; try --scale 0.5, or cut it into tiles")

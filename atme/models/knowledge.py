@@ -1,0 +1,98 @@
+"""What a run knows of pictures beside its weights: how they are read, at which size, and how translations are written.
+
+All who translate take it from here: a translator, its evaluation, and what hands it on.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from atme.data.options import read_data_options
+from atme.data.shapes import Size
+from atme.data.tested import tested
+from atme.data.views import in_words
+from atme.models.build import Measured
+
+KINDS = {1: "gray", 3: "RGB", 4: "RGBA"}
+"""What pictures of so many channels are called."""
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What a run knows of its pictures."""
+
+    source_channels: int
+    """1 (gray), 3 (RGB) or 4 (RGBA) of what is translated."""
+    target_channels: int
+    """The same of translations."""
+    source_bits: int
+    """Per value: 8 or 16."""
+    target_bits: int
+    """Per value of translations: 8 or 16, as the training targets have."""
+    stride: int
+    """Pixels: the generator works on multiples of it, to which pictures are continued and then cut back."""
+    test_size: Size | None
+    """(height, width) that every picture was resized to for tests; None: each was tested at its own size."""
+    load_size: Size | None
+    """(height, width) that training pictures were resized to; None: they were not."""
+    layout: Literal["auto", "side_by_side", "two_folders"]
+    """How the pairs lay in their folder."""
+    direction: Literal["AtoB", "BtoA"]
+    """Which half of an A|B picture was translated."""
+    root: Path | None
+    """The dataset's folder, if it is known and there."""
+
+    @property
+    def source_half(self) -> Literal["left", "right"]:
+        """The half of an A|B picture that the run translates."""
+        return "left" if self.direction == "AtoB" else "right"
+
+    @property
+    def scale_in_words(self) -> str:
+        """The size that pictures are worked on by default."""
+        if self.test_size is None:
+            return "at their own size, as the run was tested"
+        return f"at {in_words(self.test_size)}, as the run was tested"
+
+    def require_source(self, channels: int, *, name: str) -> None:
+        """Whether the generator can read a picture of so many channels.
+
+        Raises:
+            ValueError: naming the picture.
+        """
+        if channels != self.source_channels:
+            what, wanted = (f"{count} channels ({KINDS.get(count, '?')})" for count in (channels, self.source_channels))
+            kind = KINDS.get(self.source_channels, "such")
+            raise ValueError(f"{name}: has {what}, and the generator reads {wanted}; convert it to {kind} first")
+
+
+def knowledge(options: Mapping[str, Any], measured: Measured, *, stride: int, root: Path | None = None) -> Knowledge:
+    """What a run knows.
+
+    Args:
+        options: of the run; its data section may be missing, as in those that older versions saved.
+        measured: of its checkpoint.
+        stride: of its generator.
+        root: of its data.
+
+    Raises:
+        ValueError: if the data section cannot be read.
+    """
+    data = read_data_options(None, **{key: value for key, value in tested(options).items() if key != "root"})
+    return Knowledge(
+        source_channels=measured.source_channels,
+        target_channels=measured.target_channels,
+        source_bits=measured.source_bits,
+        target_bits=measured.target_bits,
+        stride=stride,
+        test_size=_size(data.test_size),
+        load_size=_size(data.load_size),
+        layout=data.layout,
+        direction=data.direction,
+        root=root,
+    )
+
+
+def _size(size: int | Size | None) -> Size | None:
+    return (size, size) if isinstance(size, int) else size
