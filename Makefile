@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(C
 demo: $(VENV)/.installed
 	$(BIN)/atme train --config options/earth_atme_demo.yaml --run.dir runs/demo --training.resume auto
 	$(BIN)/atme evaluate runs/demo
-	$(BIN)/atme translate runs/demo datasets/earth/test runs/demo/translations --half left
+	$(BIN)/atme translate runs/demo datasets/earth/test runs/demo/translations --overwrite
 	@echo
 	@echo "Look at:"
 	@echo "  runs/demo/samples/             photo, noise W, what the generator read, its map, the true map"

@@ -33,7 +33,7 @@ def test_an_odd_width(tmp_path: Path) -> None:
     write_image(tmp_path / "odd.png", odd)
     with pytest.raises(ValueError, match=r"odd\.png: its width of 7 pixels is odd, .*; move it away"):
         read_halves((tmp_path / "odd.png",))
-    with pytest.raises(ValueError, match=r"^x: its width of 7 pixels is odd, .*; drop --half"):
+    with pytest.raises(ValueError, match=r"^x: its width of 7 pixels is odd, .*; say --half none"):
         cut(odd, half="left", name="x")
     assert cut(odd, half="none", name="x") is odd
 

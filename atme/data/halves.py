@@ -48,7 +48,7 @@ def cut(picture: Pixels, *, half: Half, name: str | Path) -> Pixels:
     """
     if half == "none":
         return picture
-    a, b = halve(picture, name=name, remedy="drop --half")
+    a, b = halve(picture, name=name, remedy="say --half none")
     return a if half == "left" else b
 
 

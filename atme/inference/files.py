@@ -199,7 +199,7 @@ def _headers(paths: Sequence[Path], knows: Knowledge, *, half: Half) -> tuple[li
             header = read_header(path)
             knows.require_source(header.channels, name=str(path))
             if half != "none":
-                half_width(header.width, name=path, remedy="drop --half, or say --half none")
+                half_width(header.width, name=path, remedy="say --half none")
             headers.append(header)
         except ValueError as error:
             bad[path] = str(error)
