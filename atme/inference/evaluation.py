@@ -17,7 +17,7 @@ from atme.complaints import several
 from atme.data import Pair, PairedImages
 from atme.images import to_array, to_tensor
 from atme.inference.translator import Translator
-from atme.metrics import UNITS, median_color, scores
+from atme.metrics import DATA_RANGE, UNITS, median_color, scores
 from atme.models.knowledge import KINDS
 
 Scores = dict[str, list[float]]
@@ -164,7 +164,7 @@ def protocol(translator: Translator, test: PairedImages) -> dict[str, Any]:
         "direction": test.direction,
         "view": test.view_in_words,
         "rounded_to_bits": test.target_bits,
-        "data_range": [-1, 1],
+        "data_range": DATA_RANGE,
         "mean_over": "images",
         "units": UNITS,
         "step": translator.source.step,
