@@ -15,6 +15,7 @@ from accelerate.state import AcceleratorState
 from hypothesis import settings
 from planted import TEST, TRAIN
 
+from atme.cli import main
 from atme.images import read_image, write_image
 
 # No test measures time, on whatever machine it runs.
@@ -97,6 +98,17 @@ def preset(tmp_path: Path, pairs_folder: Path) -> Callable[..., Path]:
         return file
 
     return write
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory, pairs_folder: Path) -> Path:
+    """A finished run of the tiny preset, one epoch long."""
+    folder = tmp_path_factory.mktemp("finished")
+    training = TINY["training"] | {"rate": {"epochs": 1, "decay_epochs": 0}}
+    options = TINY | {"training": training, "data": TINY["data"] | {"root": str(pairs_folder)}}
+    (folder / "preset.yaml").write_text(yaml.safe_dump(options))
+    assert main(["train", "--config", str(folder / "preset.yaml"), "--run.dir", str(folder / "run")]) == 0
+    return folder / "run"
 
 
 @pytest.fixture

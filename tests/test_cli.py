@@ -21,19 +21,6 @@ from atme.inference import Translator
 Preset = Callable[..., Path]
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory, pairs_folder: Path) -> Path:
-    """A finished run of the tiny preset, one epoch long."""
-    from conftest import TINY
-
-    folder = tmp_path_factory.mktemp("cli")
-    training = TINY["training"] | {"rate": {"epochs": 1, "decay_epochs": 0}}
-    options = TINY | {"training": training, "data": TINY["data"] | {"root": str(pairs_folder)}}
-    (folder / "preset.yaml").write_text(yaml.safe_dump(options))
-    assert main(["train", "--config", str(folder / "preset.yaml"), "--run.dir", str(folder / "run")]) == 0
-    return folder / "run"
-
-
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     """The one line that a refused command ends with."""
     capsys.readouterr()

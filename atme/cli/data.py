@@ -22,15 +22,14 @@ def list_datasets(name: str | None = None) -> int:
     Args:
         name: a dataset's name; all of them are listed without it.
     """
-    from rich.console import Console
-
     from atme.data.recipes import find_recipe, read_recipe, recipe_paths
     from atme.reports.datasets import details, overview
+    from atme.terminal import results
 
     if name is not None:
-        Console().print(details(find_recipe(name)))
+        results().print(details(find_recipe(name)))
     else:
-        Console().print(overview([read_recipe(path) for path in recipe_paths().values()]))
+        results().print(overview([read_recipe(path) for path in recipe_paths().values()]))
     return DONE
 
 
@@ -90,8 +89,8 @@ def pair(
         layout: two_folders copies the files as they are; side_by_side writes A|B pictures as PNG.
         workers: pairs written at a time; 0: one a core.
     """
-    from atme.cli.progress import counted
     from atme.prepare.pair import listed, match, write_pairs
+    from atme.terminal import counted
 
     matches = match(a, b, by=by)
     write_pairs(
@@ -130,9 +129,9 @@ def split(
         seed: of the draw; the same seed and names give the same splits.
         workers: files copied at a time; 0: one a core.
     """
-    from atme.cli.progress import counted
     from atme.prepare.split import divide, only_split, wanted, write_splits
     from atme.reports.datasets import said
+    from atme.terminal import counted
 
     pairs = only_split(source)
     amounts = {
@@ -159,9 +158,9 @@ def cityscapes(photographs: Path, labels: Path, out: Path, *, workers: int = 0) 
         out: the dataset's folder, such as datasets/cityscapes; it must not exist yet.
         workers: pairs made at a time; 0: one a core.
     """
-    from atme.cli.progress import counted
     from atme.prepare.cityscapes import COUNTS, make_pairs
     from atme.reports.datasets import said
+    from atme.terminal import counted
 
     make_pairs(
         photographs,
@@ -210,11 +209,11 @@ def check(folder: str, *, fix: bool = False, undo: bool = False, page: Path | No
         page: write an HTML page with pictures of all that is suspicious.
         workers: pairs decoded at a time; 0: one a core.
     """
-    from atme.cli.progress import counted
     from atme.data.recipes import find_root
     from atme.prepare.check.check import check_folder
     from atme.prepare.check.set_aside import put_back
     from atme.reports.check import write_page
+    from atme.terminal import counted
 
     root = find_root(folder)
     if undo:
@@ -235,11 +234,10 @@ def check(folder: str, *, fix: bool = False, undo: bool = False, page: Path | No
 
 
 def _show(report: "Report") -> None:
-    from rich.console import Console
-
     from atme.reports.check import fault_table, split_table
+    from atme.terminal import results
 
-    console = Console()
+    console = results()
     console.print(split_table(report))
     if report.faults:
         console.print(fault_table(report))

@@ -1,10 +1,8 @@
-"""Progress in the terminal, on standard error: standard output holds results alone. Silent in a pipe."""
+"""How a dataset arrives, on standard error; silent in a pipe."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TypeVar
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -12,24 +10,16 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
-    track,
 )
 
 from atme.prepare.fetch.fetch import Watch
-
-_T = TypeVar("_T")
-
-
-def counted(items: Iterable[_T], *, total: int, doing: str) -> Iterable[_T]:
-    """Yields `items` and shows how many of `total` have passed."""
-    console = Console(stderr=True)
-    return track(items, doing, total=total, console=console, disable=not console.is_terminal, transient=True)
+from atme.terminal import remarks
 
 
 @contextmanager
 def watched() -> Iterator[Watch]:
     """A watch that shows how a dataset arrives and is unpacked, in bytes."""
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = remarks()
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -41,7 +31,7 @@ def watched() -> Iterator[Watch]:
         arriving = progress.add_task("arriving", total=None)
         unpacking = progress.add_task("unpacking", total=None, visible=False)
         yield Watch(
-            say=lambda line: console.print(line, markup=False),
+            say=lambda line: console.print(line),
             arriving=lambda here, total: progress.update(arriving, completed=here, total=total),
             unpacking=lambda count: progress.update(unpacking, advance=count, visible=True),
         )

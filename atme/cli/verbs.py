@@ -147,9 +147,9 @@ def translate_pictures(
         device: auto takes a GPU where there is one.
         trust: import classes that the run's options name and that are not of atme; read them first.
     """
-    from atme.cli.progress import counted
     from atme.inference import Translator, jobs, plan, translate_files
     from atme.inference.pictures import require_scale, scale_in_words
+    from atme.terminal import counted
 
     require_scale(scale)
     work = jobs(input, output)

@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
-from rich.markup import escape
 from rich.table import Table
 
 from atme.data.halves import read_halves
@@ -61,7 +60,7 @@ def fault_table(report: Report) -> Table:
     for kind, faults in _by_kind(report).items():
         first = [f"{_name(fault.entry)}: {fault.detail}" for fault in faults[:_EXAMPLES]]
         more = [f"… and {len(faults) - _EXAMPLES:,} more"] if len(faults) > _EXAMPLES else []
-        table.add_row(kind, f"{len(faults):,}", escape("\n".join(first + more)))
+        table.add_row(kind, f"{len(faults):,}", "\n".join(first + more))
     return table
 
 

@@ -2,14 +2,15 @@
 
 One step is played with fake tensors, which have shapes and no values: PyTorch's own counter adds up the products
 of convolutions and matrices, forward and backward, and the tensors kept for the backward passes are counted
-as they are saved.
+from when they are saved until their graph is gone.
 """
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, UntypedStorage, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
@@ -74,19 +75,20 @@ def cost(
     """
     half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
     model, networks = build()
-    kept = _Kept()
-    with FakeTensorMode(allow_non_fake_inputs=True):
+    modules = {name: getattr(networks, name) for name in NAMES}
+    there = [each for module in modules.values() for each in (*module.parameters(), *module.buffers())]
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        kept = Kept(map(mode.from_tensor, there))
         autocast = torch.autocast("cpu", half or torch.bfloat16, enabled=half is not None)
         with _flop_counter() as counter, kept.counted(), autocast:
             model.step(Rehearsal(networks), _pair(measured, batch))
-    modules = {name: getattr(networks, name) for name in NAMES}
     parameters = {name: _count(module) for name, module in modules.items()}
     return Cost(
         parameters=parameters,
         flops=counter.get_total_flops(),
         weights=sum(parameters.values()) * 4 * 4,
         memory=sum(buffer.nbytes for module in modules.values() for buffer in module.buffers()),
-        activations=kept.bytes,
+        activations=kept.peak,
     )
 
 
@@ -109,22 +111,54 @@ class _OneModule:
         """Nothing was tracked."""
 
 
-class _Kept:
-    """Adds up the bytes that are kept for backward passes, each storage once."""
+class Kept:
+    """Counts the bytes that are kept for backward passes, each storage once, while any graph holds it.
 
-    def __init__(self) -> None:
+    Args:
+        but: what is there anyway: weights and buffers.
+    """
+
+    def __init__(self, but: Iterable[Tensor] = ()) -> None:
         self.bytes = 0
-        self._alive: dict[int, int] = {}
+        """Kept now."""
+        self.peak = 0
+        """The most that was kept at once."""
+        self._there = {tensor.untyped_storage() for tensor in but}
+        self._holders: Counter[UntypedStorage] = Counter()
 
     def counted(self) -> saved_tensors_hooks:
-        return saved_tensors_hooks(self._pack, lambda tensor: tensor)
+        """Within it, what a forward pass keeps is counted until its graph lets go of it."""
+        return saved_tensors_hooks(lambda tensor: _Saved(tensor, self), lambda saved: saved.tensor)
 
-    def _pack(self, tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if not isinstance(tensor, nn.Parameter):
-            self._alive[storage._cdata] = storage.nbytes()
-            self.bytes = max(self.bytes, sum(self._alive.values()))
-        return tensor
+    def hold(self, storage: UntypedStorage) -> None:
+        """One more graph keeps it."""
+        if storage in self._there:
+            return
+        self._holders[storage] += 1
+        if self._holders[storage] == 1:
+            self.bytes += storage.nbytes()
+            self.peak = max(self.peak, self.bytes)
+
+    def release(self, storage: UntypedStorage) -> None:
+        """One graph less does."""
+        if storage in self._there:
+            return
+        self._holders[storage] -= 1
+        if not self._holders[storage]:
+            del self._holders[storage]
+            self.bytes -= storage.nbytes()
+
+
+class _Saved:
+    """What a graph keeps of a tensor: it lives as long as the graph does."""
+
+    def __init__(self, tensor: Tensor, kept: Kept) -> None:
+        self.tensor = tensor.detach()  # a result that is kept would keep its own graph, for ever
+        self._kept, self._storage = kept, tensor.untyped_storage()
+        kept.hold(self._storage)
+
+    def __del__(self) -> None:
+        self._kept.release(self._storage)
 
 
 def _pair(measured: Measured, batch: int) -> Pair:

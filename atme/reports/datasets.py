@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
 from atme.data.recipes import Mirror, Recipe
@@ -22,13 +21,13 @@ def overview(recipes: Iterable[Recipe]) -> Table:
     for recipe in recipes:
         pairs = "\n".join(f"{split} {count:,}" for split, count in recipe.splits.items())
         here = presence(recipe.root).words
-        table.add_row(recipe.name, escape(recipe.title), pairs, _download(recipe), escape(here))
+        table.add_row(recipe.name, recipe.title, pairs, _download(recipe), here)
     return table
 
 
 def details(recipe: Recipe) -> Table:
     """All that a recipe says, a line a field."""
-    table = Table(box=None, show_header=False, title=escape(recipe.title), title_justify="left")
+    table = Table(box=None, show_header=False, title=recipe.title, title_justify="left")
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     rows = [
@@ -44,7 +43,7 @@ def details(recipe: Recipe) -> Table:
         *([("by hand", recipe.by_hand)] if recipe.by_hand else []),
     ]
     for field, value in rows:
-        table.add_row(field, escape(value))
+        table.add_row(field, value)
     return table
 
 

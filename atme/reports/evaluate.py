@@ -5,9 +5,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import track
 from rich.table import Table
 
 from atme.data import DataOptions
@@ -17,6 +14,7 @@ from atme.inference import Evaluation, Translator, evaluate
 from atme.metrics import UNITS
 from atme.reports.files import write_csv, write_json
 from atme.run_folder import find_run
+from atme.terminal import counted, remarks, results
 
 EARLIER = "earlier"
 """Folder, beside the scores, of those of other protocols that were there before."""
@@ -63,7 +61,7 @@ def evaluate_run(
     folder = place.folder / "evaluation"
     _write(scored, folder if place.is_last else folder / place.checkpoint.resolve().name, split)
     title = f"{run}, {split}: {len(scored.names)} pairs, step {translator.source.step}"
-    Console().print(_table(scored, escape(title)))
+    results().print(_table(scored, title))
     return scored
 
 
@@ -78,18 +76,16 @@ def score(translator: Translator, data: DataOptions, *, split: str) -> Evaluatio
     Raises:
         ValueError: If the data cannot be read.
     """
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
     test = data.open_test(split)
     train = data.open_test(data.train_split) if has_split(test.root, data.train_split) else None
     if train is None:
         remark = f"no split {data.train_split} in {test.root}: scored without the training set's median color"
-        console.print(escape(remark))
-    quiet = not console.is_terminal
+        remarks().print(remark)
     return evaluate(
         translator,
         test,
         train,
-        progress=lambda pairs: track(pairs, "evaluating", total=len(test), console=console, disable=quiet),
+        progress=lambda pairs: counted(pairs, total=len(test), doing="evaluating"),
     )
 
 
@@ -122,9 +118,7 @@ def _keep_earlier(folder: Path, split: str, *, protocol: dict[str, Any]) -> None
     place.rename(kept)
     if (table := place.with_suffix(".csv")).exists():
         table.rename(kept.with_suffix(".csv"))
-    Console(stderr=True, highlight=False, soft_wrap=True).print(
-        escape(f"{place} held scores of another protocol: they are kept in {kept}")
-    )
+    remarks().print(f"{place} held scores of another protocol: they are kept in {kept}")
 
 
 def _table(scored: Evaluation, title: str) -> Table:

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from atme.models.build import Measured, build
 from atme.reports.cost import Cost, cost
+from atme.terminal import results
 from atme.training.options import TrainingOptions
 from atme.training.start import measure
 
@@ -23,7 +24,7 @@ def show(options: Namespace, *, text: str, console: Console | None = None) -> No
     Raises:
         ValueError: if the data cannot be read or the networks cannot be built.
     """
-    console = console or Console()
+    console = console or results()
     training: TrainingOptions = options.training
     train = options.data.open_train(seed=options.run.seed)
     measured = measure(train, batch=training.batch_size * training.accumulate)

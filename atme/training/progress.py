@@ -5,8 +5,9 @@ import sys
 from types import TracebackType
 from typing import Any, Self
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from atme.terminal import remarks
 
 
 class Display:
@@ -19,14 +20,14 @@ class Display:
     """
 
     def __init__(self, *, steps: int, step: int, shown: bool) -> None:
-        self.console = Console(stderr=True, quiet=not shown)
+        self.console = remarks(quiet=not shown)
         self._live = shown and self.console.is_terminal
         self._bar = Progress(
             TextColumn("step"),
             MofNCompleteColumn(),
             BarColumn(),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[line]}"),
+            TextColumn("{task.fields[line]}", markup=False),
             console=self.console,
             disable=not self._live,
         )
@@ -63,7 +64,7 @@ class Display:
 
     def say(self, text: str) -> None:
         """Print one plain line, above the live one."""
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(text)
         sys.stderr.flush()
 
 

@@ -19,8 +19,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from atme import history
@@ -33,6 +31,7 @@ from atme.reports.analyze.wording import TESTS, cannot_say, found, percent
 from atme.reports.files import write_csv, write_json
 from atme.reports.flatness import LOG_4, Flatness, flatness
 from atme.run_folder import read_log
+from atme.terminal import remarks, results
 
 PIXELS = 6
 """Pixels whose series the page shows, of each recording."""
@@ -64,7 +63,7 @@ def analyze_run(
     """
     sections: list[Section] = []
     problems: list[str] = []
-    progress = Console(stderr=True)
+    progress = remarks()
     for name, recording in sorted(history.read(run).items()):  # the fixed view first: a pixel stays one place
         with progress.status(f"testing the {name} recording"):
             try:
@@ -227,13 +226,13 @@ def _pixel_rows(sections: Sequence[Section]) -> Iterable[dict[str, Any]]:
 
 
 def _show(sections: Sequence[Section], problems: Sequence[str], page: Path) -> None:
-    console = Console()
+    console = results()
     for section in sections:
         console.print(_table(section.study))
-        console.print(escape(found(section.study, section.published)) + "\n")
+        console.print(found(section.study, section.published) + "\n")
     for problem in problems:
-        console.print(f"[yellow]{escape(problem)}[/yellow]")
-    console.print(escape(f"report: {page}"), soft_wrap=True)
+        console.print(problem, style="yellow")
+    console.print(f"report: {page}", soft_wrap=True)
 
 
 def _table(study: Study) -> Table:

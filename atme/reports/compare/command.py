@@ -16,8 +16,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from atme.data import DataOptions, PairedImages
@@ -32,9 +30,10 @@ from atme.reports.compare.pictures import chosen, examples, translations
 from atme.reports.compare.result import Comparison, Result, predictors
 from atme.reports.compare.run import Run, read_runs
 from atme.reports.compare.scores import Scores, scores_of
-from atme.reports.compare.words import remarks, title, words
+from atme.reports.compare.words import title, warnings, words
 from atme.reports.files import write_json
 from atme.run_folder import NAMES
+from atme.terminal import remarks, results
 
 PAGE, NUMBERS = "report.html", "compare.json"
 
@@ -78,7 +77,7 @@ def compare_runs(folders: Sequence[Path], *, output: Path, asked: Asked) -> Path
     runs = read_runs(folders)
     _check_output(output, runs)
     found = _compare(runs, asked)
-    said, warned = words(found), remarks(found)
+    said, warned = words(found), warnings(found)
     output.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as unfinished:
         write_json(Path(unfinished) / NUMBERS, found.as_dict(words=said, remarks=warned))
@@ -138,8 +137,8 @@ def _results(
     indices: Sequence[int],
 ) -> tuple[list[Result], dict[str, list[Pixels]]]:
     """Each game's scores, and what the first run of each makes of some pictures; one run is in memory at a time."""
-    console = Console(stderr=True, highlight=False)
-    results, answers = [], {}
+    console = remarks()
+    found, answers = [], {}
     for group in groups:
         scored: list[Scores] = []
         parameters: dict[str, int] = {}
@@ -148,12 +147,12 @@ def _results(
                 run.folder, weights=asked.weights, device=asked.device, precision=asked.precision
             )
             scored.append(scores_of(run.folder, translator, data[run.name], tests[run.name]))
-            console.print(escape(f"{run.name}: {'evaluated before' if scored[-1].reused else 'evaluated'}"))
+            console.print(f"{run.name}: {'evaluated before' if scored[-1].reused else 'evaluated'}")
             if run is group.runs[0]:
                 parameters = _parameters(translator)
                 answers[group.name] = translations(translator, tests[run.name], indices)
-        results.append(Result(group, tuple(scored), parameters))
-    return results, answers
+        found.append(Result(group, tuple(scored), parameters))
+    return found, answers
 
 
 def _parameters(translator: Translator) -> dict[str, int]:
@@ -170,9 +169,9 @@ def _show(found: Comparison, warned: Sequence[str]) -> None:
         table.add_column(title(metric), justify="right")
     for result in found.results:
         cells = [number(found, metric, result.score(metric).mean, result.score(metric).sd) for metric in found.metrics]
-        table.add_row(escape(result.name), *cells)
+        table.add_row(result.name, *cells)
     for predictor in found.predictors:
-        table.add_row(escape(predictor.name), *(number(found, m, predictor.scores[m]) for m in found.metrics))
-    Console().print(table)
+        table.add_row(predictor.name, *(number(found, m, predictor.scores[m]) for m in found.metrics))
+    results().print(table)
     for remark in warned:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[yellow]{escape(remark)}[/yellow]")
+        remarks().print(remark, style="yellow")

@@ -20,7 +20,7 @@ def words(comparison: Comparison) -> list[str]:
     return [paragraph for paragraph in said if paragraph]
 
 
-def remarks(comparison: Comparison) -> list[str]:
+def warnings(comparison: Comparison) -> list[str]:
     """What a reader must know before comparing: one line each."""
     return [*_other_data(comparison), *_unequal(comparison), *_of_runs(comparison)]
 
