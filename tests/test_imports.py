@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "atme"
 
 ORDER = (
+    {"names"},
     {"images", "run_folder", "complaints", "outputs", "terminal"},
     {"data", "networks", "losses", "process", "metrics"},
     {"noise", "history", "prepare"},

@@ -1,6 +1,6 @@
 """Images on disk, arrays and tensors: the only place where pixels become [-1, 1] floats and back."""
 
-from atme.images.folder import Found, find_images
+from atme.images.folder import Found, find_images, find_some_images
 from atme.images.grids import grid
 from atme.images.headers import IMAGE_SUFFIXES, Header, is_image_name, read_header
 from atme.images.pixels import Pixels, to_array, to_tensor
@@ -13,6 +13,7 @@ __all__ = [
     "Header",
     "Pixels",
     "find_images",
+    "find_some_images",
     "grid",
     "is_image_name",
     "read_header",

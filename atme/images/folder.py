@@ -7,28 +7,59 @@ leads nowhere counts as a picture: reading it fails by its name, where leaving i
 """
 
 import os
-from collections import defaultdict
+import stat
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from atme.images.headers import is_image_name
+from atme.images.headers import IMAGE_SUFFIXES
+from atme.names import shown
 
 KEPT_BY_SYSTEMS = frozenset(
-    {"@eadir", "__macosx", "#recycle", "$recycle.bin", "lost+found", "system volume information"}
+    {
+        "#recycle",
+        "#snapshot",
+        "$recycle.bin",
+        "@eadir",
+        "@recently-snapshot",
+        "@recycle",
+        "@tmp",
+        "__macosx",
+        "found.000",
+        "lost+found",
+        "recycler",
+        "system volume information",
+    }
 )
 """Folders, in lower case, in which a NAS or a file manager keeps thumbnails and what was thrown away."""
 
-HIDDEN, SYSTEM, BELOW, OTHER, SPECIAL = (
+UNREAD_FORMATS = frozenset(
+    f".{ending}"
+    for endings in (
+        ("apng", "avif", "dib", "gif", "heic", "heif", "hif", "j2k", "jfi", "jif", "jp2", "jpf", "jpx", "jxl", "jxr"),
+        ("cur", "dds", "exr", "hdr", "icns", "ico", "mpo", "pbm", "pcx", "pfm", "pgm", "pnm", "ppm", "ras", "tga"),
+        ("arw", "cr2", "cr3", "dng", "eps", "nef", "orf", "pdf", "pef", "psb", "psd", "raf", "rw2", "srw", "svg"),
+        ("czi", "dcm", "fit", "fits", "lif", "mat", "nd2", "nii", "npy", "npz", "xcf"),
+    )
+    for ending in endings
+)
+"""Endings, in lower case, of pictures that have to be converted before they are read."""
+
+HIDDEN, SYSTEM, BELOW, REPEATED, UNOPENED, UNREAD, OTHER, SPECIAL = (
     "hidden",
     "kept by a file manager",
     "in subfolders",
+    "links to folders that are read already",
+    "folders that cannot be opened",
+    "in formats that are not read",
     "of other endings",
     "no regular files",
 )
 """Reasons why something is left alone."""
 
 _SHOWN = 3
+_Identity = tuple[int, int]  # of a folder: its device and its number there
 
 
 @dataclass(frozen=True)
@@ -46,24 +77,40 @@ class Found:
 
 
 def find_images(folder: Path, *, below: bool = False) -> Found:
-    """The pictures of a folder.
+    """The pictures of a folder, in time linear in what it holds.
 
     Args:
         folder: a folder.
-        below: also those of its subfolders; links to folders are followed, each folder once. Else pictures in
-            subfolders are among what is left alone.
+        below: also those of its subfolders. Links to folders are followed, each folder is read once, and under its
+            own name rather than a link's; a subfolder that cannot be opened is among what is left alone. Without,
+            pictures in subfolders are among what is left alone.
 
     Raises:
         ValueError: no such folder, or one that cannot be read.
     """
     images: list[Path] = []
     left: dict[str, list[Path]] = defaultdict(list)
-    for path, reason in _walk(folder, below=below, seen=set()):
+    for path, reason in _walk(folder):
+        if reason is None and not below and path.parent != folder:
+            reason = BELOW
         if reason is None:
             images.append(path)
-        else:
+        elif below or reason == BELOW or path.parent == folder:
             left[reason].append(path)
-    return Found(tuple(sorted(images)), {reason: tuple(sorted(paths)) for reason, paths in left.items()})
+    return Found(tuple(sorted(images)), {reason: tuple(sorted(paths)) for reason, paths in sorted(left.items())})
+
+
+def find_some_images(folder: Path, *, below: bool = False) -> Found:
+    """The pictures of a folder that shall hold some: as `find_images`.
+
+    Raises:
+        ValueError: as `find_images`, or no pictures; what is there instead is named, with what to do about it.
+    """
+    found = find_images(folder, below=below)
+    if not found.images:
+        instead = f" ({found.left_in_words()})" if found.left else ""
+        raise ValueError(f"{folder}: no pictures in it{instead}; {_remedy(found)}")
+    return found
 
 
 def in_words(left: dict[str, tuple[Path, ...]]) -> str:
@@ -74,42 +121,100 @@ def in_words(left: dict[str, tuple[Path, ...]]) -> str:
 
 def together(found: Iterable[Found]) -> dict[str, tuple[Path, ...]]:
     """What was left alone in several folders."""
-    left: dict[str, tuple[Path, ...]] = {}
+    left: dict[str, list[Path]] = defaultdict(list)
     for each in found:
         for reason, paths in each.left.items():
-            left[reason] = left.get(reason, ()) + paths
-    return left
+            left[reason] += paths
+    return {reason: tuple(paths) for reason, paths in sorted(left.items())}
 
 
-def _walk(folder: Path, *, below: bool, seen: set[tuple[int, int]]) -> Iterator[tuple[Path, str | None]]:
-    """Every entry below a folder, with the reason for which it is left alone, None for a picture."""
-    try:
-        status = folder.stat()
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        raise ValueError(f"{folder}: cannot be looked into ({(error.strerror or str(error)).lower()})") from error
-    if (status.st_dev, status.st_ino) in seen:  # a link back to a folder above
-        return
-    seen.add((status.st_dev, status.st_ino))
-    for entry in entries:
-        path = folder / entry.name
-        if entry.name.startswith("."):
-            yield path, HIDDEN
-        elif entry.is_dir():
-            if entry.name.lower() in KEPT_BY_SYSTEMS:
-                yield path, SYSTEM
-            elif below:
-                yield from _walk(path, below=True, seen=seen)
+def is_kept_by_systems(name: str) -> bool:
+    """Whether a folder of this name is hidden, or one in which systems keep what is nobody's."""
+    return name.startswith(".") or name.lower() in KEPT_BY_SYSTEMS
+
+
+def _walk(top: Path) -> Iterator[tuple[Path, str | None]]:
+    """Every entry below a folder, with the reason for which it is left alone, None for a picture.
+
+    Folders wait in a queue, those behind links in another one, so that a folder is met under its own name first.
+    """
+    seen = set(_above(top))  # a link back to where we came from leads nowhere new
+    own, linked = deque([top]), deque[Path]()
+    while own or linked:
+        is_linked = not own
+        folder = linked.popleft() if is_linked else own.popleft()
+        try:
+            identity = _identity(folder)
+            if identity in seen and folder is not top:
+                yield folder, REPEATED
+                continue
+            seen.add(identity)
+            entries = list(os.scandir(folder))
+        except OSError as error:
+            if folder is top:
+                why = (error.strerror or str(error)).lower()
+                raise ValueError(f"{folder}: cannot be looked into ({why}); give a folder of pictures") from error
+            yield folder, UNOPENED
+            continue
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            path, kind = folder / entry.name, _kind(entry)
+            reason = _reason(entry.name, kind)
+            if kind == stat.S_IFDIR and reason is None:
+                (linked if entry.is_symlink() else own).append(path)
             else:
-                yield from ((each, BELOW) for each, reason in _walk(path, below=True, seen=seen) if reason is None)
-        elif not is_image_name(path):
-            yield path, OTHER
-        elif entry.is_file() or entry.is_symlink():
-            yield path, None
-        else:
-            yield path, SPECIAL
+                yield path, reason
+
+
+def _kind(entry: "os.DirEntry[str]") -> int | None:
+    """What an entry is, behind its links: `stat.S_IFDIR`, `stat.S_IFREG`, 0 for what is neither, None for nothing."""
+    try:
+        if entry.is_dir():
+            return stat.S_IFDIR
+        if entry.is_file():
+            return stat.S_IFREG
+        entry.stat()
+    except OSError:  # a link to nowhere, or to itself, or to where nobody may look
+        return None
+    return 0
+
+
+def _reason(name: str, kind: int | None) -> str | None:
+    """Why an entry is left alone; None for pictures, and for folders that are looked into."""
+    if name.startswith("."):
+        return HIDDEN
+    if kind == stat.S_IFDIR:
+        return SYSTEM if is_kept_by_systems(name) else None
+    ending = os.path.splitext(name)[1].lower()
+    if ending not in IMAGE_SUFFIXES:
+        return UNREAD if ending in UNREAD_FORMATS else OTHER
+    return SPECIAL if kind == 0 else None
+
+
+def _identity(folder: Path) -> _Identity:
+    status = folder.stat()
+    return status.st_dev, status.st_ino
+
+
+def _above(folder: Path) -> Iterator[_Identity]:
+    """The folders above this one, and itself."""
+    place = Path(os.path.realpath(folder))
+    for each in (place, *place.parents):
+        try:
+            yield _identity(each)
+        except OSError:
+            continue
+
+
+def _remedy(found: Found) -> str:
+    if found.left.get(UNREAD):
+        return "convert them to PNG or JPEG first"
+    if found.left.get(UNOPENED):
+        return f"allow {found.left[UNOPENED][0]} to be read"
+    if found.left.get(BELOW):
+        return f"give {found.left[BELOW][0].parent}, or move the pictures up"
+    return f"give a folder of pictures ({', '.join(IMAGE_SUFFIXES)})"
 
 
 def _some(paths: tuple[Path, ...]) -> str:
     more = ", …" if len(paths) > _SHOWN else ""
-    return ", ".join(path.name for path in paths[:_SHOWN]) + more
+    return ", ".join(shown(path.name) for path in paths[:_SHOWN]) + more

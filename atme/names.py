@@ -1,0 +1,26 @@
+"""Names of files, as any file system allows them: which two are one, and how one is shown.
+
+macOS writes an é as two characters, Linux and Windows as one (Unicode's forms NFD and NFC): a name that went through
+both looks the same and is not. Windows and macOS take IMG_1.JPG and img_1.jpg for one file, Linux takes them for two.
+A name may hold a line break, or bytes that are no text at all, which Python hands over as lone surrogates.
+"""
+
+import re
+import unicodedata
+
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def composed(name: str) -> str:
+    """The name in Unicode's form NFC: equal for names that look the same whoever wrote them."""
+    return unicodedata.normalize("NFC", name)
+
+
+def folded(name: str) -> str:
+    """What is equal for all names that a file system which ignores case takes for one."""
+    return composed(composed(name).casefold())
+
+
+def shown(name: object) -> str:
+    """A name or path in one line that any terminal, page or file of text takes; what cannot be seen is escaped."""
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), str(name))
