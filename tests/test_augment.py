@@ -38,7 +38,25 @@ MOVING: dict[str, Callable[[], A.DualTransform]] = {
     "Affine": lambda: A.Affine((0.7, 1.4), (-0.1, 0.1), rotate=(-20, 20), shear=5, p=1),
     "Affine, all seen": lambda: A.Affine((0.7, 1.4), rotate=(-20, 20), fit_output=True, p=1),
 }
-INTERPOLATING = ("Rotate", "SafeRotate", "Affine", "Affine, all seen")
+MOVING |= {
+    "Rotate, without border": lambda: A.Rotate(30, crop_border=True, p=1),
+    "Rotate, mirrored": lambda: A.Rotate(30, border_mode=MIRROR, p=1),
+    "SafeRotate, mirrored": lambda: A.SafeRotate(30, border_mode=cv2.BORDER_REFLECT, p=1),
+    "Affine, mirrored": lambda: A.Affine((0.6, 0.8), shear=(-9, 9), border_mode=MIRROR, p=1),
+    "Affine, repeated": lambda: A.Affine((0.6, 0.8), border_mode=cv2.BORDER_WRAP, p=1),
+    "Affine, sides apart": lambda: A.Affine({"x": (0.8, 1.2), "y": (0.8, 1.2)}, translate_px=(-9, 9), p=1),
+    "Pad, mirrored": lambda: A.Pad((3, 4, 5, 6), border_mode=MIRROR),
+    "PadIfNeeded, anywhere": lambda: A.PadIfNeeded(90, 91, position="random"),
+    "PadIfNeeded, mirrored": lambda: A.PadIfNeeded(90, 91, border_mode=MIRROR),
+    "PadIfNeeded, multiples": lambda: A.PadIfNeeded(None, None, pad_height_divisor=32, pad_width_divisor=32),
+    "Crop, padded": lambda: A.Crop(3, 5, 80, 70, pad_if_needed=True),
+    "CenterCrop, padded": lambda: A.CenterCrop(61, 71, pad_if_needed=True, pad_position="random"),
+    "RandomCrop, mirrored": lambda: A.RandomCrop(61, 50, pad_if_needed=True, border_mode=MIRROR),
+    "Choice, mirrored": lambda: A.OneOf([A.Pad(4, border_mode=MIRROR), A.Rotate(9, border_mode=MIRROR, p=1)], p=1),
+}
+INTERPOLATING = tuple(
+    name for name in MOVING if name.startswith(("Rotate", "SafeRotate")) or "Affine" in name or "Choice" in name
+)
 
 
 def smooth(height: int, width: int, channels: int = 3) -> np.ndarray:
@@ -118,6 +136,14 @@ class TestViews:
         assert (viewed.source.dtype, viewed.target.dtype) == dtypes
         assert (viewed.source.shape, viewed.target.shape) == ((19, 30, channels[0]), (19, 30, channels[1]))
         assert np.abs(viewed.source[..., :1].astype(int) - viewed.target[..., :1]).max() <= 1
+
+    @pytest.mark.parametrize("draw", range(4))
+    def test_a_name_that_albumentations_warns_of(self, draw: int) -> None:
+        with pytest.warns(UserWarning, match="ShiftScaleRotate is a special case of Affine"):
+            transform = A.ShiftScaleRotate(border_mode=MIRROR, p=1)
+        picture = smooth(48, 60)
+        viewed = Augmentation(transforms=[transform]).draw(picture, picture, seed=seed(draw), name="a")
+        assert difference(picture, viewed.source, viewed.view) < 1
 
     def test_the_whole_picture_is_the_identity(self) -> None:
         view = TestView().draw(rough(20, 30), rough(20, 30), seed=seed(0), name="a").view
@@ -234,11 +260,11 @@ class TestErrors:
     @pytest.mark.parametrize("make", [Augmentation, TestView])
     def test_a_crop_that_does_not_fit(self, make: Callable[..., Augmentation | TestView]) -> None:
         with pytest.raises(ValueError, match=r"a\.jpg: is loaded with 20×30 pixels, smaller .* 31×8 pix.*; choose"):
-            make(crop_size=(8, 31)).sizes.check((30, 20), name="a.jpg")
+            make(crop_size=(8, 31)).check({(30, 20): "a.jpg"})
         with pytest.raises(ValueError, match=r"a\.jpg: is loaded with 8×8 pixels"):
-            make(load_size=8, crop_size=16).sizes.check((30, 20), name="a.jpg")
-        make(load_size=32, crop_size=32).sizes.check((30, 20), name="a.jpg")
-        make().sizes.check((1, 1), name="a.jpg")
+            make(load_size=8, crop_size=16).check({(30, 20): "a.jpg"})
+        make(load_size=32, crop_size=32).check({(30, 20): "a.jpg"})
+        make().check({(1, 1): "a.jpg"})
 
     @pytest.mark.parametrize("make", [Augmentation, TestView])
     @pytest.mark.parametrize("size", [0, -3, (0, 4), (4, 0)])

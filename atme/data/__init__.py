@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from atme.data.augment import Augmentation, TestView
     from atme.data.batches import Batches, loader
+    from atme.data.device import DeviceAugmentation
     from atme.data.options import DataOptions
     from atme.data.pair import Pair
     from atme.data.pairs import PairedImages
@@ -24,6 +25,7 @@ _HOMES = {
     "Batches": "atme.data.batches",
     "loader": "atme.data.batches",
     "DataOptions": "atme.data.options",
+    "DeviceAugmentation": "atme.data.device",
     "Pair": "atme.data.pair",
     "PairedImages": "atme.data.pairs",
     "Recipe": "atme.data.recipes",
@@ -34,6 +36,7 @@ __all__ = [
     "Augmentation",
     "Batches",
     "DataOptions",
+    "DeviceAugmentation",
     "Pair",
     "PairedImages",
     "Recipe",

@@ -3,25 +3,23 @@
 Albumentations counts key points from the middle of a pixel when it flips, crops and turns, and from its edge
 when it resizes, half a pixel off. As views (`views.py`) rest on key points, transforms that resize are
 refused, and so are those that bend the picture, which no matrix describes. ``A.Affine(scale=...)`` zooms
-exactly.
+exactly. What is accepted is listed by type (`admitted.py`), and a type that nobody tried is refused.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import albumentations as A
 import numpy as np
-from albumentations.core.transforms_interface import ImageOnlyTransform
 
+from atme.data.admitted import require_colors, require_moves
+from atme.data.extents import sizes_after, smallest
 from atme.data.shapes import Size
-from atme.data.views import Chance, Sizes, Transform, Viewed, apply, compose, in_words, move
+from atme.data.sizes import Interpolation, Sizes
+from atme.data.views import Chance, Transform, Viewed, apply, compose, mirrors, move, without_mirrors
 from atme.images import Pixels
 
-_CHOICES = (A.OneOf, A.OneOrOther, A.RandomOrder, A.Sequential, A.SomeOf)
-# Each of these is tested to show what its view says.
-_MOVING: tuple[type, ...] = (A.NoOp, A.HorizontalFlip, A.VerticalFlip, A.Transpose, A.D4, A.SquareSymmetry)
-_MOVING += (A.RandomRotate90, A.Rotate, A.SafeRotate, A.Affine, A.Pad, A.PadIfNeeded)
-_MOVING += (A.Crop, A.CenterCrop, A.RandomCrop, A.RandomCropFromBorders)
+_BOTH: tuple[Interpolation, Interpolation] = ("bilinear", "bilinear")
 
 
 class Augmentation:
@@ -34,6 +32,8 @@ class Augmentation:
         flip: mirror left and right every other time.
         transforms: of albumentations, moving both halves alike, after resizing and before the crop.
         source_transforms: of albumentations, changing the source's colors, after all else.
+        interpolation: of the source and of the target: ``nearest`` resizes a label map without mixing its colors;
+            the other two are one here.
 
     Raises:
         ValueError: a size under 1, or a transform where it does not belong.
@@ -47,19 +47,46 @@ class Augmentation:
         flip: bool = True,
         transforms: Sequence[Transform] = (),
         source_transforms: Sequence[Transform] = (),
+        interpolation: tuple[Interpolation, Interpolation] = _BOTH,
     ) -> None:
-        _check(transforms, _MOVING, where="transforms", only="turn, mirror, shift, zoom or crop")
-        _check(source_transforms, (ImageOnlyTransform,), where="source_transforms", only="change colors")
-        self.sizes = _sizes(load_size, crop_size)
+        require_moves(transforms)
+        require_colors(source_transforms)
+        self.sizes = Sizes.of(load_size, crop_size, interpolation)
         crop = [A.RandomCrop(*self.sizes.crop_size)] if self.sizes.crop_size else []
         mirror = [A.HorizontalFlip(p=0.5)] if flip else []
+        self._transforms = tuple(transforms)
         self._moves = compose([*transforms, *crop, *mirror])
+        self._shown = compose([*without_mirrors(transforms), *crop, *mirror]) if mirrors(transforms) else None
         self._colors = A.Compose(source_transforms)
 
     @property
     def in_words(self) -> str:
         """What is done, for protocols."""
-        return _describe(self.sizes, "random crop of")
+        return self.sizes.describe("random crop of")
+
+    def check(self, sizes: Mapping[Size, str]) -> None:
+        """Whether the crop fits into pictures of these sizes, with one picture's name for each.
+
+        Raises:
+            ValueError: it does not, or a transform cannot be applied; names the picture.
+        """
+        self.sizes.require_fit(self.sizes_after(sizes), after="transforms" if self._transforms else "loading")
+
+    def sizes_after(self, sizes: Mapping[Size, str]) -> dict[Size, str]:
+        """The sizes that pictures can have before the crop, without those than which others are smaller.
+
+        Raises:
+            ValueError: a transform cannot be applied; names the picture.
+        """
+        loaded = {self.sizes.load_size or size: name for size, name in sizes.items()}
+        if not self._transforms:
+            return loaded
+        after = {
+            out: loaded[size]
+            for size in sorted(smallest(loaded))
+            for out in sorted(sizes_after(self._transforms, size, name=loaded[size]))
+        }
+        return after
 
     def draw(self, source: Pixels, target: Pixels, *, seed: np.random.SeedSequence, name: str) -> Viewed:
         """A view of a loaded pair.
@@ -75,12 +102,25 @@ class Augmentation:
         """
         chance = Chance(seed)
         chance.enter(self._moves)
-        viewed = move(self._moves, source, target, name=name)
+        viewed = self._move(source, target, seed=seed, name=name)
         if not len(self._colors):
             return viewed
         chance.enter(self._colors)
         colored = apply(self._colors, name=name, image=viewed.source)["image"]
+        if (colored.shape, colored.dtype) != (viewed.source.shape, viewed.source.dtype):
+            kinds = f"{viewed.source.shape} {viewed.source.dtype} to {colored.shape} {colored.dtype}"
+            raise ValueError(
+                f"{name}: source_transforms turned it from {kinds}; remove those that do not keep its kind"
+            )
         return Viewed(colored, viewed.target, viewed.view)
+
+    def _move(self, source: Pixels, target: Pixels, *, seed: np.random.SeedSequence, name: str) -> Viewed:
+        if self._shown is None:
+            return move(self._moves, source, target, name=name)
+        moved = apply(self._moves, name=name, image=source, target=target)
+        Chance(seed).enter(self._shown)  # draws the same once more
+        blank = np.zeros((*source.shape[:2], 1), np.uint8)
+        return Viewed(moved["image"], moved["target"], move(self._shown, blank, blank, name=name).view)
 
 
 class TestView:
@@ -90,6 +130,8 @@ class TestView:
         load_size: what both halves are resized to first: [height, width], or a number for a square; null
             keeps the size. Bicubic, or averaging over areas where it shrinks.
         crop_size: [height, width] of the middle that is cut out, or a number for a square; null keeps all.
+        pad: surround smaller pictures with black, instead of refusing them.
+        interpolation: of the source and of the target, when they are resized; see `Augmentation`.
 
     Raises:
         ValueError: a size under 1.
@@ -97,43 +139,34 @@ class TestView:
 
     __test__: ClassVar[bool] = False  # for pytest, which takes it for a test
 
-    def __init__(self, *, load_size: int | Size | None = None, crop_size: int | Size | None = None) -> None:
-        self.sizes = _sizes(load_size, crop_size)
-        self._moves = compose([A.CenterCrop(*self.sizes.crop_size)] if self.sizes.crop_size else [])
+    def __init__(
+        self,
+        *,
+        load_size: int | Size | None = None,
+        crop_size: int | Size | None = None,
+        pad: bool = False,
+        interpolation: tuple[Interpolation, Interpolation] = _BOTH,
+    ) -> None:
+        self.sizes = Sizes.of(load_size, crop_size, interpolation)
+        self._pad = pad
+        crop = [A.CenterCrop(*self.sizes.crop_size, pad_if_needed=pad)] if self.sizes.crop_size else []
+        self._moves = compose(crop)
 
     @property
     def in_words(self) -> str:
         """What is done, for protocols."""
-        return _describe(self.sizes, "center crop of")
+        return self.sizes.describe("center crop of")
+
+    def check(self, sizes: Mapping[Size, str]) -> None:
+        """Whether the crop fits into pictures of these sizes, with one picture's name for each.
+
+        Raises:
+            ValueError: it does not; names the picture.
+        """
+        if not self._pad:
+            loaded = {self.sizes.load_size or size: name for size, name in sizes.items()}
+            self.sizes.require_fit(loaded, after="test_size")
 
     def draw(self, source: Pixels, target: Pixels, *, seed: np.random.SeedSequence, name: str) -> Viewed:
         """The view of a loaded pair, (H, W, C) and (H, W, C'); ``seed`` has no influence."""
         return move(self._moves, source, target, name=name)
-
-
-def _sizes(load_size: int | Size | None, crop_size: int | Size | None) -> Sizes:
-    return Sizes(_size("load_size", load_size), _size("crop_size", crop_size))
-
-
-def _size(option: str, size: int | Size | None) -> Size | None:
-    if size is None:
-        return None
-    height, width = (size, size) if isinstance(size, int) else size
-    if min(height, width) < 1:
-        raise ValueError(f"{option}: {size} is no size in pixels; give 1 or more, or null")
-    return height, width
-
-
-def _describe(sizes: Sizes, how: str) -> str:
-    loaded = f"resized to {in_words(sizes.load_size)}, " if sizes.load_size else ""
-    return loaded + (f"{how} {in_words(sizes.crop_size)}" if sizes.crop_size else "whole")
-
-
-def _check(transforms: Sequence[Transform], kinds: tuple[type, ...], *, where: str, only: str) -> None:
-    """Whether all transforms, also those within a choice such as ``A.OneOf``, are of these kinds."""
-    for transform in transforms:
-        if isinstance(transform, _CHOICES):
-            _check(transform.transforms, kinds, where=where, only=only)
-        elif not isinstance(transform, kinds):
-            name = type(transform).__name__
-            raise ValueError(f"{where}: {name} is none of those that {only}, as these must; remove it")

@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
 
+from atme.data.device import Uncut
 from atme.data.pair import Pair
 from atme.data.pairs import PairedImages, keep_freed_memory
 
@@ -83,8 +85,8 @@ class Batches(Sampler[list[tuple[int, int]]]):
 
 def loader(
     dataset: PairedImages, batches: Batches, *, workers: int = 0, pin_memory: bool = False
-) -> "DataLoader[Pair]":
-    """Batches of pairs, the same bit for bit with any number of workers.
+) -> "DataLoader[Pair | Uncut]":
+    """Batches of pairs, the same bit for bit with any number of workers; ``to`` brings one to its device.
 
     Args:
         dataset: where they are read from.
@@ -93,10 +95,10 @@ def loader(
         pin_memory: hand them over in page-locked memory, from where a GPU copies in the background.
     """
     return DataLoader(
-        dataset,
+        _Drawn(dataset),
         batch_sampler=batches,
         num_workers=workers,
-        collate_fn=Pair.collate,
+        collate_fn=_collate,
         pin_memory=pin_memory,
         persistent_workers=workers > 0,
         worker_init_fn=_prepare,
@@ -105,11 +107,27 @@ def loader(
     )
 
 
+class _Drawn(Dataset[Pair | Uncut]):
+    """A dataset's samples as they go into a batch."""
+
+    def __init__(self, dataset: PairedImages) -> None:
+        self._dataset = dataset
+
+    def __getitem__(self, key: tuple[int, int]) -> Pair | Uncut:
+        return self._dataset.draw(*key)
+
+
+def _collate(samples: list[Any]) -> Pair | Uncut:
+    batch: Pair | Uncut = type(samples[0]).collate(samples)
+    return batch
+
+
 def _steps_per_epoch(images: int, batch_size: int, *, slots: int) -> int:
     """The least number of steps of ``slots`` micro-batches that are not too large, and none of them empty."""
     if images < batch_size * slots:
         need = f"{images}, and a step takes {batch_size * slots} (batch size × accumulation × processes)"
-        raise ValueError(f"images: too few for a batch: {need}; choose a smaller batch or add images")
+        fewer = f"a training.batch_size of at most {images // slots}" if images >= slots else "less accumulation"
+        raise ValueError(f"images: too few for a batch: {need}; choose {fewer}, or add images")
     return min(math.ceil(images / (batch_size * slots)), images // slots)
 
 

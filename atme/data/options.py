@@ -2,14 +2,19 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import albumentations as A
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser
 
 from atme.data.augment import Augmentation, TestView
+from atme.data.device import DeviceAugmentation
 from atme.data.pairs import PairedImages
+from atme.data.shapes import Size
+from atme.data.sizes import Interpolation
+
+Augment: TypeAlias = Augmentation | DeviceAugmentation | TestView
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,15 @@ class DataOptions:
         test_size: size that a picture is resized to for tests; null keeps it.
         transforms: of albumentations, moving both halves of a training pair alike, before the crop.
         source_transforms: of albumentations, changing the colors of a training pair's source alone.
+        augment_on: where crop and flip are made: in the ``workers`` that read, pixel by pixel, or on the ``device``
+            that trains, for a whole batch at once, where pictures of one size are sent whole.
+        crop_scale: on the device: least and greatest share of a picture's area that is cut out and resized to
+            ``crop_size``; null cuts out ``crop_size`` pixels as they are.
+        crop_ratio: with ``crop_scale``: how much wider than high, beside ``crop_size``'s own shape, that is, at least
+            and at most; 1 distorts nothing.
+        source_interpolation: how pixels between pixels are found. ``nearest`` for label maps, also when they are
+            resized on loading, for training and for tests; else loading averages where it shrinks, and is bicubic.
+        target_interpolation: the same for the target.
         workers: processes that read ahead; 0 reads in the training process.
         cache: keep decoded and resized training pictures in memory (``ram``) or in a file (``disk``).
         cache_dir: folder of that file; it may be deleted at any time.
@@ -46,8 +60,13 @@ class DataOptions:
     flip: bool = True
     test_view: Literal["whole", "center"] = "whole"
     test_size: int | tuple[int, int] | None = None
-    transforms: list[A.BasicTransform] = field(default_factory=list)
-    source_transforms: list[A.ImageOnlyTransform] = field(default_factory=list)
+    transforms: list[A.BasicTransform | A.BaseCompose] = field(default_factory=list)
+    source_transforms: list[A.BasicTransform | A.BaseCompose] = field(default_factory=list)
+    augment_on: Literal["workers", "device"] = "workers"
+    crop_scale: tuple[float, float] | None = None
+    crop_ratio: tuple[float, float] = (1.0, 1.0)
+    source_interpolation: Interpolation = "bilinear"
+    target_interpolation: Interpolation = "bilinear"
     workers: int = 1
     cache: Literal["none", "ram", "disk"] = "none"
     cache_dir: Path | None = None
@@ -57,6 +76,11 @@ class DataOptions:
             raise ValueError("data.cache_dir: cache disk needs a folder for its file; name one, or use ram")
         if self.workers < 0:
             raise ValueError(f"data.workers: {self.workers} is negative; 0 reads in the training process")
+        if self.augment_on == "workers" and (self.crop_scale is not None or self.crop_ratio != (1.0, 1.0)):
+            key = "crop_ratio" if self.crop_scale is None else "crop_scale"
+            raise ValueError(f"data.{key}: is read with data.augment_on device only; set that, or leave it out")
+        if self.crop_scale is None and self.crop_ratio != (1.0, 1.0):
+            raise ValueError("data.crop_ratio: is read with data.crop_scale only; set that too, such as [0.5, 1]")
         if self.test_view == "center" and self.crop_size is None:
             raise ValueError("data.test_view: center needs a data.crop_size to know how much of it; or use whole")
 
@@ -66,14 +90,7 @@ class DataOptions:
         Raises:
             ValueError: naming the file or folder that does not fit.
         """
-        augment = Augmentation(
-            load_size=self.load_size,
-            crop_size=self.crop_size,
-            flip=self.flip,
-            transforms=self.transforms,
-            source_transforms=self.source_transforms,
-        )
-        return self._open(self.train_split, augment, seed=seed, cached=True)
+        return self._open(self.train_split, self._augmentation(), seed=seed, cached=True)
 
     def open_test(self, split: str | None = None) -> PairedImages:
         """The pairs of a split, the test split by default, under the test view.
@@ -82,7 +99,7 @@ class DataOptions:
             ValueError: naming the file or folder that does not fit.
         """
         crop = self.crop_size if self.test_view == "center" else None
-        return self._open(split or self.test_split, TestView(load_size=self.test_size, crop_size=crop), seed=0)
+        return self._open(split or self.test_split, self._test_view(self.test_size, crop), seed=0)
 
     def open_fixed(self, *, whole: bool = False) -> PairedImages:
         """The training pairs under one view: the center of each, as large as a training sample, or the whole.
@@ -91,9 +108,39 @@ class DataOptions:
             ValueError: naming the file or folder that does not fit.
         """
         crop = None if whole else self.crop_size
-        return self._open(self.train_split, TestView(load_size=self.load_size, crop_size=crop), seed=0)
+        return self._open(self.train_split, self._test_view(self.load_size, crop), seed=0)
 
-    def _open(self, split: str, augment: Augmentation | TestView, *, seed: int, cached: bool = False) -> PairedImages:
+    @property
+    def _interpolation(self) -> tuple[Interpolation, Interpolation]:
+        return self.source_interpolation, self.target_interpolation
+
+    def _augmentation(self) -> Augmentation | DeviceAugmentation:
+        if self.augment_on == "workers":
+            return Augmentation(
+                load_size=self.load_size,
+                crop_size=self.crop_size,
+                flip=self.flip,
+                transforms=self.transforms,
+                source_transforms=self.source_transforms,
+                interpolation=self._interpolation,
+            )
+        return DeviceAugmentation(
+            load_size=self.load_size,
+            crop_size=self.crop_size,
+            crop_scale=self.crop_scale,
+            crop_ratio=self.crop_ratio,
+            flip=self.flip,
+            transforms=self.transforms,
+            source_transforms=self.source_transforms,
+            interpolation=self._interpolation,
+        )
+
+    def _test_view(self, load_size: int | Size | None, crop_size: int | Size | None) -> TestView:
+        """The middle, padded where the training's own transforms may pad."""
+        pad = bool(self.transforms)
+        return TestView(load_size=load_size, crop_size=crop_size, pad=pad, interpolation=self._interpolation)
+
+    def _open(self, split: str, augment: Augment, *, seed: int, cached: bool = False) -> PairedImages:
         return PairedImages(
             self.root,
             split=split,

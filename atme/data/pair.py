@@ -75,6 +75,12 @@ class Pair:
         )
 
 
+def square(view: Tensor) -> Tensor:
+    """(B, 2, 3) affine maps as (B, 3, 3) matrices in homogeneous coordinates."""
+    last = view.new_tensor([0.0, 0.0, 1.0]).expand(len(view), 1, 3)
+    return torch.cat([view, last], dim=1)
+
+
 def _stack(tensors: Sequence[Tensor | None]) -> Tensor | None:
     known = [tensor for tensor in tensors if tensor is not None]
     assert len(known) in (0, len(tensors))

@@ -1,6 +1,7 @@
 """Pairs of images, and the folder that they are read from."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -10,6 +11,7 @@ from torch.utils.data import Dataset
 
 from atme.data.augment import Augmentation, TestView
 from atme.data.cache import Read, keep
+from atme.data.device import DeviceAugmentation, Uncut
 from atme.data.halves import read_halves
 from atme.data.layout import Direction, find_layout, list_pairs
 from atme.data.pair import Pair
@@ -55,7 +57,7 @@ class PairedImages(Dataset[Pair]):
         split: str = "train",
         direction: Direction = "AtoB",
         layout: Literal["auto", "side_by_side", "two_folders"] = "auto",
-        augment: Augmentation | TestView | None = None,
+        augment: Augmentation | DeviceAugmentation | TestView | None = None,
         seed: int = 0,
         cache: Literal["none", "ram", "disk"] = "none",
         cache_dir: str | Path | None = None,
@@ -72,6 +74,8 @@ class PairedImages(Dataset[Pair]):
         self.source_channels, self.target_channels = self._directed(shapes.channels)
         self.source_bits, self.target_bits = self._directed(shapes.bits)
         size, made = shapes.bytes_at(self.augment.sizes.load_size), f"{split} {self.augment.sizes.load_size}"
+        if "nearest" in self.augment.sizes.interpolation:
+            made += f" {self._directed(self.augment.sizes.interpolation)}"
         self._load: Read = keep(cache, self._read, self._files, size=size, folder=cache_dir, made=made)
 
     @property
@@ -88,24 +92,35 @@ class PairedImages(Dataset[Pair]):
         return len(self.names)
 
     def __getitem__(self, key: int | tuple[int, int]) -> Pair:
-        epoch, index = key if isinstance(key, tuple) else (0, key)
+        drawn = self.draw(*(key if isinstance(key, tuple) else (0, key)))
+        return drawn if isinstance(drawn, Pair) else drawn.alone()
+
+    def draw(self, epoch: int, index: int) -> Pair | Uncut:
+        """A sample as it goes into a batch, without the axis B: where views are cut on the device, still uncut.
+
+        Raises:
+            ValueError: the pair cannot be read or augmented.
+        """
         if not 0 <= index < len(self):
             raise IndexError(index)
         source, target = self._directed(self._load(index))
         seed = np.random.SeedSequence(self.seed, spawn_key=(_VIEWS, epoch, index))
-        viewed = self.augment.draw(source, target, seed=seed, name=self.names[index])
+        drawn = self.augment.draw(source, target, seed=seed, name=self.names[index])
+        if isinstance(drawn, Uncut):
+            return replace(drawn, index=torch.tensor(index))
         return Pair(
-            source=to_tensor(viewed.source),
-            target=to_tensor(viewed.target),
+            source=to_tensor(drawn.source),
+            target=to_tensor(drawn.target),
             index=torch.tensor(index),
-            view=viewed.view,
+            view=drawn.view,
             name=(self.names[index],),
         )
 
     def _read(self, index: int) -> tuple[Pixels, Pixels]:
         """A and B of a pair, decoded and resized."""
         a, b = read_halves(self._files.paths[index])
-        return self.augment.sizes.load(a), self.augment.sizes.load(b)
+        for_a, for_b = self._directed(self.augment.sizes.interpolation)
+        return self.augment.sizes.load(a, how=for_a), self.augment.sizes.load(b, how=for_b)
 
     def _directed(self, both: tuple[T, T]) -> tuple[T, T]:
         """Of A and B: source and target."""
@@ -113,9 +128,7 @@ class PairedImages(Dataset[Pair]):
 
     def _check_crop(self, sizes: Sequence[Size]) -> None:
         """Whether the crop fits into all images."""
-        examples = dict(zip(sizes, self._files.paths, strict=True))
-        for size, paths in examples.items():
-            self.augment.sizes.check(size, name=str(paths[0]))
+        self.augment.check({size: str(paths[0]) for size, paths in zip(sizes, self._files.paths, strict=True)})
 
 
 def keep_freed_memory() -> None:

@@ -1,4 +1,4 @@
-"""Views of a pair: how pictures are loaded, how both halves are moved alike, and the matrix that says where.
+"""Views of a pair: how both halves are moved alike, and the matrix that says where.
 
 The view is the affine map V (2, 3) from the sample's normalized coordinates to the whole picture's,
 
@@ -10,6 +10,7 @@ found by sending three corners of the picture through the transforms as key poin
 
 import random
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -21,10 +22,11 @@ from albumentations.augmentations.crops.transforms import CropSizeError
 from numpy.typing import NDArray
 from torch import Tensor
 
-from atme.data.shapes import Size
 from atme.images import Pixels
 
 Transform: TypeAlias = A.BasicTransform | A.BaseCompose
+
+_MIRRORS = (cv2.BORDER_REFLECT, cv2.BORDER_REFLECT_101)
 
 
 @dataclass(frozen=True)
@@ -37,37 +39,6 @@ class Viewed:
     """(H, W, C') uint8 or uint16."""
     view: Tensor
     """(2, 3) float32: from the sample's normalized coordinates to the whole picture's."""
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """To what size pictures are resized when they are loaded, and what is cut out of them then."""
-
-    load_size: Size | None
-    """(height, width); None: as they are."""
-    crop_size: Size | None
-    """(height, width); None: the whole."""
-
-    def load(self, image: Pixels) -> Pixels:
-        """Resize an image (H, W, C): bicubic, or averaging over areas where it shrinks in both directions."""
-        if self.load_size in (None, image.shape[:2]):
-            return image
-        height, width = self.load_size or image.shape[:2]
-        shrinks = height <= image.shape[0] and width <= image.shape[1]
-        how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-        return cv2.resize(image, (width, height), interpolation=how).reshape(height, width, -1)
-
-    def check(self, size: Size, *, name: str) -> None:
-        """Whether the crop fits into pictures of this size.
-
-        Raises:
-            ValueError: it does not.
-        """
-        height, width = self.load_size or size
-        if self.crop_size is None or (self.crop_size[0] <= height and self.crop_size[1] <= width):
-            return
-        sizes = f"{in_words((height, width))}, smaller than the crop of {in_words(self.crop_size)}"
-        raise ValueError(f"{name}: is loaded with {sizes}; choose a smaller crop_size or a larger load_size")
 
 
 class Chance:
@@ -93,6 +64,28 @@ class Chance:
 def compose(transforms: Sequence[Transform]) -> A.Compose:
     """Transforms in a row that move both halves alike."""
     return A.Compose(list(transforms), additional_targets={"target": "image"})
+
+
+def mirrors(transforms: Sequence[Transform]) -> bool:
+    """Whether one of these transforms continues a picture by its mirror image."""
+    return any(getattr(each, "border_mode", None) in _MIRRORS for each in _all(transforms))
+
+
+def without_mirrors(transforms: Sequence[Transform]) -> list[Transform]:
+    """The same transforms, none of which continues a picture by its mirror image.
+
+    Where one does, albumentations adds the mirror images of key points, and which ones show the view is lost.
+    What is drawn by chance does not depend on how the picture is continued.
+    """
+    copies = deepcopy(list(transforms))
+    for copy in _all(copies):
+        if getattr(copy, "border_mode", None) in _MIRRORS:
+            copy.border_mode = cv2.BORDER_CONSTANT
+    return copies
+
+
+def _all(transforms: Sequence[Transform]) -> list[Transform]:
+    return [each for one in transforms for each in (one, *_all(getattr(one, "transforms", ())))]
 
 
 def move(transforms: A.Compose, source: Pixels, target: Pixels, *, name: str) -> Viewed:
@@ -125,11 +118,6 @@ def apply(transforms: A.Compose, *, name: str, **data: Pixels) -> dict[str, Any]
     except (ValueError, TypeError, CropSizeError, cv2.error) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{name}: cannot be augmented ({reason}); change the transforms") from error
-
-
-def in_words(size: Size) -> str:
-    """A size as one writes it: width × height."""
-    return f"{size[1]}×{size[0]} pixels"
 
 
 def _view(points: NDArray[np.float64]) -> NDArray[np.float32]:

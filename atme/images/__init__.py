@@ -3,7 +3,7 @@
 from atme.images.folder import Found, find_images, find_some_images
 from atme.images.grids import grid
 from atme.images.headers import IMAGE_SUFFIXES, Header, is_image_name, read_header
-from atme.images.pixels import Pixels, to_array, to_tensor
+from atme.images.pixels import Pixels, centered, to_array, to_tensor
 from atme.images.reading import read_image
 from atme.images.writing import write_image
 
@@ -12,6 +12,7 @@ __all__ = [
     "Found",
     "Header",
     "Pixels",
+    "centered",
     "find_images",
     "find_some_images",
     "grid",

@@ -26,6 +26,12 @@ def to_tensor(array: Pixels) -> Tensor:
     return torch.from_numpy(values)
 
 
+def centered(pixels: Tensor) -> Tensor:
+    """Pixels as a tensor of any shape, uint8 or uint16, as float32 in [-1, 1]: the values of ``to_tensor``."""
+    center = 127.5 if pixels.dtype == torch.uint8 else 32767.5
+    return pixels.to(torch.float32).sub_(center).div_(center)
+
+
 def to_array(tensor: Tensor, *, bits: int = 8) -> Pixels:
     """An image (C, H, W) in [-1, 1] as pixels (H, W, C): rounded, and clipped where it leaves [-1, 1].
 

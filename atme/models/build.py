@@ -128,8 +128,10 @@ def check_size(generator: nn.Module, height: int, width: int) -> None:
     """
     stride: Any = generator.stride
     if height % stride or width % stride:
-        fits = f"{-(-height // stride) * stride}×{-(-width // stride) * stride}"
+        less = [side // stride * stride for side in (height, width)]
+        more = [-(-side // stride) * stride for side in (height, width)]
+        remedy = f"set it to {less}" if min(less) else f"set data.load_size to {more} and data.crop_size to null"
         raise ValueError(
-            f"data.crop_size: samples of {height}×{width} pixels are no multiple of the generator's stride "
-            f"{stride}; use for example {fits}"
+            f"data.crop_size: samples of [{height}, {width}] pixels (height, width) are no multiple of the generator's "
+            f"stride {stride}; {remedy}"
         )

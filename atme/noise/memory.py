@@ -29,6 +29,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from atme.data import Pair
+from atme.data.pair import square
 from atme.networks import WNet
 from atme.noise.injection import Corrupted, Game, Injection, Verdicts
 
@@ -129,12 +130,6 @@ def move(decision: Tensor, *, then: Tensor, now: Tensor, size: tuple[int, int], 
     """
     height, width = decision.shape[-2:]
     scale = torch.diag(torch.tensor([width * stride / size[1], height * stride / size[0], 1.0])).to(now)
-    path = torch.linalg.inv(_square(then.to(now)) @ scale) @ _square(now) @ scale  # (B, 3, 3)
+    path = torch.linalg.inv(square(then.to(now)) @ scale) @ square(now) @ scale  # (B, 3, 3)
     grid = F.affine_grid(path[:, :2].to(decision), list(decision.shape), align_corners=False)  # (B, h, w, 2)
     return F.grid_sample(decision, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-
-
-def _square(view: Tensor) -> Tensor:
-    """(B, 2, 3) affine maps as (B, 3, 3) matrices in homogeneous coordinates."""
-    last = view.new_tensor([0.0, 0.0, 1.0]).expand(len(view), 1, 3)
-    return torch.cat([view, last], dim=1)

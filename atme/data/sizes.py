@@ -1,0 +1,108 @@
+"""To what size pictures are resized when they are loaded, and whether what is cut out of them then fits."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Self, TypeAlias, get_args
+
+import cv2
+
+from atme.data.shapes import Size
+from atme.images import Pixels
+
+Interpolation: TypeAlias = Literal["bilinear", "bicubic", "nearest"]
+"""How pixels between pixels are found; ``nearest`` mixes none, as labels need it."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """To what size pictures are resized when they are loaded, and what is cut out of them then."""
+
+    load_size: Size | None
+    """(height, width); None: as they are."""
+    crop_size: Size | None
+    """(height, width); None: the whole."""
+    interpolation: tuple[Interpolation, Interpolation] = ("bilinear", "bilinear")
+    """Of the source and of the target."""
+
+    @classmethod
+    def of(
+        cls,
+        load_size: int | Size | None,
+        crop_size: int | Size | None,
+        interpolation: tuple[Interpolation, Interpolation] = ("bilinear", "bilinear"),
+    ) -> Self:
+        """Sizes as a user writes them: height and width, or a number for a square.
+
+        Raises:
+            ValueError: a size under 1, or an unknown interpolation.
+        """
+        for how in interpolation:
+            if how not in get_args(Interpolation):
+                raise ValueError(f"interpolation: {how!r} is unknown; choose from {', '.join(get_args(Interpolation))}")
+        return cls(_size("load_size", load_size), _size("crop_size", crop_size), interpolation)
+
+    def load(self, image: Pixels, *, how: Interpolation = "bilinear") -> Pixels:
+        """Resize an image (H, W, C): bicubic, or averaging over areas where it shrinks in both directions.
+
+        With ``nearest`` each pixel is one of the picture's own instead.
+
+        Args:
+            image: (H, W, C).
+            how: ``bilinear`` and ``bicubic`` are one here.
+        """
+        if self.load_size in (None, image.shape[:2]):
+            return image
+        height, width = self.load_size or image.shape[:2]
+        shrinks = height <= image.shape[0] and width <= image.shape[1]
+        smooth = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+        code = cv2.INTER_NEAREST_EXACT if how == "nearest" else smooth
+        return cv2.resize(image, (width, height), interpolation=code).reshape(height, width, -1)
+
+    def require_fit(
+        self, pictures: Mapping[Size, str], *, after: Literal["loading", "transforms", "test_size"]
+    ) -> None:
+        """Whether the crop fits into pictures of these sizes, with one picture's name for each.
+
+        Args:
+            pictures: sizes after all that comes before the crop.
+            after: what made them so large.
+
+        Raises:
+            ValueError: it does not.
+        """
+        if self.crop_size is None:
+            return
+        least = [min(self.crop_size[axis], *(size[axis] for size in pictures)) for axis in (0, 1)]
+        for (height, width), name in pictures.items():
+            large = [max(height, self.crop_size[0]), max(width, self.crop_size[1])]
+            if large == [height, width]:
+                continue
+            what, remedy = {
+                "loading": ("is loaded with", f"a load_size of at least {large}"),
+                "transforms": ("can come out of the transforms with", "transforms that leave more of it"),
+                "test_size": ("is loaded with", f"a load_size (data.test_size) of at least {large}"),
+            }[after]
+            raise ValueError(
+                f"{name}: {what} {in_words((height, width))}, smaller than the crop of {in_words(self.crop_size)}; "
+                f"choose a crop_size (height, width) of at most {least}, {remedy}, "
+                "or transforms that pad it (albumentations.PadIfNeeded)"
+            )
+
+    def describe(self, how: str) -> str:
+        """What is done, in words."""
+        loaded = f"resized to {in_words(self.load_size)}, " if self.load_size else ""
+        return loaded + (f"{how} {in_words(self.crop_size)}" if self.crop_size else "whole")
+
+
+def in_words(size: Size) -> str:
+    """A size as one writes it: width × height."""
+    return f"{size[1]}×{size[0]} pixels"
+
+
+def _size(option: str, size: int | Size | None) -> Size | None:
+    if size is None:
+        return None
+    height, width = (size, size) if isinstance(size, int) else size
+    if min(height, width) < 1:
+        raise ValueError(f"{option}: {size} is no size in pixels; give 1 or more, or null")
+    return height, width
