@@ -119,6 +119,17 @@ class TestRemedies:
     def test_padding_that_may_be_left_out(self, low: Path, transforms: list[A.BasicTransform]) -> None:
         assert "0.png" in self.refused(DataOptions(root=str(low), crop_size=64, transforms=transforms))
 
+    def test_all_that_are_too_small_are_named_at_once(self, low: Path) -> None:
+        for side in "AB":
+            write_image(low / f"train{side}/3.png", np.zeros((90, 20, 3), np.uint8))
+        message = self.refused(DataOptions(root=str(low), crop_size=64))
+        assert "0.png: is loaded with 200×50" in message
+        assert "3.png: is loaded with 20×90" in message
+        crop = numbers(message, "a crop_size (height, width) of at most")
+        load = numbers(message, "a load_size of at least")
+        assert self.sizes(DataOptions(root=str(low), crop_size=crop)) == {crop} == {(50, 20)}
+        assert self.sizes(DataOptions(root=str(low), crop_size=64, load_size=load)) == {(64, 64)}
+
     def test_turning_what_is_not_high_enough(self, low: Path) -> None:
         options = DataOptions(root=str(low), crop_size=(50, 64), transforms=[A.RandomRotate90()])
         with pytest.raises(ValueError, match=r"0\.png: can come out of the transforms with 50×200 pixels"):

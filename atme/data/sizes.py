@@ -6,6 +6,7 @@ from typing import Literal, Self, TypeAlias, get_args
 
 import cv2
 
+from atme.complaints import several
 from atme.data.shapes import Size
 from atme.images import Pixels
 
@@ -72,21 +73,25 @@ class Sizes:
         """
         if self.crop_size is None:
             return
-        least = [min(self.crop_size[axis], *(size[axis] for size in pictures)) for axis in (0, 1)]
-        for (height, width), name in pictures.items():
-            large = [max(height, self.crop_size[0]), max(width, self.crop_size[1])]
-            if large == [height, width]:
-                continue
-            what, remedy = {
-                "loading": ("is loaded with", f"a load_size of at least {large}"),
-                "transforms": ("can come out of the transforms with", "transforms that leave more of it"),
-                "test_size": ("is loaded with", f"a load_size (data.test_size) of at least {large}"),
-            }[after]
-            raise ValueError(
-                f"{name}: {what} {in_words((height, width))}, smaller than the crop of {in_words(self.crop_size)}; "
-                f"choose a crop_size (height, width) of at most {least}, {remedy}, "
-                "or transforms that pad it (albumentations.PadIfNeeded)"
-            )
+        crop = self.crop_size
+        small = {size: name for size, name in pictures.items() if size[0] < crop[0] or size[1] < crop[1]}
+        if not small:
+            return
+        least = [min(crop[axis], *(size[axis] for size in small)) for axis in (0, 1)]
+        large = [max(crop[axis], *(size[axis] for size in small)) for axis in (0, 1)]
+        what, remedy = {
+            "loading": ("is loaded with", f"a load_size of at least {large}"),
+            "transforms": ("can come out of the transforms with", "transforms that leave more of it"),
+            "test_size": ("is loaded with", f"a load_size (data.test_size) of at least {large}"),
+        }[after]
+        lines = [
+            f"{name}: {what} {in_words(size)}, smaller than the crop of {in_words(crop)}"
+            for size, name in small.items()
+        ]
+        raise ValueError(
+            f"{several(lines, what='sizes of pictures')}; choose a crop_size (height, width) of at most {least}, "
+            f"{remedy}, or transforms that pad it (albumentations.PadIfNeeded)"
+        )
 
     def describe(self, how: str) -> str:
         """What is done, in words."""
