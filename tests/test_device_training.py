@@ -4,11 +4,15 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
 from atme.cli import main
 from atme.data.options import read_data_options
+from atme.data.sizes import resize
+from atme.images import to_array, to_tensor
+from atme.inference import Translator
 from atme.run_folder import checkpoints
 
 DEVICE = {"data__augment_on": "device", "data__crop_scale": [0.4, 0.9], "data__crop_ratio": [0.8, 1.25]}
@@ -49,6 +53,17 @@ def test_another_place_is_another_run(
     assert train(preset(), run, *once) == 0
     assert train(preset(data__augment_on="device"), run, *once, "--training.resume", "auto") == 2
     assert "data.augment_on" in capsys.readouterr().err
+
+
+def test_a_translator_resizes_labels_as_training_did(preset: Callable[..., Path], tmp_path: Path) -> None:
+    options = {"data__test_size": [32, 40], "data__source_interpolation": "nearest", "training__rate__epochs": 1}
+    assert train(preset(**DEVICE, **options), tmp_path / "run", "--training.rate.decay_epochs", "0") == 0
+    translator = Translator.from_run(tmp_path / "run")
+    labels = np.random.default_rng(0).integers(0, 255, (90, 70, 3), np.uint8)
+    small = resize(labels, (32, 40), how="nearest")
+    assert set(map(tuple, small.reshape(-1, 3))) <= set(map(tuple, labels.reshape(-1, 3)))
+    expected = resize(to_array(translator.tensor(to_tensor(small)[None])[0]), (90, 70))
+    assert np.array_equal(translator.pixels(labels, name="labels"), expected)
 
 
 def test_on_the_command_line(preset: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:

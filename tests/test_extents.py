@@ -142,11 +142,13 @@ class TestRemedies:
 
     def test_the_center_of_a_test_picture(self, low: Path) -> None:
         options = DataOptions(root=str(low), crop_size=64, test_split="train", test_view="center")
-        with pytest.raises(ValueError, match=r"data\.test_size") as raised:
+        with pytest.raises(ValueError, match=r"test_size\) of at least .*, or data\.test_view whole") as raised:
             options.open_test()
-        size = numbers(str(raised.value), "a load_size (data.test_size) of at least")
+        size = numbers(str(raised.value), "a load_size (test_size) of at least")
         larger = DataOptions(root=str(low), crop_size=64, test_split="train", test_view="center", test_size=size)
         assert larger.open_test()[0].source.shape == (3, 64, 64)
+        whole = DataOptions(root=str(low), crop_size=64, test_split="train", test_view="whole")
+        assert whole.open_test()[0].source.shape == (3, 50, 200)
 
     @pytest.mark.parametrize("size", [(100, 70), (8, 71), (257, 8)])
     def test_samples_that_a_generator_cannot_halve(self, size: tuple[int, int]) -> None:

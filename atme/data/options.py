@@ -108,7 +108,8 @@ class DataOptions:
             ValueError: naming the file or folder that does not fit.
         """
         crop = None if whole else self.crop_size
-        return self._open(self.train_split, self._test_view(self.load_size, crop), seed=0)
+        pad = bool(self.transforms)  # as they may do in training
+        return self._open(self.train_split, self._test_view(self.load_size, crop, pad=pad), seed=0)
 
     @property
     def _interpolation(self) -> tuple[Interpolation, Interpolation]:
@@ -135,9 +136,7 @@ class DataOptions:
             interpolation=self._interpolation,
         )
 
-    def _test_view(self, load_size: int | Size | None, crop_size: int | Size | None) -> TestView:
-        """The middle, padded where the training's own transforms may pad."""
-        pad = bool(self.transforms)
+    def _test_view(self, load_size: int | Size | None, crop_size: int | Size | None, *, pad: bool = False) -> TestView:
         return TestView(load_size=load_size, crop_size=crop_size, pad=pad, interpolation=self._interpolation)
 
     def _open(self, split: str, augment: Augment, *, seed: int, cached: bool = False) -> PairedImages:

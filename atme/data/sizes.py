@@ -43,21 +43,8 @@ class Sizes:
         return cls(_size("load_size", load_size), _size("crop_size", crop_size), interpolation)
 
     def load(self, image: Pixels, *, how: Interpolation = "bilinear") -> Pixels:
-        """Resize an image (H, W, C): bicubic, or averaging over areas where it shrinks in both directions.
-
-        With ``nearest`` each pixel is one of the picture's own instead.
-
-        Args:
-            image: (H, W, C).
-            how: ``bilinear`` and ``bicubic`` are one here.
-        """
-        if self.load_size in (None, image.shape[:2]):
-            return image
-        height, width = self.load_size or image.shape[:2]
-        shrinks = height <= image.shape[0] and width <= image.shape[1]
-        smooth = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-        code = cv2.INTER_NEAREST_EXACT if how == "nearest" else smooth
-        return cv2.resize(image, (width, height), interpolation=code).reshape(height, width, -1)
+        """An image (H, W, C), resized to ``load_size``, if there is one."""
+        return image if self.load_size is None else resize(image, self.load_size, how=how)
 
     def require_fit(
         self, pictures: Mapping[Size, str], *, after: Literal["loading", "transforms", "test_size"]
@@ -79,24 +66,43 @@ class Sizes:
             return
         least = [min(crop[axis], *(size[axis] for size in small)) for axis in (0, 1)]
         large = [max(crop[axis], *(size[axis] for size in small)) for axis in (0, 1)]
+        pad = "transforms that pad it (albumentations.PadIfNeeded)"
         what, remedy = {
-            "loading": ("is loaded with", f"a load_size of at least {large}"),
-            "transforms": ("can come out of the transforms with", "transforms that leave more of it"),
-            "test_size": ("is loaded with", f"a load_size (data.test_size) of at least {large}"),
+            "loading": ("is loaded with", f"a load_size of at least {large}, or {pad}"),
+            "transforms": ("can come out of the transforms with", f"transforms that leave more of it, or {pad}"),
+            "test_size": ("is loaded with", f"a load_size (test_size) of at least {large}, or data.test_view whole"),
         }[after]
         lines = [
             f"{name}: {what} {in_words(size)}, smaller than the crop of {in_words(crop)}"
             for size, name in small.items()
         ]
-        raise ValueError(
-            f"{several(lines, what='sizes of pictures')}; choose a crop_size (height, width) of at most {least}, "
-            f"{remedy}, or transforms that pad it (albumentations.PadIfNeeded)"
-        )
+        named = several(lines, what="sizes of pictures")
+        raise ValueError(f"{named}; choose a crop_size (height, width) of at most {least}, {remedy}")
 
     def describe(self, how: str) -> str:
         """What is done, in words."""
         loaded = f"resized to {in_words(self.load_size)}, " if self.load_size else ""
         return loaded + (f"{how} {in_words(self.crop_size)}" if self.crop_size else "whole")
+
+
+def resize(image: Pixels, size: Size, *, how: Interpolation = "bilinear") -> Pixels:
+    """An image (H, W, C) at another size: bicubic, or averaged over areas where it shrinks in both directions.
+
+    With ``nearest`` each pixel is one of the image's own instead, the one that lies where its center does.
+
+    Args:
+        image: (H, W, C).
+        size: (height, width).
+        how: ``bilinear`` and ``bicubic`` are one here.
+    """
+    if size == image.shape[:2]:
+        return image
+    height, width = size
+    shrinks = height <= image.shape[0] and width <= image.shape[1]
+    smooth = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    code = cv2.INTER_NEAREST_EXACT if how == "nearest" else smooth
+    resized: Pixels = cv2.resize(image, (width, height), interpolation=code).reshape(height, width, -1)
+    return resized
 
 
 def in_words(size: Size) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from atme.data.shapes import Size
-from atme.data.views import Sizes, in_words
+from atme.data.sizes import in_words
 from atme.images import Pixels, read_image
 from atme.models.knowledge import Knowledge
 
@@ -130,11 +130,6 @@ def scale_in_words(scale: Scale, knows: Knowledge) -> str:
     if scale == "run":
         return knows.scale_in_words
     return "at their own size" if scale == "native" else f"at {float(scale):g} times their own size"
-
-
-def resized(pixels: Pixels, size: Size) -> Pixels:
-    """As training and tests resize."""
-    return Sizes(size, None).load(pixels)
 
 
 def too_large(size: Size, *, name: str) -> ValueError:

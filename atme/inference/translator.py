@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from atme.data import Pair
+from atme.data.sizes import resize
 from atme.images import Pixels, to_array, to_tensor
 from atme.inference.as_trained import as_trained, draws
 from atme.inference.loading import Loaded, Weights, load, save
@@ -22,7 +23,6 @@ from atme.inference.pictures import (
     Scale,
     is_one,
     require_holdable,
-    resized,
     several_pictures,
     to_pil,
     to_pixels,
@@ -196,9 +196,9 @@ class Translator:
         own = pixels.shape[0], pixels.shape[1]
         size = work_size(own, scale, self.knows)
         try:
-            small = to_tensor(resized(pixels, size))[None]
+            small = to_tensor(resize(pixels, size, how=self.knows.source_interpolation))[None]
             made = to_array(self.tensor(small, seed=seed)[0], bits=bits or self.knows.target_bits)
-            return resized(made, own)
+            return resize(made, own, how=self.knows.target_interpolation)
         except (MemoryError, RuntimeError) as error:
             if isinstance(error, RuntimeError) and "memory" not in str(error):
                 raise

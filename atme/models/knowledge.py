@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from atme.data.options import read_data_options
 from atme.data.shapes import Size
+from atme.data.sizes import Interpolation, in_words
 from atme.data.tested import tested
-from atme.data.views import in_words
 from atme.models.build import Measured
 
 KINDS = {1: "gray", 3: "RGB", 4: "RGBA"}
@@ -36,6 +36,10 @@ class Knowledge:
     """(height, width) that every picture was resized to for tests; None: each was tested at its own size."""
     load_size: Size | None
     """(height, width) that training pictures were resized to; None: they were not."""
+    source_interpolation: Interpolation
+    """How what is translated is resized: ``nearest`` for label maps."""
+    target_interpolation: Interpolation
+    """The same of translations."""
     layout: Literal["auto", "side_by_side", "two_folders"]
     """How the pairs lay in their folder."""
     direction: Literal["AtoB", "BtoA"]
@@ -88,6 +92,8 @@ def knowledge(options: Mapping[str, Any], measured: Measured, *, stride: int, ro
         stride=stride,
         test_size=_size(data.test_size),
         load_size=_size(data.load_size),
+        source_interpolation=data.source_interpolation,
+        target_interpolation=data.target_interpolation,
         layout=data.layout,
         direction=data.direction,
         root=root,
