@@ -154,11 +154,11 @@ class TestFiles:
         assert read_image(tmp_path / "a.jpg").shape == (8, 9, 3)
         assert read_header(tmp_path / "a.jpg").channels == 3
 
-    @pytest.mark.parametrize("mode", ["CMYK", "F", "I", "LA"])
+    @pytest.mark.parametrize("mode", ["F", "I", "LAB"])
     def test_kinds_that_are_refused(self, tmp_path: Path, mode: str) -> None:
-        Image.fromarray(picture(8, 9, 3)).convert(mode).save(tmp_path / "a.tif")
+        Image.new(mode, (9, 8)).save(tmp_path / "a.tif")
         for read in (read_header, read_image):
-            with pytest.raises(ValueError, match=rf"a\.tif: TIFF pixels of kind {mode} are not"):
+            with pytest.raises(ValueError, match=rf"a\.tif: TIFF pixels of kind {mode} .* are not"):
                 read(tmp_path / "a.tif")
 
     def test_the_ending_may_lie(self, tmp_path: Path) -> None:

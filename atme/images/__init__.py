@@ -1,5 +1,6 @@
 """Images on disk, arrays and tensors: the only place where pixels become [-1, 1] floats and back."""
 
+from atme.images.converting import from_pil
 from atme.images.folder import Found, find_images, find_some_images
 from atme.images.grids import grid
 from atme.images.headers import IMAGE_SUFFIXES, Header, is_image_name, read_header
@@ -15,6 +16,7 @@ __all__ = [
     "centered",
     "find_images",
     "find_some_images",
+    "from_pil",
     "grid",
     "is_image_name",
     "read_header",
