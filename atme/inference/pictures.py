@@ -3,23 +3,19 @@
 import math
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal, TypeGuard
+from typing import Literal, TypeGuard
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from atme.data.shapes import Size
 from atme.data.sizes import in_words
-from atme.images import Pixels, read_image
+from atme.images import Pixels, from_pil, read_image
 from atme.models.knowledge import Knowledge
 
 Picture = str | Path | Image.Image | Pixels
 Scale = Literal["run", "native"] | float
 """``run``: the size that the run was tested at; ``native``: the picture's own; a number: so many times its own."""
-
-_PLAIN = {"1": "L", "P": "RGB", "PA": "RGBA", "LA": "RGBA", "La": "RGBA", "RGBa": "RGBA", "CMYK": "RGB", "YCbCr": "RGB"}
-"""Pillow's kinds of pixels, and those with the same values that a generator can read."""
-_READ = ("L", "RGB", "RGBA", "I;16", "I;16B", "I;16L", "I;16N")
 
 
 def is_one(picture: object) -> TypeGuard[Picture]:
@@ -51,7 +47,7 @@ def to_pixels(picture: object, *, name: str) -> Pixels:
     if isinstance(picture, str | Path):
         return read_image(picture)
     if isinstance(picture, Image.Image):
-        picture = np.asarray(_plain(picture, name=name))
+        return from_pil(picture, name=name)
     if not isinstance(picture, np.ndarray):
         kind = type(picture).__name__
         raise ValueError(f"{name}: {kind} is no picture; give a path, a PIL image or an array (H, W, C)")
@@ -62,18 +58,6 @@ def to_pixels(picture: object, *, name: str) -> Pixels:
     if array.dtype not in (np.dtype(np.uint8), np.dtype(np.uint16)):
         raise ValueError(f"{name}: values of {array.dtype} have no range; give uint8 (0 to 255) or uint16 (0 to 65535)")
     return np.ascontiguousarray(array)
-
-
-def _plain(image: Image.Image, *, name: str) -> Image.Image:
-    """A PIL image upright, without palette, in a kind that arrays can hold."""
-    upright: Any = ImageOps.exif_transpose(image)
-    kind = _PLAIN.get(upright.mode, upright.mode)
-    if upright.mode in ("P", "RGB") and "transparency" in upright.info:
-        kind = "RGBA"
-    if kind not in _READ:
-        raise ValueError(f"{name}: PIL images of mode {upright.mode} are not supported; convert it to L, RGB or I;16")
-    converted: Image.Image = upright if kind == upright.mode else upright.convert(kind)
-    return converted
 
 
 def to_pil(pixels: Pixels) -> Image.Image:
