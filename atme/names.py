@@ -7,6 +7,8 @@ A name may hold a line break, or bytes that are no text at all, which Python han
 
 import re
 import unicodedata
+from collections import Counter
+from collections.abc import Collection
 
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -24,3 +26,25 @@ def folded(name: str) -> str:
 def shown(name: object) -> str:
     """A name or path in one line that any terminal, page or file of text takes; what cannot be seen is escaped."""
     return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), str(name))
+
+
+def partners(a: Collection[str], b: Collection[str]) -> dict[str, str]:
+    """For names of A their partners in B.
+
+    They are the same or, where only one on each side comes into question, differ in the case of their letters.
+
+    Args:
+        a: names, composed.
+        b: those of the other side, composed.
+    """
+    same = set(a) & set(b)
+    of_a, of_b = _single(a), _single(b)
+    found = {name: of_b[key] for key, name in of_a.items() if key in of_b and not {name, of_b[key]} & same}
+    return {name: name for name in same} | found
+
+
+def _single(names: Collection[str]) -> dict[str, str]:
+    """Names by what is left of them without case, if it is left of no other one."""
+    folds = [(folded(name), name) for name in names]
+    count = Counter(key for key, _ in folds)
+    return {key: name for key, name in folds if count[key] == 1}

@@ -108,5 +108,5 @@ def test_other_folders_are_passed_over(earth: Path) -> None:
 def test_what_is_no_dataset_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no such folder"):
         check(tmp_path / "absent")
-    with pytest.raises(ValueError, match="no images in it"):
+    with pytest.raises(ValueError, match="no pictures in it"):
         check(tmp_path)

@@ -1,97 +1,163 @@
-"""Folders of pairs: four layouts are found, and what does not fit is named before anything is decoded."""
+"""Where splits lie: one table of layouts, each found, and two at once told apart or refused."""
 
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from atme.data.layout import Layout, find_layout, list_pairs
-from atme.images import write_image
+from atme.data.layout import WHOLE, Layout, find_layout, has_split, split_names, split_of_folder
 
-TWO_FOLDERS: dict[str, Callable[[Path, str, str], Path]] = {
-    "split/A": lambda root, split, side: root / split / side,
-    "A/split": lambda root, split, side: root / side / split,
-    "splitA": lambda root, split, side: root / f"{split}{side}",
+Place = Callable[[Path, str, str], Path]
+
+TWO_FOLDERS: dict[str, Place] = {
+    "train/A": lambda root, split, side: root / split / side,
+    "A/train": lambda root, split, side: root / side / split,
+    "trainA": lambda root, split, side: root / f"{split}{side}",
+    "train_A": lambda root, split, side: root / f"{split}_{side}",
+    "A/trainA": lambda root, split, side: root / side / f"{split}{side}",
+    "A/train_A": lambda root, split, side: root / side / f"{split}_{side}",
 }
 
 
 def put(*paths: Path) -> None:
-    """Small images at these paths."""
+    """Files of these names: nothing is read of them."""
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_image(path, np.zeros((4, 8, 3), np.uint8))
+        path.touch()
+
+
+def put_split(root: Path, form: str, split: str = "train") -> tuple[Path, ...]:
+    """A split of one pair; the folders that it lies in."""
+    place = TWO_FOLDERS.get(form)
+    folders = (root / split,) if place is None else tuple(place(root, split, side) for side in "AB")
+    put(*(folder / "1.png" for folder in folders))
+    return folders
 
 
 class TestFinding:
-    def test_side_by_side(self, tmp_path: Path) -> None:
-        put(tmp_path / "train/b.png", tmp_path / "train/a.jpg", tmp_path / "test/c.png")
-        found = find_layout(tmp_path)
-        assert found == Layout("side_by_side", (tmp_path / "train",))
-        assert str(found) == f"side_by_side in {tmp_path / 'train'}"
-        assert list_pairs(found).names == ("a", "b")
-        assert list_pairs(found).paths == ((tmp_path / "train/a.jpg",), (tmp_path / "train/b.png",))
-        assert list_pairs(find_layout(tmp_path, split="test")).names == ("c",)
+    @pytest.mark.parametrize("split", ["train", "val", "USA", "fold 1", "prüf"])
+    @pytest.mark.parametrize("form", ["side_by_side", *TWO_FOLDERS])
+    def test_every_layout(self, tmp_path: Path, form: str, split: str) -> None:
+        folders = put_split(tmp_path, form, split)
+        name = "side_by_side" if form == "side_by_side" else "two_folders"
+        for layout in ("auto", name, form):
+            found = find_layout(tmp_path, split=split, layout=layout)
+            assert found == Layout(name, folders, form)
+        assert str(found) == f"{name} in {' and '.join(map(str, folders))}"
+        assert split_names(tmp_path) == [split]
+        assert has_split(tmp_path, split)
+        assert not has_split(tmp_path, "other")
 
-    @pytest.mark.parametrize("kind", TWO_FOLDERS)
-    @pytest.mark.parametrize("layout", ["auto", "two_folders"])
-    def test_two_folders(self, tmp_path: Path, kind: str, layout: str) -> None:
-        a, b = (TWO_FOLDERS[kind](tmp_path, "val", side) for side in "AB")
-        put(a / "2.jpg", a / "10.png", b / "10.png", b / "2.webp")
-        found = find_layout(tmp_path, split="val", layout=layout)
-        assert found == Layout("two_folders", (a, b))
-        assert list_pairs(found).names == ("10", "2")
-        assert list_pairs(found).paths == ((a / "10.png", b / "10.png"), (a / "2.jpg", b / "2.webp"))
+    @pytest.mark.parametrize("form", ["side_by_side", *TWO_FOLDERS])
+    def test_splits_side_by_side_in_every_layout(self, tmp_path: Path, form: str) -> None:
+        for split in ("train", "val", "test"):
+            put_split(tmp_path, form, split)
+        put(tmp_path / "@eaDir/1.png", tmp_path / ".hidden/1.png", tmp_path / "empty/notes.txt")
+        assert split_names(tmp_path) == ["test", "train", "val"]
 
-    def test_names_with_the_side(self, tmp_path: Path) -> None:
-        put(*(tmp_path / f"train{side}/{i}_{side}.jpg" for side in "AB" for i in (1, 2, 10)))
-        files = list_pairs(find_layout(tmp_path))
-        assert files.names == ("1", "10", "2")
-        assert files.paths[1] == (tmp_path / "trainA/10_A.jpg", tmp_path / "trainB/10_B.jpg")
+    @pytest.mark.parametrize("form", ["side_by_side", *TWO_FOLDERS])
+    def test_a_name_in_another_form_of_unicode(self, tmp_path: Path, form: str) -> None:
+        put_split(tmp_path, form, unicodedata.normalize("NFD", "prüf"))
+        assert find_layout(tmp_path, split=unicodedata.normalize("NFC", "prüf")).form == form
 
-    def test_names_that_only_look_like_it(self, tmp_path: Path) -> None:
-        put(*(tmp_path / f"train{side}/{name}.png" for side in "AB" for name in ("plan_A", "plan_B")))
-        assert list_pairs(find_layout(tmp_path)).names == ("plan_A", "plan_B")
+    def test_a_folder_that_is_not_divided(self, tmp_path: Path) -> None:
+        put(tmp_path / "one/1.png", tmp_path / "two/A/1.png", tmp_path / "two/B/1.png")
+        assert split_names(tmp_path / "one") == split_names(tmp_path / "two") == [WHOLE]
+        assert find_layout(tmp_path / "one", split=WHOLE).folders == (tmp_path / "one",)
+        two = find_layout(tmp_path / "two", split=WHOLE)
+        assert two == Layout("two_folders", (tmp_path / "two/A", tmp_path / "two/B"), "train/A")
 
-    def test_other_files_are_left_alone(self, tmp_path: Path) -> None:
-        put(tmp_path / "train/a.png")
-        for name in ("Thumbs.db", "notes.txt", ".a.png", "a.png.part"):
-            (tmp_path / "train" / name).write_text("no image")
-        assert list_pairs(find_layout(tmp_path)).names == ("a",)
+    def test_a_split_of_a_part(self, tmp_path: Path) -> None:
+        put_split(tmp_path / "fold1", "trainA")
+        put_split(tmp_path / "fold2", "side_by_side")
+        assert find_layout(tmp_path, split="fold1/train").form == "trainA"
+        assert find_layout(tmp_path, split="fold2/train").form == "side_by_side"
 
-    @settings(max_examples=30, deadline=None)
-    @given(names=st.sets(st.text("abz019_-. ", min_size=1, max_size=6).map(lambda t: f"n{t}n"), min_size=1))
-    def test_all_layouts_list_the_same_names(self, tmp_path_factory: pytest.TempPathFactory, names: set[str]) -> None:
-        root, listed = tmp_path_factory.mktemp("names"), []
-        folders = {
-            kind: [place(root / kind[-1], "train", side) for side in "AB"] for kind, place in TWO_FOLDERS.items()
-        }
-        folders["side_by_side"] = [root / "s" / "train"]
-        for each in folders.values():
-            for folder in each:
-                folder.mkdir(parents=True, exist_ok=True)
-                for name in names:
-                    (folder / f"{name}.png").touch()
-            listed.append(list_pairs(Layout("two_folders", tuple(each))).names)
-        assert listed == [tuple(sorted(names))] * 4
+
+class TestHalves:
+    """A folder's name may end in A without holding halves."""
+
+    @pytest.mark.parametrize("name", ["USA", "CHINA", "DATA", "plan_A"])
+    def test_a_split_that_ends_so(self, tmp_path: Path, name: str) -> None:
+        put(tmp_path / name / "1.png")
+        assert split_names(tmp_path) == [name]
+        assert find_layout(tmp_path, split=name) == Layout("side_by_side", (tmp_path / name,), "side_by_side")
+
+    @pytest.mark.parametrize("name", ["trainA", "train_A", "valB", "test_B", "A/trainA", "B/test_B"])
+    def test_half_of_a_usual_split(self, tmp_path: Path, name: str) -> None:
+        put(tmp_path / name / "1.png")
+        (split,) = split_names(tmp_path)
+        assert split == name.rpartition("/")[2][:-1].rstrip("_")
+        assert len(find_layout(tmp_path, split=split).folders) == 2
+
+    def test_a_partner_makes_halves_of_any_name(self, tmp_path: Path) -> None:
+        put(tmp_path / "USA/1.png", tmp_path / "USB/1.png")
+        assert split_names(tmp_path) == ["US"]
+
+    @pytest.mark.parametrize(
+        ("name", "half", "split"),
+        [
+            ("train", "A", "train"),
+            ("Test", "B", "test"),
+            ("trainA", "A", "train"),
+            ("val_B", "B", "val"),
+            ("trainA", "B", None),
+            ("city", "A", None),
+            ("A", "A", None),
+            ("USA", "A", None),
+        ],
+    )
+    def test_what_a_folder_is_called(self, name: str, half: str, split: str | None) -> None:
+        assert split_of_folder(name, half) == split
+
+
+class TestTwoAtOnce:
+    @pytest.mark.parametrize("other", TWO_FOLDERS)
+    def test_two_layouts(self, tmp_path: Path, other: str) -> None:
+        put_split(tmp_path, "side_by_side")
+        put_split(tmp_path, other)
+        with pytest.raises(ValueError, match=r"2 splits 'train': side_by_side in .* and two_folders in .*; say which"):
+            find_layout(tmp_path)
+        assert find_layout(tmp_path, layout="side_by_side").name == "side_by_side"
+        assert find_layout(tmp_path, layout="two_folders").name == "two_folders"
+        assert find_layout(tmp_path, layout=other).form == other
+
+    def test_two_folders_in_two_ways(self, tmp_path: Path) -> None:
+        for form in TWO_FOLDERS:
+            put_split(tmp_path, form)
+        named = r"layout trainA or train_A or train/A or A/train or A/trainA or A/train_A \(--data.layout"
+        with pytest.raises(ValueError, match=f"6 splits 'train': .*; say which with {named}"):
+            find_layout(tmp_path, layout="two_folders")
+        for form in TWO_FOLDERS:
+            assert find_layout(tmp_path, layout=form).form == form
+
+    def test_a_folder_without_pictures_is_no_rival(self, tmp_path: Path) -> None:
+        put_split(tmp_path, "A/train")
+        put(tmp_path / "train/A/notes.txt", tmp_path / "trainA/.DS_Store", tmp_path / "train_B/@eaDir/1.png")
+        assert find_layout(tmp_path).form == "A/train"
+
+    def test_a_picture_beside_the_halves_is_one(self, tmp_path: Path) -> None:
+        """Whether it is a pair or a cover, nobody but the user can tell."""
+        put_split(tmp_path, "train/A")
+        assert find_layout(tmp_path).form == "train/A"
+        put(tmp_path / "train/cover.png")
+        with pytest.raises(ValueError, match="2 splits"):
+            find_layout(tmp_path)
+        assert find_layout(tmp_path, layout="two_folders").form == "train/A"
 
 
 class TestMissing:
     def test_no_such_folder(self, tmp_path: Path) -> None:
-        with pytest.raises(ValueError, match=f"{tmp_path / 'none'}: no such folder; give"):
-            find_layout(tmp_path / "none")
+        for door in (find_layout, split_names):
+            with pytest.raises(ValueError, match=f"{tmp_path / 'none'}: no such folder; give"):
+                door(tmp_path / "none")
 
     def test_the_splits_that_exist_are_named(self, tmp_path: Path) -> None:
-        put(tmp_path / "val/a.png", tmp_path / "test/A/a.png", tmp_path / "test/B/a.png")
-        put(
-            tmp_path / "holdA/a.png",
-            tmp_path / "holdB/a.png",
-            tmp_path / "A/old/a.png",
-            tmp_path / "B/old/a.png",
-        )
-        with pytest.raises(ValueError, match=r"no split 'train' in layout auto; there are: hold, old, test, val$"):
+        put(tmp_path / "val/a.png")
+        for form, split in (("train/A", "test"), ("trainA", "hold"), ("A/train", "old"), ("A/train_A", "new")):
+            put_split(tmp_path, form, split)
+        with pytest.raises(ValueError, match=r"no split 'train' in layout auto; there are: hold, new, old, test, val$"):
             find_layout(tmp_path)
 
     def test_a_split_in_another_layout(self, tmp_path: Path) -> None:
@@ -100,44 +166,19 @@ class TestMissing:
             find_layout(tmp_path, layout="two_folders")
 
     def test_no_splits_at_all(self, tmp_path: Path) -> None:
-        put(tmp_path / "a.png")
         with pytest.raises(ValueError, match=f"{tmp_path}: no split 'train' .*; make ROOT/train"):
             find_layout(tmp_path)
 
-    @pytest.mark.parametrize("other", TWO_FOLDERS)
-    def test_two_layouts_at_once(self, tmp_path: Path, other: str) -> None:
-        put(
-            tmp_path / "train/a.png",
-            *(TWO_FOLDERS[other](tmp_path, "train", side) / "a.png" for side in "AB"),
-        )
-        with pytest.raises(ValueError, match=r"two splits 'train': side_by_side in .* and two_folders in .*; choose"):
+    @pytest.mark.parametrize("names", [["a.png"], ["A/a.png", "B/a.png"]])
+    def test_what_is_not_divided(self, tmp_path: Path, names: list[str]) -> None:
+        put(*(tmp_path / name for name in names))
+        words = rf"not divided: run atme data split {tmp_path} NEW, or take them all as split \.$"
+        with pytest.raises(ValueError, match=words):
             find_layout(tmp_path)
-        assert find_layout(tmp_path, layout="side_by_side").name == "side_by_side"
-        assert find_layout(tmp_path, layout="two_folders").name == "two_folders"
+        assert find_layout(tmp_path, split=".")
 
-    def test_an_empty_folder(self, tmp_path: Path) -> None:
-        (tmp_path / "train").mkdir()
-        with pytest.raises(ValueError, match=f"{tmp_path / 'train'}: no images in this folder; put"):
-            list_pairs(find_layout(tmp_path))
-        (tmp_path / "train/A").mkdir()
-        put(tmp_path / "train/B/a.png")
-        with pytest.raises(ValueError, match=f"{tmp_path / 'train/A'}: no images in this folder; put"):
-            list_pairs(find_layout(tmp_path))
-
-    def test_the_folder_of_one_side(self, tmp_path: Path) -> None:
-        put(tmp_path / "trainA/a.png")
-        with pytest.raises(ValueError, match=f"{tmp_path / 'trainB'}: no such folder; it would"):
-            list_pairs(find_layout(tmp_path))
-
-    def test_a_partner(self, tmp_path: Path) -> None:
-        put(*(tmp_path / f"train/A/{name}.png" for name in "abcd"), tmp_path / "train/B/a.png")
-        with pytest.raises(ValueError, match=r"A/b\.png: no partner in .*B \(and 2 more are alone\); add it"):
-            list_pairs(find_layout(tmp_path))
-        put(*(tmp_path / f"train/B/{name}.png" for name in "bcde"))
-        with pytest.raises(ValueError, match=rf"B/e\.png: no partner in {tmp_path / 'train/A'}; add it"):
-            list_pairs(find_layout(tmp_path))
-
-    def test_two_files_of_one_name(self, tmp_path: Path) -> None:
-        put(tmp_path / "train/a.png", tmp_path / "train/a.jpg")
-        with pytest.raises(ValueError, match=r"a\.png: a\.jpg has the same name; rename"):
-            list_pairs(find_layout(tmp_path))
+    def test_the_folder_of_the_split_instead_of_the_dataset_s(self, tmp_path: Path) -> None:
+        put(tmp_path / "train/a.png")
+        with pytest.raises(ValueError, match=f"no split 'train' .*; give the folder above it, {tmp_path}$"):
+            find_layout(tmp_path / "train")
+        assert find_layout(tmp_path)

@@ -6,8 +6,9 @@ import pytest
 import yaml
 
 import atme
-from atme.data.layout import find_layout, list_pairs
+from atme.data.layout import find_layout
 from atme.data.recipes import find_root, read_recipe, recipe_paths
+from atme.data.scan import list_pairs
 
 BUNDLED = Path(atme.__file__).parent.parent / "datasets"
 GOOD = {

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from atme.data.layout import Layout, PairFiles, list_pairs
+from atme.data.layout import Layout
+from atme.data.scan import PairFiles, list_pairs
 from atme.data.shapes import Shapes, compare_shapes, read_shapes
 from atme.images import write_image
 

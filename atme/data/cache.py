@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atme import __version__
-from atme.data.layout import PairFiles
+from atme.data.scan import PairFiles
 from atme.images import Pixels
 
 Both = tuple[Pixels, Pixels]

@@ -1,25 +1,48 @@
-"""Where the two halves of each pair lie on disk, and whether their files fit together.
+"""Where the two halves of each pair lie on disk: one table, for every verb.
 
-Four ways to lay out a folder ROOT with splits (train, test, ...) are known:
+A folder ROOT with splits (train, test, ...) may be laid out in these ways:
 
-    side_by_side    ROOT/train/NAME.jpg                            A | B in one file (pix2pix)
-    two_folders     ROOT/train/A/NAME.jpg   ROOT/train/B/NAME.jpg
-    two_folders     ROOT/A/train/NAME.jpg   ROOT/B/train/NAME.jpg
-    two_folders     ROOT/trainA/NAME.jpg    ROOT/trainB/NAME.jpg   (CycleGAN)
+    side_by_side    ROOT/train/NAME.jpg                              A | B in one file (pix2pix)
+    trainA          ROOT/trainA/NAME.jpg     ROOT/trainB/NAME.jpg    (CycleGAN)
+    train_A         ROOT/train_A/NAME.jpg    ROOT/train_B/NAME.jpg   (pix2pixHD)
+    train/A         ROOT/train/A/NAME.jpg    ROOT/train/B/NAME.jpg
+    A/train         ROOT/A/train/NAME.jpg    ROOT/B/train/NAME.jpg   (what pix2pix combines)
+    A/trainA        ROOT/A/trainA/NAME.jpg   ROOT/B/trainB/NAME.jpg
+    A/train_A       ROOT/A/train_A/NAME.jpg  ROOT/B/train_B/NAME.jpg
 
-Halves in two folders are paired by their names without ending, and without `_A` and `_B` where all names of
-the two sides end so (1_A.jpg with 1_B.png). Files not named as images are left alone, and so are hidden ones.
+all but the first of which are ``two_folders``. A folder that is not divided has one split, named ``.``: its pictures,
+or those of A and B in it. `atme.data.scan` says which files are pairs.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from atme.data.recipes import LayoutName
-from atme.images import is_image_name
+from atme.data.recipes import LayoutChoice, LayoutName
+from atme.images.folder import holds_images, subfolders
+from atme.names import composed
 
 Direction = Literal["AtoB", "BtoA"]
 """Which half is the source: A (left) or B (right)."""
+
+WHOLE = "."
+"""Name of the only split of a folder that is not divided into splits."""
+
+USUAL_SPLITS = frozenset(
+    {"train", "training", "trainval", "val", "valid", "validation", "dev", "test", "testing", "eval", "holdout"}
+)
+"""What splits are called, in lower case: ``trainA`` alone is half of a split, ``USA`` is a split."""
+
+_FORMS: dict[LayoutChoice, tuple[str, ...]] = {
+    "side_by_side": ("{split}",),
+    "trainA": ("{split}A", "{split}B"),
+    "train_A": ("{split}_A", "{split}_B"),
+    "train/A": ("{split}/A", "{split}/B"),
+    "A/train": ("A/{split}", "B/{split}"),
+    "A/trainA": ("A/{split}A", "B/{split}B"),
+    "A/train_A": ("A/{split}_A", "B/{split}_B"),
+}
 
 
 @dataclass(frozen=True)
@@ -30,29 +53,19 @@ class Layout:
     """Both halves in one file, or each in its own folder."""
     folders: tuple[Path, ...]
     """The folder of the A | B files, or that of the A and that of the B halves."""
+    form: LayoutChoice = "auto"
+    """The row of the table; ``auto`` for folders that were not found by it."""
 
     def __str__(self) -> str:
         return f"{self.name} in {' and '.join(map(str, self.folders))}"
 
 
-@dataclass(frozen=True)
-class PairFiles:
-    """The files of a split, sorted by name."""
-
-    names: tuple[str, ...]
-    """Of the pairs: unique, without ending."""
-    paths: tuple[tuple[Path, ...], ...]
-    """For each pair the path of A | B, or the path of A and that of B."""
-
-
-def find_layout(
-    root: Path, *, split: str = "train", layout: Literal["auto", "side_by_side", "two_folders"] = "auto"
-) -> Layout:
+def find_layout(root: Path, *, split: str = "train", layout: LayoutChoice = "auto") -> Layout:
     """Find a split below ``root``.
 
     Args:
         root: the dataset's folder.
-        split: the split's name, a part of its folders' names.
+        split: the split's name, a part of its folders' names; ``.`` for the pairs of a folder that has no splits.
         layout: which layouts come into question; ``auto``: all of them.
 
     Raises:
@@ -60,102 +73,104 @@ def find_layout(
     """
     if not root.is_dir():
         raise ValueError(f"{root}: no such folder; give the folder that holds the splits (train, test, ...)")
-    known = [found for found in _candidates(root, split) if layout in ("auto", found.name)]
-    fits = [found for found in known if _is_there(found)]
+    there = [found for found in _candidates(root, split) if layout in ("auto", found.name, found.form)]
+    fits = [found for found in there if any(map(holds_images, found.folders))] or there
     if not fits:
-        raise ValueError(f"{root}: no split {split!r} in layout {layout}; {_remedy(root)}")
+        raise ValueError(f"{root}: no split {split!r} in layout {layout}; {_remedy(root, split)}")
     if len(fits) > 1:
-        both = " and ".join(map(str, fits))
-        raise ValueError(f"{root}: two splits {split!r}: {both}; choose a layout, or move one away")
+        where, forms = " and ".join(map(str, fits)), " or ".join(found.form for found in fits)
+        raise ValueError(
+            f"{root}: {len(fits)} splits {split!r}: {where}; say which with layout {forms} "
+            "(--data.layout of a run, --layout of atme data), or move the others away"
+        )
     return fits[0]
 
 
 def has_split(root: Path, split: str) -> bool:
     """Whether a dataset's folder holds a split, in whatever layout."""
-    return any(_is_there(layout) for layout in _candidates(root, split))
+    return any(True for _ in _candidates(root, split))
 
 
-def list_pairs(layout: Layout) -> PairFiles:
-    """The pairs of a split, from the names of its files alone.
+def split_names(root: Path) -> list[str]:
+    """Names of the splits below a folder, in any layout, sorted; `WHOLE` if there is none.
 
     Raises:
-        ValueError: an empty folder, two files of one name, or a partner that is missing.
+        ValueError: no such folder.
     """
-    sides = [_images_by_stem(folder) for folder in layout.folders]
-    if len(sides) == 2:
-        sides = _without_endings(sides)
-        _check_partners(sides, layout.folders)
-    names = tuple(sorted(sides[0]))
-    return PairFiles(names, tuple(tuple(side[name] for side in sides) for name in names))
+    if not root.is_dir():
+        raise ValueError(f"{root}: no such folder; give the folder that holds the splits (train, test, ...)")
+    top = set(subfolders(root))
+    below = {half: set(subfolders(root / half)) if half in top else set() for half in "AB"}
+    names = {_split_of(name, half, below[_other(half)]) for half in "AB" for name in below[half]}
+    for name in top - {"A", "B"}:
+        if holds_images(root / name):
+            names |= {_split_of(name, name[-1], top)} if name[-1] in "AB" else {name}
+        elif {"A", "B"} & set(subfolders(root / name)):
+            names.add(name)
+    return sorted(names) or [WHOLE]
 
 
-def _candidates(root: Path, split: str) -> list[Layout]:
-    return [
-        Layout("side_by_side", (root / split,)),
-        Layout("two_folders", (root / split / "A", root / split / "B")),
-        Layout("two_folders", (root / "A" / split, root / "B" / split)),
-        Layout("two_folders", (root / f"{split}A", root / f"{split}B")),
-    ]
+def split_of_folder(name: str, half: str) -> str | None:
+    """The split whose half this folder holds by its name alone, in lower case; None for a name that is unusual.
+
+    Args:
+        name: such as ``train``, or for A also ``trainA`` or ``train_A``.
+        half: ``A`` or ``B``.
+    """
+    stem = name.removesuffix(half).removesuffix("_").lower()
+    return stem if stem in USUAL_SPLITS else None
 
 
-def _is_there(layout: Layout) -> bool:
-    """Whether the folders, or one of two, exist: what is then missing is an error, not another layout."""
-    if layout.name == "two_folders":
-        return any(folder.is_dir() for folder in layout.folders)
-    folder = layout.folders[0]
-    return folder.is_dir() and (bool(_images(folder)) or not _halves(folder))
+def _candidates(root: Path, split: str) -> Iterator[Layout]:
+    """Every layout of which a folder exists: what is then missing is an error, not another layout."""
+    met = set()
+    for form, patterns in _FORMS.items():
+        folders = tuple(_there(root, pattern.format(split=split)) for pattern in patterns)
+        if folders in met or (split == WHOLE and form not in ("side_by_side", "train/A")):
+            continue
+        met.add(folders)
+        name: LayoutName = "side_by_side" if len(folders) == 1 else "two_folders"
+        if any(folder.is_dir() for folder in folders) and not _holds_halves_only(folders):
+            yield Layout(name, folders, form)
 
 
-def _halves(folder: Path) -> list[Path]:
-    return [folder / half for half in "AB" if (folder / half).is_dir()]
+def _holds_halves_only(folders: tuple[Path, ...]) -> bool:
+    """Whether this is the folder above A and B, and not one of pairs A|B."""
+    if len(folders) > 1 or holds_images(folders[0]):
+        return False
+    return bool({"A", "B"} & set(subfolders(folders[0])))
 
 
-def _images(folder: Path) -> list[Path]:
-    """The images directly in a folder, sorted by name."""
-    return sorted(p for p in folder.iterdir() if is_image_name(p) and not p.name.startswith("."))
+def _there(root: Path, name: str) -> Path:
+    """A folder below another one, also if its name is there in another form of Unicode."""
+    place = root
+    for part in Path(name).parts:
+        if not (place / part).is_dir():
+            part = next((each for each in subfolders(place) if composed(each) == composed(part)), part)
+        place = place / part
+    return place
 
 
-def _remedy(root: Path) -> str:
-    splits = _splits(root)
-    if splits:
+def _split_of(name: str, half: str, others: set[str]) -> str:
+    """The split of a folder that may hold one half of it, beside those that may hold the other half."""
+    for ending in (f"_{half}", half):
+        stem = name.removesuffix(ending)
+        if stem not in ("", name):
+            is_half = stem + ending.replace(half, _other(half)) in others or stem.lower() in USUAL_SPLITS
+            return stem if is_half else name
+    return name
+
+
+def _other(half: str) -> str:
+    return "B" if half == "A" else "A"
+
+
+def _remedy(root: Path, split: str) -> str:
+    splits = split_names(root)
+    if splits != [WHOLE]:
         return f"there are: {', '.join(splits)}"
+    if root.name == split and holds_images(root):
+        return f"give the folder above it, {root.parent}"
+    if has_split(root, WHOLE) and (holds_images(root) or any(holds_images(root / half) for half in "AB")):
+        return f"its pairs are not divided: run atme data split {root} NEW, or take them all as split {WHOLE}"
     return "make ROOT/train with A|B images, or ROOT/train/A and ROOT/train/B with the two halves"
-
-
-def _splits(root: Path) -> list[str]:
-    """Names of the splits below a folder, in any layout."""
-    folders = [p for p in root.iterdir() if p.is_dir()]
-    names = {p.name for p in folders if p.name not in ("A", "B") and (_images(p) or _halves(p))}
-    names |= {p.name[:-1] for p in folders if p.name[-1] in "AB" and len(p.name) > 1 and _images(p)}
-    names |= {p.name for half in _halves(root) for p in half.iterdir() if p.is_dir()}
-    return sorted(name for name in names if not (name[-1] in "AB" and name[:-1] in names))
-
-
-def _images_by_stem(folder: Path) -> dict[str, Path]:
-    if not folder.is_dir():
-        raise ValueError(f"{folder}: no such folder; it would hold the partners of its neighbor's images")
-    images = _images(folder)
-    if not images:
-        raise ValueError(f"{folder}: no images in this folder; put the split's images there")
-    by_stem: dict[str, Path] = {}
-    for path in images:
-        if path.stem in by_stem:
-            raise ValueError(f"{path}: {by_stem[path.stem].name} has the same name; rename one of them")
-        by_stem[path.stem] = path
-    return by_stem
-
-
-def _without_endings(sides: list[dict[str, Path]]) -> list[dict[str, Path]]:
-    """Both sides under names without _A and _B, if all names of A end in _A and all of B in _B."""
-    endings = ("_A", "_B")
-    if not all(name.endswith(e) for side, e in zip(sides, endings, strict=True) for name in side):
-        return sides
-    return [{name[:-2]: path for name, path in side.items()} for side in sides]
-
-
-def _check_partners(sides: list[dict[str, Path]], folders: tuple[Path, ...]) -> None:
-    for side, other, folder in ((sides[0], sides[1], folders[1]), (sides[1], sides[0], folders[0])):
-        alone = sorted(side.keys() - other.keys())
-        if alone:
-            more = f" (and {len(alone) - 1} more are alone)" if len(alone) > 1 else ""
-            raise ValueError(f"{side[alone[0]]}: no partner in {folder}{more}; add it, or move this one away")

@@ -11,6 +11,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 from atme.data.augment import Augmentation, TestView
 from atme.data.device import DeviceAugmentation
 from atme.data.pairs import PairedImages
+from atme.data.recipes import LayoutChoice
 from atme.data.shapes import Size
 from atme.data.sizes import Interpolation
 
@@ -23,7 +24,8 @@ class DataOptions:
 
     Args:
         root: a folder of pairs, or the name of a recipe, such as ``earth``.
-        layout: how the folder holds its pairs; ``auto`` finds out.
+        layout: where the pairs lie in the folder; ``auto`` finds out. ``side_by_side``: A|B in one file;
+            ``two_folders``; or, where several lie there, that of A: ``trainA``, ``A/train``, … of whatever split.
         direction: ``AtoB`` translates the left half, or the first folder, into the other one.
         train_split: name of the split to train on.
         test_split: name of the split to test on.
@@ -51,7 +53,7 @@ class DataOptions:
     """
 
     root: str = "earth"
-    layout: Literal["auto", "side_by_side", "two_folders"] = "auto"
+    layout: LayoutChoice = "auto"
     direction: Literal["AtoB", "BtoA"] = "AtoB"
     train_split: str = "train"
     test_split: str = "test"

@@ -13,9 +13,10 @@ from atme.data.augment import Augmentation, TestView
 from atme.data.cache import Read, keep
 from atme.data.device import DeviceAugmentation, Uncut
 from atme.data.halves import read_halves
-from atme.data.layout import Direction, find_layout, list_pairs
+from atme.data.layout import Direction, find_layout
 from atme.data.pair import Pair
-from atme.data.recipes import find_root
+from atme.data.recipes import LayoutChoice, find_root
+from atme.data.scan import list_pairs
 from atme.data.shapes import Size, read_shapes
 from atme.images import Pixels, to_tensor
 
@@ -37,7 +38,7 @@ class PairedImages(Dataset[Pair]):
         root: the dataset's folder, or the name of a recipe such as ``earth``.
         split: which of its splits: ``train``, ``val``, ``test``, ...
         direction: ``AtoB`` translates the left halves, or those in folder A, to the others; ``BtoA`` back.
-        layout: how the halves lie in the folder; ``auto`` finds out.
+        layout: where the halves lie in the folder; ``auto`` finds out.
         augment: how a view is drawn; null for the whole pictures as they are.
         seed: of the views.
         cache: keep the decoded and resized pictures in memory (``ram``) or in a file (``disk``), so that they
@@ -56,7 +57,7 @@ class PairedImages(Dataset[Pair]):
         *,
         split: str = "train",
         direction: Direction = "AtoB",
-        layout: Literal["auto", "side_by_side", "two_folders"] = "auto",
+        layout: LayoutChoice = "auto",
         augment: Augmentation | DeviceAugmentation | TestView | None = None,
         seed: int = 0,
         cache: Literal["none", "ram", "disk"] = "none",
@@ -82,6 +83,11 @@ class PairedImages(Dataset[Pair]):
     def names(self) -> tuple[str, ...]:
         """Of the pairs: without folder and ending."""
         return self._files.names
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a user should know of the files: how many were left alone and why, and names that differ in case."""
+        return self._files.remarks
 
     @property
     def view_in_words(self) -> str:

@@ -16,6 +16,11 @@ import atme
 
 # As layout.py knows them; it is not imported, since it loads torch, and a list of names shall come at once.
 LayoutName = Literal["side_by_side", "two_folders"]
+LayoutChoice = Literal[
+    "auto", "side_by_side", "two_folders", "trainA", "train_A", "train/A", "A/train", "A/trainA", "A/train_A"
+]
+"""Where pairs may lie: anywhere; A|B in one file; in any two folders; or in two of which that of A has this name, in
+which ``train`` stands for the name of the split."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from atme.complaints import several
 from atme.data.halves import half_width, same_size
-from atme.data.layout import PairFiles
+from atme.data.scan import PairFiles
 from atme.images import Header, read_header
 
 Size = tuple[int, int]

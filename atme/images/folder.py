@@ -113,6 +113,25 @@ def find_some_images(folder: Path, *, below: bool = False) -> Found:
     return found
 
 
+def holds_images(folder: Path) -> bool:
+    """Whether a folder holds a picture, its subfolders left aside; False for one that cannot be opened."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(_is_image(entry) for entry in entries)
+    except OSError:
+        return False
+
+
+def subfolders(folder: Path) -> tuple[str, ...]:
+    """Names of the folders in a folder, sorted, without those that `find_images` leaves alone."""
+    try:
+        with os.scandir(folder) as entries:
+            named = [entry.name for entry in entries if _kind(entry) == stat.S_IFDIR]
+    except OSError:
+        return ()
+    return tuple(sorted(name for name in named if _reason(name, stat.S_IFDIR) is None))
+
+
 def in_words(left: dict[str, tuple[Path, ...]]) -> str:
     """What was left alone and why, in one line; empty if nothing was."""
     kinds = [f"{len(paths):,} {reason} ({_some(paths)})" for reason, paths in left.items() if paths]
@@ -126,11 +145,6 @@ def together(found: Iterable[Found]) -> dict[str, tuple[Path, ...]]:
         for reason, paths in each.left.items():
             left[reason] += paths
     return {reason: tuple(paths) for reason, paths in sorted(left.items())}
-
-
-def is_kept_by_systems(name: str) -> bool:
-    """Whether a folder of this name is hidden, or one in which systems keep what is nobody's."""
-    return name.startswith(".") or name.lower() in KEPT_BY_SYSTEMS
 
 
 def _walk(top: Path) -> Iterator[tuple[Path, str | None]]:
@@ -183,11 +197,16 @@ def _reason(name: str, kind: int | None) -> str | None:
     if name.startswith("."):
         return HIDDEN
     if kind == stat.S_IFDIR:
-        return SYSTEM if is_kept_by_systems(name) else None
+        return SYSTEM if name.lower() in KEPT_BY_SYSTEMS else None
     ending = os.path.splitext(name)[1].lower()
     if ending not in IMAGE_SUFFIXES:
         return UNREAD if ending in UNREAD_FORMATS else OTHER
     return SPECIAL if kind == 0 else None
+
+
+def _is_image(entry: "os.DirEntry[str]") -> bool:
+    kind = _kind(entry)
+    return kind != stat.S_IFDIR and _reason(entry.name, kind) is None
 
 
 def _identity(folder: Path) -> _Identity:

@@ -152,7 +152,7 @@ def translate_files(
 
 def own_half(pictures: Sequence[Path], knows: Knowledge) -> Half:
     """The half that the run translates, if all pictures are A|B pairs of its own dataset; none otherwise."""
-    if knows.root is None or knows.layout == "two_folders":
+    if knows.root is None or knows.layout not in ("auto", "side_by_side"):
         return "none"
     root, pairs = knows.root.resolve(), set()
     for folder in {path.parent.resolve() for path in pictures}:
@@ -214,7 +214,7 @@ def _remarks(half: Half, knows: Knowledge, *, asked: str, headers: Sequence[Head
     if half not in ("none", knows.source_half):
         return (f"the {half} halves, though the run translates {knows.source_half} ones ({knows.direction})",)
     doubled = all(header.width == 2 * header.height for header in headers)
-    if asked == "auto" and doubled and knows.layout != "two_folders":
+    if asked == "auto" and doubled and knows.layout in ("auto", "side_by_side"):
         return (f"each picture is twice as wide as high; if these are A|B pairs, add --half {knows.source_half}",)
     return ()
 

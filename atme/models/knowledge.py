@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from atme.data.options import read_data_options
+from atme.data.recipes import LayoutChoice
 from atme.data.shapes import Size
 from atme.data.sizes import Interpolation, in_words
 from atme.data.tested import tested
@@ -40,7 +41,7 @@ class Knowledge:
     """How what is translated is resized: ``nearest`` for label maps."""
     target_interpolation: Interpolation
     """The same of translations."""
-    layout: Literal["auto", "side_by_side", "two_folders"]
+    layout: LayoutChoice
     """How the pairs lay in their folder."""
     direction: Literal["AtoB", "BtoA"]
     """Which half of an A|B picture was translated."""

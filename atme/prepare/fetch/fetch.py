@@ -204,7 +204,8 @@ def _inner_folder(made: Path, order: _Order) -> Path:
 
 
 def _count(dataset: Path, order: _Order, split: str) -> int:
-    from atme.data.layout import find_layout, list_pairs  # it loads torch, which nothing needs until here
+    from atme.data.layout import find_layout  # it loads torch, which nothing needs until here
+    from atme.data.scan import list_pairs
 
     try:
         found = len(list_pairs(find_layout(dataset, split=split, layout=order.layout)).names)
