@@ -91,13 +91,10 @@ class TestBoth:
 
 class TestRam:
     def test_too_little_memory(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(atme.data.cache, "_free_memory", lambda: 1000)
-        with pytest.raises(ValueError, match=r"cache: ram takes 0\.0 GiB of memory, and .* free; use disk"):
+        monkeypatch.setattr(atme.data.cache, "free_memory", lambda: 1000)
+        with pytest.raises(ValueError, match=r"cache: ram takes 0\.0 MiB of memory, and .* free; use disk"):
             opened(root, "ram")
-
-    def test_free_memory_is_known_here(self) -> None:
-        free = atme.data.cache._free_memory()
-        assert free is None or free > 2**20
+        assert same(opened(root, "disk")[0], opened(root, "disk")[0])
 
 
 class TestDisk:
@@ -132,6 +129,24 @@ class TestDisk:
         opened(root, "disk", augment=Augmentation(load_size=14))
         opened(root, "disk", augment=Augmentation(load_size=(20, 23)))
         assert self.count(root) == 2
+
+    def test_too_little_room_is_known_before(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(atme.data.cache, "free_room", lambda folder: 1000)
+        monkeypatch.setattr(atme.data.cache, "_write", None)
+        with pytest.raises(ValueError, match=r"cache: disk takes 0\.0 MiB in .*cache, and .* free there; choose"):
+            opened(root, "disk")
+        assert not (root.parent / "cache").exists()
+
+    def test_a_file_that_is_there_needs_no_room(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        first = opened(root, "disk")[5]
+        monkeypatch.setattr(atme.data.cache, "free_room", lambda folder: 0)
+        assert same(opened(root, "disk")[5], first)
+
+    def test_what_is_asked_for_is_enough(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[int] = []
+        monkeypatch.setattr(atme.data.cache, "_require_room", lambda folder, size: asked.append(size))
+        opened(root, "disk")
+        assert sum(path.stat().st_size for path in root.parent.glob("cache/*.pixels")) <= asked[0]
 
     def test_nothing_is_left_when_the_disk_is_full(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def full(*_: object) -> None:

@@ -1,6 +1,8 @@
 """The house stands: imports point one way, and no top-level folder shadows somebody else's package."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ PACKAGE = ROOT / "atme"
 
 ORDER = (
     {"names"},
-    {"images", "run_folder", "complaints", "outputs", "terminal"},
+    {"images", "run_folder", "complaints", "machine", "outputs", "terminal"},
     {"data", "networks", "losses", "process", "metrics"},
     {"noise", "history", "prepare"},
     {"models"},
@@ -79,3 +81,17 @@ def test_public_names_are_there() -> None:
         assert getattr(atme, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         atme.Nothing  # noqa: B018
+
+
+def test_a_pair_loads_neither_albumentations_nor_kornia() -> None:
+    code = "; ".join(
+        [
+            "import sys, atme, atme.data, atme.data.pair",
+            "atme.Pair, atme.data.Pair, atme.data.pair.Pair",
+            "heavy = {'albumentations', 'kornia', 'cv2'} & sys.modules.keys()",
+            "print(sorted(heavy)); atme.PairedImages",
+            "print(sorted({'albumentations', 'kornia'} & sys.modules.keys()))",
+        ]
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.split("\n")[:2] == ["[]", "['albumentations', 'kornia']"]

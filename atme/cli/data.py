@@ -5,7 +5,6 @@ is raised as ValueError with culprit and remedy. Heavy modules are imported wher
 listing and fetching never load torch.
 """
 
-import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -256,6 +255,8 @@ def _set_aside(report: "Report") -> None:
 
 
 def _workers(workers: int) -> int:
+    from atme.machine import cores
+
     if workers < 0:
         raise ValueError(f"--workers {workers}: write how many work at a time, or 0 for one a core")
-    return workers or os.cpu_count() or 1
+    return workers or cores()

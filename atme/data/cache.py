@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from atme import __version__
 from atme.data.scan import PairFiles
 from atme.images import Pixels
+from atme.machine import cores, free_memory, free_room
 
 Both = tuple[Pixels, Pixels]
 Read = Callable[[int], Both]
@@ -99,27 +100,28 @@ def keep(
         made: in words, what ``read`` makes of the files.
 
     Raises:
-        ValueError: there is not enough memory, no folder, or a pair cannot be read.
+        ValueError: there is not enough memory or room, no folder, or a pair cannot be read.
         OSError: the file cannot be written; nothing is left behind.
     """
     if where == "none":
         return read
+    size += 2 * len(files.names) * _ALIGNMENT
     if where == "ram":
         return _keep_in_ram(read, len(files.names), size=size)
     if folder is None:
         raise ValueError("cache_dir: cache disk needs a folder; give one, or use ram or none")
     path = Path(folder) / f"{_key(files, made)}.pixels"
     if not (path.exists() and _table(path).exists()):
+        _require_room(path.parent, size)
         path.parent.mkdir(parents=True, exist_ok=True)
         _write(_read_all(read, len(files.names)), path)
     return _open(path)
 
 
 def _keep_in_ram(read: Read, count: int, *, size: int) -> Decoded:
-    size += 2 * count * _ALIGNMENT
-    free = _free_memory()
-    if free is not None and size > free:
-        need = f"ram takes {size / 2**30:.1f} GiB of memory, and {free / 2**30:.1f} GiB are free"
+    free = free_memory()
+    if size > free:
+        need = f"ram takes {_in_words(size)} of memory, and {_in_words(free)} are free"
         raise ValueError(f"cache: {need}; use disk or none, or a smaller load_size")
     content, places, end = np.empty(size, np.uint8), list[tuple[Place, Place]](), 0
     for both in _read_all(read, count):
@@ -128,6 +130,18 @@ def _keep_in_ram(read: Read, count: int, *, size: int) -> Decoded:
             content[place.start : place.end] = image.reshape(-1).view(np.uint8)
         end = places[-1][1].end
     return Decoded(content, places)
+
+
+def _require_room(folder: Path, size: int) -> None:
+    room = free_room(folder)
+    if size > room:
+        need = f"disk takes {_in_words(size)} in {folder}, and {_in_words(room)} are free there"
+        raise ValueError(f"cache: {need}; choose another cache_dir, or use none, or a smaller load_size")
+
+
+def _in_words(size: int) -> str:
+    """A number of bytes as a person reads it."""
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 / 10 else f"{size / 2**20:.1f} MiB"
 
 
 def _key(files: PairFiles, made: str) -> str:
@@ -185,15 +199,6 @@ def _next(image: Pixels, end: int) -> Place:
 def _read_all(read: Read, count: int) -> Iterator[Both]:
     """All pairs in order, some of them decoded ahead in threads."""
     todo = iter(range(count))
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
+    with ThreadPoolExecutor(cores()) as threads:
         while some := list(islice(todo, _AHEAD)):
             yield from threads.map(read, some)
-
-
-def _free_memory() -> int | None:
-    """Bytes that can be had without swapping; None where the system does not tell."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)

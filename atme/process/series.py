@@ -6,13 +6,14 @@ cache; blocks are independent, so they run on all processors and the result does
 are.
 """
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from atme.machine import cores
 
 Array = NDArray[np.float64]
 
@@ -134,5 +135,5 @@ def measure(
 def _on_all_processors(work: Callable[[slice], tuple[int, int]], parts: list[slice]) -> list[tuple[int, int]]:
     if len(parts) == 1:
         return [work(parts[0])]
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    with ThreadPoolExecutor(cores()) as threads:
         return list(threads.map(work, parts))

@@ -1,0 +1,100 @@
+"""What this process may use of its machine: cores, memory, room on a disk, also where a container limits them.
+
+Linux limits processes by control groups (https://docs.kernel.org/admin-guide/cgroup-v2.html, and the older version 1),
+of which a container, a batch system or systemd makes use. A group's limit holds for all groups below it, so that the
+tightest one on the way up counts. Elsewhere there are none.
+"""
+
+import math
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+_ROOT = Path("/")
+
+
+def cores(*, root: Path = _ROOT) -> int:
+    """Processors that this process may keep busy, at least 1.
+
+    Args:
+        root: where ``proc`` and ``sys`` lie.
+    """
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min([allowed, *(math.ceil(share) for share in _shares(root))]))
+
+
+def free_memory(*, root: Path = _ROOT) -> int:
+    """Bytes that this process can have without swapping, and without being killed for it.
+
+    Args:
+        root: where ``proc`` and ``sys`` lie.
+    """
+    available: int = psutil.virtual_memory().available
+    return max(0, min([available, *_memory_left(root)]))
+
+
+def free_room(folder: Path) -> int:
+    """Bytes that can be written below a folder, which need not exist yet."""
+    place = folder.absolute()
+    while not place.exists():
+        place = place.parent
+    return shutil.disk_usage(place).free
+
+
+def _shares(root: Path) -> Iterator[float]:
+    """Processors that each group above this process may keep busy on average."""
+    for group in _groups("cpu", root):
+        quota, *period = _text(group / "cpu.max").split() or ["max"]
+        if quota != "max" and period:
+            yield int(quota) / int(period[0])
+        old_quota, old_period = _number(group / "cpu.cfs_quota_us"), _number(group / "cpu.cfs_period_us")
+        if old_quota is not None and old_period and old_quota > 0:
+            yield old_quota / old_period
+
+
+def _memory_left(root: Path) -> Iterator[int]:
+    """Bytes that each group above this process may still take; pages of files that nobody reads are given up first."""
+    for group in _groups("memory", root):
+        for limit, used, idle in (
+            ("memory.max", "memory.current", "inactive_file"),
+            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+        ):
+            most, taken = _number(group / limit), _number(group / used)
+            if most is not None and taken is not None:
+                yield most - taken + _entry(group / "memory.stat", idle)
+
+
+def _groups(controller: str, root: Path) -> Iterator[Path]:
+    """The folders of this process's groups of a controller, from its own up to the highest that can be seen."""
+    for line in _text(root / "proc/self/cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers and controller not in controllers.split(","):
+            continue
+        mounts = [
+            root / "sys/fs/cgroup" / name for name in ((controllers, controller) if controllers else ("", "unified"))
+        ]
+        for mount in dict.fromkeys(mounts):
+            below = [Path(), *reversed(Path(path.lstrip("/")).parents), Path(path.lstrip("/"))]
+            yield from (mount / each for each in dict.fromkeys(below) if (mount / each).is_dir())
+
+
+def _text(path: Path) -> str:
+    """What a file says; nothing where it is not there, or not for us."""
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+def _number(path: Path) -> int | None:
+    text = _text(path).strip()
+    return int(text) if text.lstrip("-").isdigit() else None
+
+
+def _entry(path: Path, name: str) -> int:
+    """A line of a table of names and numbers; 0 where it is not there."""
+    rows = (line.split() for line in _text(path).splitlines())
+    return next((int(row[1]) for row in rows if row[:1] == [name]), 0)
