@@ -80,3 +80,13 @@ def test_bounded_it_stays_inside() -> None:
 def test_a_step_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match=r"noise\.step"):
         Brownian(GAME, step=0)
+
+
+def test_looking_back_is_no_visit() -> None:
+    """Given a verdict, W is that of the last visit: what a recording after an epoch wants to know."""
+    scheme = Brownian(GAME)
+    assert torch.equal(scheme(a_pair(2), torch.zeros(1, 1, 8, 12)).map, torch.zeros(1, 1, 32, 48))
+    for _ in range(3):
+        read = scheme(a_pair(2)).map
+        scheme.remember(verdicts(2))
+        assert torch.equal(scheme(a_pair(2), torch.randn(1, 1, 8, 12)).map, read)

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file
 
 from atme.cli import main
 from atme.history import Recording, Writer, read
+from atme.networks import PatchGAN
+from atme.noise import Brownian, Game
 from atme.run_folder import checkpoints, read_log
 
 Preset = Callable[..., Path]
@@ -149,12 +152,28 @@ def test_names_choose_the_images(preset: Preset, tmp_path: Path) -> None:
     assert found["fixed"].images == ("train_5", "train_2")
 
 
+def test_a_noise_that_no_verdict_makes_is_recorded_as_it_was_read(preset: Preset, tmp_path: Path) -> None:
+    """The control experiment: W of `Brownian` is the same in both recordings, and the one that its seed draws."""
+    noise = {"class_path": "atme.Brownian", "init_args": {"step": 0.1}}
+    assert train(preset(history={"images": 2}, noise=noise), tmp_path / "run") == 0
+    found = read(tmp_path / "run")
+    (_, training), (_, fixed) = (arrays(found[kind]) for kind in ("training", "fixed"))
+    assert np.array_equal(training, fixed)
+    judge = PatchGAN(3, 3, layers=2, dim=4)
+    scheme = Brownian(Game(7, (32, 32), 2, judge.verdict_shape, judge.verdict_stride), step=0.1)
+    for slot, name in enumerate(found["fixed"].images):
+        path = torch.from_numpy(scheme.path(int(name.removeprefix("train_")), 3))[:, None]
+        expected = torch.nn.functional.interpolate(path, size=(32, 32), mode="bilinear")
+        assert np.array_equal(fixed[:, slot], expected[:, 0].numpy())
+
+
 @pytest.mark.parametrize(
     ("history", "noise", "named"),
     [
         ({"images": 8}, "atme.DecisionMemory", "8 of 7"),
         ({"images": ["train_9"]}, "atme.DecisionMemory", "train_9"),
         ({"images": 2}, "atme.Identity", "no map W"),
+        ({"images": 2}, "atme.Diffusion", "no map W"),
     ],
 )
 def test_what_cannot_be_tracked_is_refused(

@@ -148,6 +148,62 @@ def test_aligned_verdicts_are_those_that_the_discriminator_would_give() -> None:
     torch.testing.assert_close(moved[interior], maps[1][interior], atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("width", range(80, 88))
+@pytest.mark.parametrize("layers", [1, 2])
+def test_mirrored_verdicts_at_sizes_that_are_halved_unevenly(layers: int, width: int) -> None:
+    """Layers that halve an odd side leave its last pixel out: the map lies off the sample's middle, and is moved so.
+
+    A discriminator that sees no difference between left and right judges a mirrored crop; its cells lie where those of
+    the plain crop do if the mirrored one begins ``off`` pixels further right.
+    """
+    torch.manual_seed(0)
+    judge = PatchGAN(1, 1, layers=layers, dim=4, norm="none").double()
+    for convolution in judge.convolutions():
+        convolution.weight.data += convolution.weight.data.flip(3)
+    stride, start = judge.verdict_stride, judge.verdict_start
+    off = int(2 * start - width) % stride
+    picture = torch.randn(1, 1, 128, 128, dtype=torch.float64)
+    plain, mirrored = picture[..., :80, :width], picture[..., :80, off : off + width].flip(3)
+    maps = [judge(crop, crop) for crop in (plain, mirrored)]
+    views = [view_of(left, (80, width), 128, flip=flip) for left, flip in ((0, False), (off, True))]
+    moved = move(maps[0], then=views[0][None], now=views[1][None], size=(80, width), stride=stride, start=start)
+    inner = (..., slice(4, -4), slice(4, -4))  # cells that see no padding in either crop
+    torch.testing.assert_close(moved[inner], maps[1][inner], atol=1e-4, rtol=1e-4)
+
+
+def test_mirrored_maps_at_a_size_that_is_halved_unevenly() -> None:
+    """At 260 pixels the map of 30×30 cells ends 12 pixels before the right edge and begins 8 after the left one."""
+    judge = PatchGAN(3, 3)
+    assert judge.verdict_shape(260, 260) == judge.verdict_shape(256, 256) == (30, 30)
+    assert judge.verdict_start == 12
+    cells = torch.zeros(1, 1, 30, 30)
+    cells[..., 10] = 1  # its middle lies at 12 + 10 · 8 = 92 pixels, after mirroring at 168: 19.5 cells after the first
+    whole, mirrored = torch.eye(2, 3)[None], torch.tensor([[[-1.0, 0, 0], [0, 1, 0]]])
+    moved = move(cells, then=whole, now=mirrored, size=(260, 260), stride=8, start=judge.verdict_start)
+    assert moved[0, 0, 15, 19] == pytest.approx(0.5, abs=1e-4)
+    assert moved[0, 0, 15, 20] == pytest.approx(0.5, abs=1e-4)
+
+
+def test_where_a_map_lies_is_where_gradients_come_from() -> None:
+    """The middle of what a verdict depends on, against ``verdict_start``; of the whole network, not of its numbers."""
+    for layers in (0, 1, 2, 3):
+        judge = PatchGAN(1, 1, layers=layers, dim=4, norm="none")
+        image = torch.rand(1, 1, 101, 99, requires_grad=True)
+        logits = judge(image, image)
+        row, column = (side // 2 for side in logits.shape[-2:])
+        logits[0, 0, row, column].backward()
+        for axis, cell in ((2, row), (3, column)):
+            seen = image.grad[0, 0].abs().sum(dim=3 - axis).nonzero()
+            middle = (seen.min() + seen.max() + 1) / 2
+            assert middle == judge.verdict_start + cell * judge.verdict_stride
+
+
+def view_of(left: int, size: tuple[int, int], whole: int, *, flip: bool) -> Tensor:
+    """View of a crop (height, width) at a square picture's upper edge, from the picture's pixels."""
+    (height, width), x, y = size, (2 * left + size[1]) / whole - 1, size[0] / whole - 1
+    return torch.tensor([[(-1 if flip else 1) * width / whole, 0, x], [0, height / whole, y]], dtype=torch.float64)
+
+
 def test_align_reads_the_map_in_its_new_place() -> None:
     """Aligned and plain memories agree while the view stays, and differ once it moves."""
     torch.manual_seed(0)

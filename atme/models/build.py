@@ -112,6 +112,7 @@ def build(options: Namespace, measured: Measured) -> tuple[TranslationModel, Net
         batch=measured.batch,
         verdict_shape=discriminator.verdict_shape,
         verdict_stride=discriminator.verdict_stride,
+        verdict_start=getattr(discriminator, "verdict_start", None),
     )
     networks = Networks(generator, discriminator, options.noise(game))
     model.require(networks)

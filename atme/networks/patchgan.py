@@ -109,6 +109,17 @@ class PatchGAN(nn.Module):
         """Pixels from one logit to the next."""
         return math.prod(layer.stride[0] for layer in self.convolutions())
 
+    @property
+    def verdict_start(self) -> float:
+        """Pixels from the upper and the left edge of an image to the middle of what its first logit looks at.
+
+        Where a layer halves an odd side, the last pixel is left out, and the map no longer lies in the middle.
+        """
+        middle = 0.0  # of the first logit, counted from the middle of the first pixel
+        for layer in reversed(self.convolutions()):
+            middle = middle * layer.stride[0] - int(layer.padding[0]) + (layer.kernel_size[0] - 1) / 2
+        return middle + 0.5
+
     def verdict_shape(self, height: int, width: int) -> tuple[int, int]:
         """(h, w) of the logits for an image of height H and width W.
 

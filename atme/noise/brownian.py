@@ -41,10 +41,14 @@ class Brownian(Injection):
         self.register_buffer("visits", torch.zeros(game.images, dtype=torch.int64))
 
     def before_generator(self, pair: Pair, *, verdict: Tensor | None = None) -> Corrupted:
-        """x → x·(1 + W_t); images outside the training set are left alone. ``verdict`` has no influence."""
+        """x → x·(1 + W_t); images outside the training set are left alone.
+
+        With a ``verdict`` no visit is meant, but a look back: W_t is that of the last visit, whatever the verdict.
+        """
         if pair.index is None:
             return super().before_generator(pair)
-        paths = [self.path(image, int(self.visits[image]) + 1)[-1] for image in pair.index.tolist()]
+        visit = 1 if verdict is None else 0
+        paths = [self._at(image, int(self.visits[image]) + visit) for image in pair.index.tolist()]
         cells = torch.from_numpy(np.stack(paths))[:, None].to(pair.source)  # (B, 1, h, w)
         w = F.interpolate(cells, size=pair.source.shape[-2:], mode="bilinear", align_corners=False)  # (B, 1, H, W)
         return Corrupted(pair.source * (1 + w), w.mean(dim=(1, 2, 3)), w)
@@ -53,6 +57,13 @@ class Brownian(Injection):
     def remember(self, verdicts: Verdicts) -> None:
         """Count the visits; the verdicts themselves are forgotten."""
         self.visits[verdicts.index] += 1
+
+    def _at(self, image: int, epoch: int) -> np.ndarray:
+        """W of one image at an epoch, (h, w) float32; 0 before the first."""
+        if not epoch:
+            return np.zeros(self.game.verdict_shape(*self.game.size), np.float32)
+        point: np.ndarray = self.path(image, epoch)[-1]
+        return point
 
     def path(self, image: int, epochs: int) -> np.ndarray:
         """W of one image at the epochs 1 … ``epochs``: (epochs, h, w) float32; longer paths begin with shorter ones."""

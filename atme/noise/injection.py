@@ -32,6 +32,8 @@ class Game:
     """(height, width) of an image, in pixels → (height, width) of the discriminator's map, in cells."""
     verdict_stride: int
     """Pixels from one cell of the discriminator's map to the next."""
+    verdict_start: float | None = None
+    """Pixels from an image's upper and left edge to the middle of its first cell; None: the map lies in its middle."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,12 @@ class Judged:
 
 @dataclass(frozen=True)
 class Verdicts:
-    """The discriminator's verdicts on one batch, as the generator's update saw them; all detached."""
+    """The discriminator's verdicts on one batch, clean or diffused as it saw them; all detached."""
 
     real: Tensor
-    """(B, 1, h, w) logits on the targets."""
+    """(B, 1, h, w) logits on the targets, as the discriminator's update saw them: before its weights moved."""
     fake: Tensor
-    """(B, 1, h, w) logits on the translations."""
+    """(B, 1, h, w) logits on the translations, as the generator's update saw them: after they moved."""
     index: Tensor
     """(B,) int64: positions in the training set."""
     view: Tensor

@@ -100,6 +100,7 @@ class DecisionMemory(Injection):
             now=pair.view,
             size=self.game.size,
             stride=self.game.verdict_stride,
+            start=self.game.verdict_start,
         )
 
     def _unseen(self, pair: Pair) -> Tensor:
@@ -111,12 +112,14 @@ class DecisionMemory(Injection):
         return (0.5 + 0.001 * ripple).expand(shape)
 
 
-def move(decision: Tensor, *, then: Tensor, now: Tensor, size: tuple[int, int], stride: int) -> Tensor:
+def move(
+    decision: Tensor, *, then: Tensor, now: Tensor, size: tuple[int, int], stride: int, start: float | None = None
+) -> Tensor:
     """Move maps of verdicts from the views they were made in into other views.
 
-    A map of h×w cells, ``stride`` pixels apart, covers the middle h·stride × w·stride pixels of a sample:
-    that scale, S, turns a map's normalized coordinates into its sample's. With the views M as affine maps
-    from the sample to the whole picture, a cell now at p was then at S⁻¹ M_then⁻¹ M_now S p.
+    Cells of a map lie ``stride`` pixels apart, the middle of the first ``start`` pixels from a sample's edges. With S
+    as the affine map from a map's normalized coordinates to its sample's, and the views M as affine maps from the
+    sample to the whole picture, a cell now at p was then at S⁻¹ M_then⁻¹ M_now S p.
 
     Args:
         decision: (B, 1, h, w) logits.
@@ -124,12 +127,21 @@ def move(decision: Tensor, *, then: Tensor, now: Tensor, size: tuple[int, int], 
         now: (B, 2, 3) views wanted.
         size: height and width of a sample, in pixels.
         stride: pixels from cell to cell.
+        start: pixels to the middle of the first cell; None: the map lies in the middle of the sample.
 
     Returns:
         (B, 1, h, w) logits, interpolated bilinearly; 0, the state of maximum entropy, where nothing was seen.
     """
-    height, width = decision.shape[-2:]
-    scale = torch.diag(torch.tensor([width * stride / size[1], height * stride / size[0], 1.0])).to(now)
-    path = torch.linalg.inv(square(then.to(now)) @ scale) @ square(now) @ scale  # (B, 3, 3)
+    place = _place(tuple(decision.shape[-2:]), size, stride, start).to(now)
+    path = torch.linalg.inv(square(then.to(now)) @ place) @ square(now) @ place  # (B, 3, 3)
     grid = F.affine_grid(path[:, :2].to(decision), list(decision.shape), align_corners=False)  # (B, h, w, 2)
     return F.grid_sample(decision, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def _place(cells: tuple[int, ...], size: tuple[int, int], stride: int, start: float | None) -> Tensor:
+    """S, (3, 3): from normalized coordinates of a map of h×w cells to those of its sample."""
+    (height, width), (h, w) = size, cells
+    off = [0.0, 0.0]
+    if start is not None:
+        off = [(2 * start + (count - 1) * stride) / side - 1 for count, side in ((w, width), (h, height))]
+    return torch.tensor([[w * stride / width, 0, off[0]], [0, h * stride / height, off[1]], [0, 0, 1.0]])

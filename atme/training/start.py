@@ -169,15 +169,15 @@ def _tracked(history: HistoryOptions, state: State, train: PairedImages) -> tupl
     tracked = history.draw(train, seed=state.seed)
     if tracked and not _makes_maps(state, train[0]):
         raise ValueError(
-            "history.images: the noise scheme makes no map W to record; use noise atme.DecisionMemory, "
-            "or set history.images to 0"
+            "history.images: the noise scheme makes no map W to record; use noise atme.DecisionMemory or "
+            "atme.Brownian, or set history.images to 0"
         )
     return tracked
 
 
 def _makes_maps(state: State, pair: Pair) -> bool:
     with state.translating(averaged=False) as networks:
-        sample = Pair.collate([Pair(pair.source, None, None, pair.view, pair.name)])
+        sample = Pair.collate([Pair(pair.source, None, pair.index, pair.view, pair.name)])
         return networks.scheme(sample.to(state.accelerator.device)).map is not None
 
 

@@ -134,7 +134,8 @@ class Tracker:
         _, fake = self._model.translate(networks, unseen)
         decision = networks.discriminator(unseen.source, fake)  # (1, 1, h, w)
         then = decision if before is None else torch.from_numpy(before)[None, None].to(device)
-        w = networks.scheme(unseen, then).map  # (1, 1, H, W)
+        known = Pair.collate([Pair(pair.source, None, pair.index, pair.view, pair.name)]).to(device)
+        w = networks.scheme(known, then).map  # (1, 1, H, W), of the verdict, or of the image where it has no influence
         return _numbers(decision[0, 0]), _numbers(w[0, 0])
 
 
