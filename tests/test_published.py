@@ -141,5 +141,5 @@ def test_pixel_discriminators_are_published_as_net() -> None:
 
 
 def test_a_network_that_nobody_published_is_refused() -> None:
-    with pytest.raises(TypeError, match="Linear: there are no published weights"):
+    with pytest.raises(ValueError, match="Linear: there are no published weights"):
         load_published(nn.Linear(2, 2), {"weight": torch.zeros(2, 2)})

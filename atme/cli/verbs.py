@@ -148,19 +148,18 @@ def translate_pictures(
         trust: import classes that the run's options name and that are not of atme; read them first.
     """
     from atme.inference import Translator, jobs, plan, translate_files
-    from atme.inference.pictures import require_scale, scale_in_words
+    from atme.inference.pictures import scale_in_words
     from atme.terminal import counted
 
-    require_scale(scale)
     work = jobs(input, output)
     translator = Translator.from_run(
         run, weights=weights, device=device, precision=precision, as_trained=as_trained, trust=trust
     )
-    planned = plan(translator, work, half=half, samples=samples, seed=seed, overwrite=overwrite)
+    planned = plan(translator, work, scale=scale, half=half, samples=samples, seed=seed, overwrite=overwrite)
     for remark in planned.remarks:
         say(remark)
     failed, done = dict(planned.bad), 0
-    answers = translate_files(translator, planned, scale=scale, seed=seed)
+    answers = translate_files(translator, planned)
     try:
         for path, trouble in counted(answers, total=len(planned.pairs), doing="translating"):
             failed |= {} if trouble is None else {path: trouble}

@@ -1,6 +1,7 @@
 """Arrays as image files: whole or not at all, and never with less than the array holds."""
 
 import os
+import threading
 from pathlib import Path
 
 import cv2
@@ -30,7 +31,8 @@ def write_image(path: str | Path, array: Pixels) -> None:
     path = Path(path)
     _check(path, array)
     settings = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_WEBP_QUALITY, 101]  # over 100: without loss
-    _, encoded = cv2.imencode(path.suffix.lower(), _in_opencv_order(array), settings)
+    suffix = path.suffix.lower()
+    _, encoded = cv2.imencode(".jpg" if suffix == ".jfif" else suffix, _in_opencv_order(array), settings)
     _write_whole(path, encoded.tobytes())
 
 
@@ -66,7 +68,7 @@ def _in_opencv_order(array: Pixels) -> Pixels:
 
 
 def _write_whole(path: Path, content: bytes) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{os.getpid()}.{threading.get_ident()}.part")  # any name that fits has room for its own
     try:
         part.write_bytes(content)
         part.replace(path)

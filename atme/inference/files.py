@@ -9,6 +9,8 @@ from typing import Literal
 from atme.complaints import several
 from atme.data.halves import Half, cut, half_width
 from atme.data.layout import find_layout
+from atme.data.scan import WHOLE, split_names
+from atme.data.views import in_words as size_in_words
 from atme.images import Header, find_images, read_header, read_image, write_image
 from atme.images.folder import in_words
 from atme.images.writing import require_ending
@@ -16,6 +18,9 @@ from atme.inference.pictures import Scale, require_scale
 from atme.inference.translator import Translator
 from atme.models.knowledge import Knowledge
 from atme.outputs import require_free, some
+
+_ALIKE = 1.5
+"""Sizes that differ by less are jitter."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,10 @@ class Plan:
     """Files to read, and for each the places of its translations, one a sample."""
     half: Half
     """Which half of a picture is translated."""
+    scale: Scale
+    """The size at which pictures are worked on."""
+    seed: int
+    """Of the first answer; each further one has the next seed."""
     bad: dict[Path, str] = field(default_factory=dict)
     """Files that cannot be translated, and why."""
     remarks: tuple[str, ...] = ()
@@ -79,6 +88,7 @@ def plan(
     translator: Translator,
     work: Jobs,
     *,
+    scale: Scale = "run",
     half: Half | Literal["auto"] = "auto",
     samples: int = 1,
     seed: int = 0,
@@ -89,6 +99,7 @@ def plan(
     Args:
         translator: of a run.
         work: as `jobs` lists it.
+        scale: the size at which pictures are worked on, as for a `Translator`.
         half: which half of ``A|B`` pictures is the source, ``none`` for pictures that are no pairs. ``auto``: the
             half that the run translates, where they lie in its own dataset of ``A|B`` pictures; else none.
         samples: answers per picture; with more than one, ``map.png`` becomes ``map_1.png``, ``map_2.png``, …
@@ -99,6 +110,7 @@ def plan(
         ValueError: naming all places that are taken, or cannot hold what the run makes; if no picture can be
             translated; or if the model has but one answer.
     """
+    require_scale(scale)
     _require_answers(translator, samples=samples, seed=seed)
     places = [(path, _places(place, samples)) for path, place in work.pairs]
     written = [place for _, each in places for place in each]
@@ -111,37 +123,34 @@ def plan(
     headers, bad = _headers([path for path, _ in work.pairs], knows, half=chosen)
     if len(bad) == len(places):
         raise ValueError(several([_named(path, why) for path, why in bad.items()], what="pictures"))
-    remarks = _remarks(chosen, knows, asked=half, headers=headers)
-    return Plan(tuple((path, each) for path, each in places if path not in bad), chosen, bad, remarks)
+    remarks = _half_remarks(chosen, knows, headers, asked=half)
+    remarks += _scale_remarks(chosen, knows, headers) if scale == "run" else []
+    todo = tuple((path, each) for path, each in places if path not in bad)
+    return Plan(todo, chosen, scale, seed, bad, tuple(remarks))
 
 
-def translate_files(
-    translator: Translator, planned: Plan, *, scale: Scale = "run", seed: int = 0
-) -> Iterator[tuple[Path, str | None]]:
+def translate_files(translator: Translator, planned: Plan) -> Iterator[tuple[Path, str | None]]:
     """Translate file by file, each read once, yielding each once its translations are written.
 
     Args:
         translator: of a run.
         planned: as `plan` made it.
-        scale: at which size pictures are worked on, as for a `Translator`.
-        seed: of the first answer; each further one has the next seed.
 
     Yields:
-        The file that was read, and None, or why it could not be translated: then nothing of it is written.
+        The file that was read, and None, or why it could not be translated.
 
     Raises:
-        ValueError: for a scale that is none.
         OSError: if the disk takes no more.
     """
-    require_scale(scale)
     for path, places in planned.pairs:
         try:
             picture = cut(read_image(path), half=planned.half, name=str(path))
             for i, place in enumerate(places):
                 place.parent.mkdir(parents=True, exist_ok=True)
-                write_image(place, translator.pixels(picture, name=str(path), seed=seed + i, scale=scale))
+                seed = planned.seed + i
+                write_image(place, translator.pixels(picture, name=str(path), seed=seed, scale=planned.scale))
         except ValueError as error:
-            yield path, str(error)
+            yield path, _named(path, str(error))
         except OSError as error:
             if error.errno != errno.ENAMETOOLONG:
                 raise
@@ -154,19 +163,18 @@ def own_half(pictures: Sequence[Path], knows: Knowledge) -> Half:
     """The half that the run translates, if all pictures are A|B pairs of its own dataset; none otherwise."""
     if knows.root is None or knows.layout not in ("auto", "side_by_side"):
         return "none"
-    root, pairs = knows.root.resolve(), set()
-    for folder in {path.parent.resolve() for path in pictures}:
-        if not folder.is_relative_to(root) or folder == root:
-            return "none"
-        pairs.add(folder.relative_to(root).parts[0])
-    return knows.source_half if all(_is_side_by_side(root, split) for split in pairs) else "none"
+    pairs = _side_by_side(knows.root)
+    places = {path.parent.resolve() for path in pictures}
+    return knows.source_half if all(any(p.is_relative_to(folder) for folder in pairs) for p in places) else "none"
 
 
-def _is_side_by_side(root: Path, split: str) -> bool:
+def _side_by_side(root: Path) -> list[Path]:
+    """The folders of a dataset that hold A|B pictures."""
     try:
-        return find_layout(root, split=split).name == "side_by_side"
-    except ValueError:
-        return False
+        layouts = [find_layout(root, split=split) for split in split_names(root) if split != WHOLE]
+    except ValueError:  # a split in two layouts: nothing is known of it
+        return []
+    return [layout.folders[0].resolve() for layout in layouts if layout.name == "side_by_side"]
 
 
 def _require_answers(translator: Translator, *, samples: int, seed: int) -> None:
@@ -206,17 +214,32 @@ def _headers(paths: Sequence[Path], knows: Knowledge, *, half: Half) -> tuple[li
     return headers, bad
 
 
-def _remarks(half: Half, knows: Knowledge, *, asked: str, headers: Sequence[Header]) -> tuple[str, ...]:
-    if half != "none" and asked == "auto":
-        return (
-            f"the {half} halves of A|B pictures, as they lie in the run's own dataset; --half none takes the whole",
-        )
+def _half_remarks(half: Half, knows: Knowledge, headers: Sequence[Header], *, asked: str) -> list[str]:
+    """Which half is translated, where that is not plain; and a hint where a half seems to be meant."""
+    if asked == "auto" and half != "none":
+        return [f"translating the {half} halves of A|B pictures of the run's own dataset (--half none: the whole)"]
     if half not in ("none", knows.source_half):
-        return (f"the {half} halves, though the run translates {knows.source_half} ones ({knows.direction})",)
-    doubled = all(header.width == 2 * header.height for header in headers)
+        return [f"translating the {half} halves, and the run learned from {knows.source_half} ones"]
+    doubled = bool(headers) and all(header.width == 2 * header.height for header in headers)
     if asked == "auto" and doubled and knows.layout in ("auto", "side_by_side"):
-        return (f"each picture is twice as wide as high; if these are A|B pairs, add --half {knows.source_half}",)
-    return ()
+        return [f"every picture is twice as wide as high; if these are A|B pairs, say --half {knows.source_half}"]
+    return []
+
+
+def _scale_remarks(half: Half, knows: Knowledge, headers: Sequence[Header]) -> list[str]:
+    """A run that resized to train and not to test works on details of a size that it never saw."""
+    if knows.test_size is not None or knows.load_size is None or not headers:
+        return []
+    trained = knows.load_size
+    largest = max(headers, key=lambda header: header.height * header.width)
+    size = largest.height, largest.width // (1 if half == "none" else 2)
+    factor = max(ours / theirs for ours, theirs in zip(trained, size, strict=True))
+    if 1 / _ALIKE < factor < _ALIKE:
+        return []
+    return [
+        f"the run learned from pictures resized to {size_in_words(trained)} and was tested on whole ones "
+        f"(no data.test_size); these have up to {size_in_words(size)}: --scale {factor:.3g} works as it learned"
+    ]
 
 
 def _named(path: Path, why: str) -> str:

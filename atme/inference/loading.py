@@ -5,6 +5,7 @@ from argparse import ArgumentError
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import torch
@@ -96,19 +97,32 @@ def save(loaded: Loaded, folder: Path, *, overwrite: bool) -> None:
         ValueError: if files are there, or the folder is a run's or a checkpoint's.
         OSError: if the folder cannot be written.
     """
-    if any((folder / name).exists() for name in ("checkpoints", "log.jsonl", "optimizers.pt")):
-        raise ValueError(f"{folder}: holds a run, which would be written over; choose another folder")
-    places = {name: folder / _file(name) for name in NAMES}
-    about, options = folder / "state.json", folder / "options.yaml"
+    _refuse_runs(folder)
+    weights = {_file(name): getattr(loaded.networks, name).state_dict() for name in NAMES}
     if not overwrite:
-        _require_new([*places.values(), about, options])
+        _require_new([folder / name for name in (*weights, "state.json", "options.yaml")])
+    about = {
+        "step": loaded.source.step,
+        "weights": loaded.source.weights,
+        "measured": loaded.measured.as_dict(),
+        "atme": atme.__version__,
+    }
     folder.mkdir(parents=True, exist_ok=True)
-    for name, place in places.items():
-        weights = getattr(loaded.networks, name).state_dict()
-        save_file({key: value.contiguous().cpu() for key, value in weights.items()}, place)
-    source = {"step": loaded.source.step, "weights": loaded.source.weights}
-    about.write_text(json.dumps(source | {"measured": loaded.measured.as_dict(), "atme": atme.__version__}, indent=2))
-    options.write_text(yaml.safe_dump(loaded.options, sort_keys=False, allow_unicode=True), "utf-8")
+    with TemporaryDirectory(dir=folder, prefix=".unfinished.") as unfinished:
+        made = Path(unfinished)
+        for name, state in weights.items():
+            save_file({key: value.contiguous().cpu() for key, value in state.items()}, made / name)
+        (made / "options.yaml").write_text(yaml.safe_dump(loaded.options, sort_keys=False, allow_unicode=True), "utf-8")
+        (made / "state.json").write_text(json.dumps(about, indent=2))
+        for path in sorted(made.iterdir()):
+            path.replace(folder / path.name)
+
+
+def _refuse_runs(folder: Path) -> None:
+    """A run, or a checkpoint, is no place to save to."""
+    is_checkpoint = (folder / "state.json").exists() and not (folder / "options.yaml").exists()
+    if is_checkpoint or any((folder / name).exists() for name in ("checkpoints", "log.jsonl", "optimizers.pt")):
+        raise ValueError(f"{folder}: holds a run, which would be written over; choose another folder")
 
 
 def _require_new(places: list[Path]) -> None:
@@ -161,7 +175,7 @@ def _device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        return torch.zeros((), device=name).device
+        return torch.zeros((), device=torch.device(name)).device
     except (RuntimeError, AssertionError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"device: {name} cannot be used ({reason}); use cpu or auto") from error

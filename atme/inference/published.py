@@ -68,8 +68,8 @@ def load_published(network: nn.Module, state_dict: Mapping[str, Tensor]) -> None
         state_dict: published name to tensor, as `torch.load` returns it; a leading `module.` is left out.
 
     Raises:
-        ValueError: if a weight is missing, unexpected or of another shape; it names them.
-        TypeError: if the network is another one.
+        ValueError: if a weight is missing, unexpected or of another shape; it names them. Or if there are no
+            published weights for such a network.
     """
     names = our_names(network, state_dict)
     ours = network.state_dict()
@@ -86,7 +86,7 @@ def our_names(network: nn.Module, published: Iterable[str]) -> dict[str, str]:
     """Published names of parameters to ours; a name that no rule knows stays.
 
     Raises:
-        TypeError: if there are no published weights for such a network.
+        ValueError: if there are no published weights for such a network.
     """
     published = list(published)
     wrapped = all(name.startswith("module.") for name in published)
@@ -116,7 +116,8 @@ def rules_for(network: nn.Module, published: Iterable[str]) -> Rules:
         case Pix2PixResNet():
             dropout = not any(".conv_block.5." in name for name in published)
             return pix2pix_resnet_rules(len(network.blocks), dropout=dropout)
-    raise TypeError(f"{type(network).__name__}: there are no published weights for it")
+    known = "UNet, PatchGAN, WNet, Pix2PixUNet or Pix2PixResNet"
+    raise ValueError(f"{type(network).__name__}: there are no published weights for it; use a {known}")
 
 
 def pix2pix_unet_rules(num_downs: int) -> Rules:

@@ -56,7 +56,8 @@ def _is_ours(path: str) -> bool:
     if module != "atme" and not f"{module}.".startswith(ROOMS):
         return False
     try:
-        found = getattr(import_module(module), name)
-    except (ImportError, AttributeError):
-        return True  # the parser says better what is wrong with it
-    return isinstance(found, type) and found.__module__.startswith(ROOMS)
+        inside = import_module(module)
+    except ImportError:  # as atme.networks.unet.torch, through which the parser would find torch
+        return False
+    found = getattr(inside, name, None)
+    return found is None or (isinstance(found, type) and found.__module__.startswith(ROOMS))
