@@ -93,6 +93,7 @@ def test_a_picture_that_was_zoomed_would_be_seen() -> None:
 
 def test_what_a_run_knows_is_read_from_its_options_and_its_checkpoint(tmp_path: Path) -> None:
     data = {"test_size": 16, "load_size": [20, 30], "direction": "BtoA", "layout": "side_by_side"}
+    data |= {"target_interpolation": "nearest"}
     options = sections(**data, root="nowhere", transforms=[{"class_path": "evil.Transform"}])
     run = make_run(tmp_path / "run", options, measured(1, 4, target_bits=16))
     expected = Knowledge(
@@ -105,6 +106,8 @@ def test_what_a_run_knows_is_read_from_its_options_and_its_checkpoint(tmp_path: 
         load_size=(20, 30),
         layout="side_by_side",
         direction="BtoA",
+        source_interpolation="bilinear",
+        target_interpolation="nearest",
         root=None,
     )
     found = Translator.from_run(run, device="cpu", trust=True)
@@ -314,8 +317,8 @@ PICTURES: dict[str, tuple[object, str]] = {
     "batch": (np.zeros((1, 8, 8, 3), np.uint8), "C of 1, 3 or 4"),
     "nothing": (np.zeros((0, 8, 3), np.uint8), "is no picture"),
     "gray": (np.zeros((8, 8), np.uint8), "convert it to RGB first"),
-    "float image": (Image.new("F", (8, 8)), "mode F"),
-    "lab image": (Image.new("LAB", (8, 8)), "mode LAB"),
+    "float image": (Image.new("F", (8, 8)), "kind F"),
+    "lab image": (Image.new("LAB", (8, 8)), "kind LAB"),
     "tensor": (torch.zeros(3, 8, 8), "Tensor"),
 }
 

@@ -10,7 +10,7 @@ from atme.complaints import several
 from atme.data.halves import Half, cut, half_width
 from atme.data.layout import find_layout
 from atme.data.scan import WHOLE, split_names
-from atme.data.views import in_words as size_in_words
+from atme.data.sizes import in_words as size_in_words
 from atme.images import Header, find_images, read_header, read_image, write_image
 from atme.images.folder import in_words
 from atme.images.writing import require_ending
