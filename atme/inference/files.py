@@ -8,8 +8,7 @@ from typing import Literal
 
 from atme.complaints import several
 from atme.data.halves import Half, cut, half_width
-from atme.data.layout import find_layout
-from atme.data.scan import WHOLE, split_names
+from atme.data.layout import find_layout, split_names
 from atme.data.sizes import in_words as size_in_words
 from atme.images import Header, find_images, read_header, read_image, write_image
 from atme.images.folder import in_words
@@ -163,18 +162,17 @@ def own_half(pictures: Sequence[Path], knows: Knowledge) -> Half:
     """The half that the run translates, if all pictures are A|B pairs of its own dataset; none otherwise."""
     if knows.root is None or knows.layout not in ("auto", "side_by_side"):
         return "none"
-    pairs = _side_by_side(knows.root)
     places = {path.parent.resolve() for path in pictures}
-    return knows.source_half if all(any(p.is_relative_to(folder) for folder in pairs) for p in places) else "none"
+    return knows.source_half if places <= _side_by_side(knows.root) else "none"
 
 
-def _side_by_side(root: Path) -> list[Path]:
+def _side_by_side(root: Path) -> set[Path]:
     """The folders of a dataset that hold A|B pictures."""
     try:
-        layouts = [find_layout(root, split=split) for split in split_names(root) if split != WHOLE]
+        layouts = [find_layout(root, split=split) for split in split_names(root)]
     except ValueError:  # a split in two layouts: nothing is known of it
-        return []
-    return [layout.folders[0].resolve() for layout in layouts if layout.name == "side_by_side"]
+        return set()
+    return {layout.folders[0].resolve() for layout in layouts if layout.name == "side_by_side"}
 
 
 def _require_answers(translator: Translator, *, samples: int, seed: int) -> None:
