@@ -253,11 +253,22 @@ class TestWriting:
 class TestGrid:
     def test_cells_are_shown_as_they_are(self) -> None:
         color = to_tensor(picture(128, 130, 3))
-        gray, four = color[:1], torch.cat([color, color[:1]])
+        gray, four = color[:1], torch.cat([color, torch.ones_like(color[:1])])
         shown = grid([[color, gray, None], [four, None, color]], columns=["x", "ŷ", "y"])
         assert shown.dtype == np.uint8
         assert _occurs(picture(128, 130, 3), shown) == 3
         assert _occurs(picture(128, 130, 3)[..., :1].repeat(3, axis=2), shown) == 1
+
+    def test_what_is_transparent_shows_the_ground(self) -> None:
+        """Whatever color lies there, and half of it under half an alpha."""
+        alpha = torch.full((1, 128, 128), -1.0)
+        alpha[:, :, 64:] = 0
+        shown = [grid([[torch.cat([color * torch.ones(3, 128, 128), alpha])]], columns=["y"]) for color in (-1, 1)]
+        (top, left) = (23, 8)
+        clear, half = slice(left, left + 64), slice(left + 64, left + 128)
+        assert np.array_equal(shown[0][top : top + 128, clear], shown[1][top : top + 128, clear])
+        assert set(np.unique(shown[0][top : top + 128, clear])) == {214, 255}
+        assert set(np.unique(shown[1][top : top + 128, half])) == {235, 255}
 
     def test_cells_stand_in_their_places(self) -> None:
         a, b, c, d = (picture(128, 128, 3) // n for n in (1, 2, 3, 4))

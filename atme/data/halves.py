@@ -63,16 +63,17 @@ def same_size(paths: tuple[Path, Path], a: tuple[int, int], b: tuple[int, int]) 
         raise ValueError(f"{paths[0]}: has {sizes}; make both the same size")
 
 
-def read_halves(paths: tuple[Path, ...]) -> tuple[Pixels, Pixels]:
+def read_halves(paths: tuple[Path, ...], *, clear: bool = True) -> tuple[Pixels, Pixels]:
     """A and B of a pair, decoded: each (H, W, C) uint8 or uint16; C and the depth may differ.
 
     Args:
         paths: of one file A|B, or of two files A and B.
+        clear: colors under alpha 0 become 0, as in `read_image`.
 
     Raises:
         ValueError: a file is no image or damaged, an A|B picture has an odd width, or the halves differ in size.
     """
-    images = [read_image(path) for path in paths]
+    images = [read_image(path, clear=clear) for path in paths]
     if len(images) == 1:
         return halve(images[0], name=paths[0])
     a, b = images

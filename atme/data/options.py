@@ -47,6 +47,7 @@ class DataOptions:
         source_interpolation: how pixels between pixels are found. ``nearest`` for label maps, also when they are
             resized on loading, for training and for tests; else loading averages where it shrinks, and is bicubic.
         target_interpolation: the same for the target.
+        clear_transparent: colors under alpha 0, which nobody sees, become 0 in training, tests and translations.
         workers: processes that read ahead; 0 reads in the training process.
         cache: keep decoded and resized training pictures in memory (``ram``) or in a file (``disk``).
         cache_dir: folder of that file; it may be deleted at any time.
@@ -69,6 +70,7 @@ class DataOptions:
     crop_ratio: tuple[float, float] = (1.0, 1.0)
     source_interpolation: Interpolation = "bilinear"
     target_interpolation: Interpolation = "bilinear"
+    clear_transparent: bool = True
     workers: int = 1
     cache: Literal["none", "ram", "disk"] = "none"
     cache_dir: Path | None = None
@@ -149,6 +151,7 @@ class DataOptions:
             layout=self.layout,
             augment=augment,
             seed=seed,
+            clear_transparent=self.clear_transparent,
             cache=self.cache if cached else "none",
             cache_dir=self.cache_dir,
         )

@@ -41,6 +41,7 @@ class PairedImages(Dataset[Pair]):
         layout: where the halves lie in the folder; ``auto`` finds out.
         augment: how a view is drawn; null for the whole pictures as they are.
         seed: of the views.
+        clear_transparent: colors under alpha 0, which nobody sees, become 0.
         cache: keep the decoded and resized pictures in memory (``ram``) or in a file (``disk``), so that they
             are decoded once and not in every epoch.
         cache_dir: the folder of that file; it may be deleted at any time.
@@ -60,6 +61,7 @@ class PairedImages(Dataset[Pair]):
         layout: LayoutChoice = "auto",
         augment: Augmentation | DeviceAugmentation | TestView | None = None,
         seed: int = 0,
+        clear_transparent: bool = True,
         cache: Literal["none", "ram", "disk"] = "none",
         cache_dir: str | Path | None = None,
     ) -> None:
@@ -77,6 +79,8 @@ class PairedImages(Dataset[Pair]):
         size, made = shapes.bytes_at(self.augment.sizes.load_size), f"{split} {self.augment.sizes.load_size}"
         if "nearest" in self.augment.sizes.interpolation:
             made += f" {self._directed(self.augment.sizes.interpolation)}"
+        self.clear_transparent = clear_transparent
+        made += "" if clear_transparent else " with what is transparent"
         self._load: Read = keep(cache, self._read, self._files, size=size, folder=cache_dir, made=made)
 
     @property
@@ -124,7 +128,7 @@ class PairedImages(Dataset[Pair]):
 
     def _read(self, index: int) -> tuple[Pixels, Pixels]:
         """A and B of a pair, decoded and resized."""
-        a, b = read_halves(self._files.paths[index])
+        a, b = read_halves(self._files.paths[index], clear=self.clear_transparent)
         for_a, for_b = self._directed(self.augment.sizes.interpolation)
         return self.augment.sizes.load(a, how=for_a), self.augment.sizes.load(b, how=for_b)
 

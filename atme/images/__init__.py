@@ -1,6 +1,6 @@
 """Images on disk, arrays and tensors: the only place where pixels become [-1, 1] floats and back."""
 
-from atme.images.converting import from_pil
+from atme.images.converting import clear_transparent, from_pil
 from atme.images.folder import Found, find_images, find_some_images
 from atme.images.grids import grid
 from atme.images.headers import IMAGE_SUFFIXES, Header, is_image_name, read_header
@@ -14,6 +14,7 @@ __all__ = [
     "Header",
     "Pixels",
     "centered",
+    "clear_transparent",
     "find_images",
     "find_some_images",
     "from_pil",

@@ -12,6 +12,7 @@ from atme.images.pixels import Pixels, to_array
 
 _INK, _PAPER = (20, 20, 20), (255, 255, 255)
 _GAP, _TEXT = 4, 15  # pixels between cells; height of the letters
+_SQUARE, _GROUND = 8, (214, 255)  # pixels of a square of the ground below what is transparent, and its grays
 _LEAST_CELL = 128  # pixels that the largest cell spans at least, for eyes
 # From -1 over 0 to 1: blue, white, red, so that a zero map is white and both signs look equally strong.
 _DIVERGING = np.array([(5, 48, 97), (67, 147, 195), (247, 247, 247), (214, 96, 77), (103, 0, 31)])
@@ -26,8 +27,8 @@ def grid(
 ) -> Pixels:
     """Images in rows and columns under titles, as one RGB picture (H, W, 3) uint8.
 
-    Cells may differ in size and in channels: gray and RGB are shown as they are, of four channels the first
-    three. Small cells are enlarged by a whole factor, the same for all, so that the largest spans 128 pixels.
+    Cells may differ in size and in channels: gray and RGB are shown as they are, RGBA over a chequered ground.
+    Small cells are enlarged by a whole factor, the same for all, so that the largest spans 128 pixels.
 
     Args:
         rows: in each row, for each column, an image (C, H, W) in [-1, 1], C in 1, 3, 4, or None (no cell).
@@ -61,7 +62,17 @@ def _paint(cell: Tensor | None, *, is_map: bool) -> Pixels:
     if is_map:
         return _color(cell)
     pixels = to_array(cell)
-    return pixels.repeat(3, axis=2) if pixels.shape[2] == 1 else pixels[..., :3]
+    if pixels.shape[2] == 4:
+        return _over_ground(pixels)
+    return pixels.repeat(3, axis=2) if pixels.shape[2] == 1 else pixels
+
+
+def _over_ground(pixels: Pixels) -> Pixels:
+    """RGBA (H, W, 4) over a chequered ground, as image editors show it, in RGB (H, W, 3)."""
+    rows, columns = (np.arange(side) // _SQUARE for side in pixels.shape[:2])
+    ground = np.where((rows[:, None] + columns) % 2, *_GROUND)[..., None]
+    alpha = pixels[..., 3:] / 255
+    return (alpha * pixels[..., :3] + (1 - alpha) * ground).round().astype(np.uint8)
 
 
 def _color(field: Tensor) -> Pixels:

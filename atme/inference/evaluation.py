@@ -163,6 +163,7 @@ def protocol(translator: Translator, test: PairedImages) -> dict[str, Any]:
         "pairs": len(test),
         "direction": test.direction,
         "view": test.view_in_words,
+        "transparent_colors": "cleared" if test.clear_transparent else "as they are",
         "rounded_to_bits": test.target_bits,
         "data_range": DATA_RANGE,
         "mean_over": "images",

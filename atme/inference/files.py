@@ -143,7 +143,7 @@ def translate_files(translator: Translator, planned: Plan) -> Iterator[tuple[Pat
     """
     for path, places in planned.pairs:
         try:
-            picture = cut(read_image(path), half=planned.half, name=str(path))
+            picture = cut(read_image(path, clear=translator.knows.clear_transparent), half=planned.half, name=str(path))
             for i, place in enumerate(places):
                 place.parent.mkdir(parents=True, exist_ok=True)
                 seed = planned.seed + i

@@ -10,7 +10,7 @@ from PIL import Image
 
 from atme.data.shapes import Size
 from atme.data.sizes import in_words
-from atme.images import Pixels, from_pil, read_image
+from atme.images import Pixels, clear_transparent, from_pil, read_image
 from atme.models.knowledge import Knowledge
 
 Picture = str | Path | Image.Image | Pixels
@@ -34,20 +34,21 @@ def several_pictures(pictures: object) -> Iterable[Picture]:
     raise ValueError(f"picture: {type(pictures).__name__} is none; give a path, a PIL image or an array (H, W, C)")
 
 
-def to_pixels(picture: object, *, name: str) -> Pixels:
+def to_pixels(picture: object, *, name: str, clear: bool = True) -> Pixels:
     """One picture, (H, W, C) uint8 or uint16.
 
     Args:
         picture: a path, a PIL image, or an array (H, W) or (H, W, C) of uint8 or uint16.
         name: what errors call it.
+        clear: colors under alpha 0 become 0.
 
     Raises:
         ValueError: if it is none, or cannot be read.
     """
     if isinstance(picture, str | Path):
-        return read_image(picture)
+        return read_image(picture, clear=clear)
     if isinstance(picture, Image.Image):
-        return from_pil(picture, name=name)
+        return from_pil(picture, name=name, clear=clear)
     if not isinstance(picture, np.ndarray):
         kind = type(picture).__name__
         raise ValueError(f"{name}: {kind} is no picture; give a path, a PIL image or an array (H, W, C)")
@@ -57,7 +58,8 @@ def to_pixels(picture: object, *, name: str) -> Pixels:
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if array.dtype not in (np.dtype(np.uint8), np.dtype(np.uint16)):
         raise ValueError(f"{name}: values of {array.dtype} have no range; give uint8 (0 to 255) or uint16 (0 to 65535)")
-    return np.ascontiguousarray(array)
+    array = np.ascontiguousarray(array)
+    return clear_transparent(array) if clear else array
 
 
 def to_pil(pixels: Pixels) -> Image.Image:

@@ -191,7 +191,7 @@ class Translator:
             ValueError: as for a call.
         """
         named = str(picture) if isinstance(picture, str | Path) else name
-        pixels = to_pixels(picture, name=named)
+        pixels = to_pixels(picture, name=named, clear=self.knows.clear_transparent)
         self.knows.require_source(pixels.shape[2], name=named)
         own = pixels.shape[0], pixels.shape[1]
         size = work_size(own, scale, self.knows)

@@ -41,6 +41,8 @@ class Knowledge:
     """How what is translated is resized: ``nearest`` for label maps."""
     target_interpolation: Interpolation
     """The same of translations."""
+    clear_transparent: bool
+    """Whether colors under alpha 0 were cleared in what it was trained on."""
     layout: LayoutChoice
     """How the pairs lay in their folder."""
     direction: Literal["AtoB", "BtoA"]
@@ -95,6 +97,7 @@ def knowledge(options: Mapping[str, Any], measured: Measured, *, stride: int, ro
         load_size=_size(data.load_size),
         source_interpolation=data.source_interpolation,
         target_interpolation=data.target_interpolation,
+        clear_transparent=data.clear_transparent,
         layout=data.layout,
         direction=data.direction,
         root=root,

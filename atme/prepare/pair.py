@@ -160,7 +160,7 @@ def _copy_halves(pair: Match, name: str, folder: Path, split: str) -> None:
 
 
 def _join_halves(pair: Match, name: str, folder: Path, split: str) -> None:
-    a, b = read_halves((pair.a, pair.b))
+    a, b = read_halves((pair.a, pair.b), clear=False)  # what training makes of it is for the run to say
     if a.shape != b.shape or a.dtype != b.dtype:
         kinds = " and ".join(f"{x.shape[2]} channels of {8 * x.itemsize} bits" for x in (a, b))
         raise ValueError(f"{pair.a}: the halves have {kinds}, which one file cannot hold; use two_folders")
