@@ -45,6 +45,11 @@ MEANING: dict[Kind, str] = {
 COLORS = {1: "gray", 3: "RGB", 4: "RGBA"}
 """Names of what so many channels hold."""
 
+SMALLEST_SHIFT = 3
+"""Pixels of shift that are reported: a label map drawn by hand is off by one or two at many an edge."""
+
+_BEYOND = 3.0  # times the play that is usual in the dataset; maps of houses seen from the air are off by more
+_MANY = 20  # shifts that tell what is usual
 _COMMON = 0.8  # share of the pairs above which a size or depth is the rule, and another one a fault
 _KEPT = {"train": 0, "val": 2, "test": 3}  # of two equal pairs in two splits the one that counts more stays
 
@@ -117,13 +122,23 @@ def _same_halves(read: Sequence[Inspection]) -> Iterator[Fault]:
 
 
 def _misaligned(read: Sequence[Inspection]) -> Iterator[Fault]:
+    usual = _usual_play([i.shift for i in read if i.shift is not None])
     for inspection in read:
-        if inspection.shift is not None:
-            right, down = inspection.shift
+        off = max(map(abs, inspection.shift)) if inspection.shift is not None else 0.0
+        if inspection.shift is not None and round(off) >= SMALLEST_SHIFT and off > _BEYOND * usual:
+            right, down = (round(way) for way in inspection.shift)
             ways = [f"{abs(right)} px {'right' if right > 0 else 'left'}"] * (right != 0)
             ways += [f"{abs(down)} px {'down' if down > 0 else 'up'}"] * (down != 0)
             detail = f"B lies on A when it is moved {' and '.join(ways)}"
-            yield Fault("misaligned", inspection.entry, detail, shift=inspection.shift)
+            yield Fault("misaligned", inspection.entry, detail, shift=(right, down))
+
+
+def _usual_play(shifts: Sequence[tuple[float, float]]) -> float:
+    """Pixels within which three quarters of the halves lie, about where most of them do; 0 if few can be told."""
+    if len(shifts) < _MANY:
+        return 0.0
+    ways = np.asarray(shifts)
+    return float(np.percentile(np.abs(ways - np.median(ways, axis=0)).max(axis=1), 75))
 
 
 def _repeated(read: Sequence[Inspection]) -> Iterator[Fault]:

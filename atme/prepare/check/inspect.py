@@ -44,8 +44,8 @@ class Inspection:
     """Why it cannot be read as a pair; then there are no halves."""
     halves: tuple[Half, Half] | None = None
     """A and B."""
-    shift: tuple[int, int] | None = None
-    """(right, down) in pixels by which B lies beside A; None: not at all, or not to be told."""
+    shift: tuple[float, float] | None = None
+    """(right, down) in pixels, the way in which B must be moved to lie on A; None: not to be told."""
 
 
 def inspect_all(pairs: Iterable[Entry], *, workers: int) -> Iterator[Inspection]:
