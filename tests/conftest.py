@@ -1,6 +1,7 @@
 """What several test files share: a tiny dataset, a preset that trains on it in seconds, and a browser."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -17,6 +18,9 @@ from planted import TEST, TRAIN
 
 from atme.cli import main
 from atme.images import read_image, write_image
+
+# Tests compile kernels where they ask for it (`compiled`): each process of its own would spend seconds on it.
+os.environ.setdefault("ATME_COMPILE", "0")
 
 # No test measures time, on whatever machine it runs.
 settings.register_profile("atme", deadline=None)
@@ -35,6 +39,19 @@ def _nothing_left_behind() -> Iterator[None]:
     before = torch.get_num_threads(), torch.get_default_dtype()
     yield
     assert before == (torch.get_num_threads(), torch.get_default_dtype())
+
+
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Kernels are compiled, in this process and in those that it starts."""
+    from atme.networks import kernels
+
+    monkeypatch.delenv("ATME_COMPILE")
+    kernels.reason.cache_clear()
+    if kernels.reason() is not None:
+        pytest.skip(kernels.reason())
+    yield
+    kernels.reason.cache_clear()
 
 
 TINY = {

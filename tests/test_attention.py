@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from atme.networks import kernels
 from atme.networks.attention import Attention, ChannelNorm, LinearAttention, pixels, unpixels
+from atme.networks.linear_attention import over_pixels
 
 HEADS, HEAD_DIM, EPS = 3, 5, 1e-5
 SIDES = st.integers(1, 6)
@@ -119,3 +121,29 @@ def test_channel_norm_leaves_mean_zero_and_spread_of_its_scale() -> None:
     tokens = ChannelNorm(32, eps=0.0).double()(3 + 5 * torch.randn(2, 7, 32, dtype=torch.float64))
     torch.testing.assert_close(tokens.mean(2), torch.zeros(2, 7, dtype=torch.float64), rtol=0, atol=1e-12)
     torch.testing.assert_close(tokens.std(2, correction=0), torch.ones(2, 7, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("shape", [(2, 8, 6, 5), (2, 8, 1, 3)])
+def test_linear_attention_in_one_step_is_the_same(shape, compiled, monkeypatch) -> None:
+    torch.manual_seed(0)
+    attention = LinearAttention(8, heads=2, head_dim=4).double()
+    with torch.no_grad():
+        for parameter in attention.parameters():
+            parameter.normal_()
+    image = torch.randn(shape, dtype=torch.float64, requires_grad=True)
+    wanted = [image, *attention.parameters()]
+    one = attention(image)
+    ours = torch.autograd.grad(one.sin().sum(), wanted)
+    monkeypatch.setattr(kernels, "available", lambda: False)
+    several = attention(image)
+    torch.testing.assert_close(one, several, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(ours, torch.autograd.grad(several.sin().sum(), wanted), rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 48), (7, 2000), (1, 1)])
+def test_pixels_added_up_in_pieces_are_all_added_up(height, width) -> None:
+    torch.manual_seed(0)
+    a, b = (torch.randn(2, height, width, n).bfloat16() for n in (3, 5))
+    exact = a.double().flatten(1, 2).transpose(1, 2) @ b.double().flatten(1, 2)
+    error = (over_pixels(a, b) - exact).abs().max()
+    assert error < 2**-8 * exact.abs().max() + 2**-8 * (height * width) ** 0.5

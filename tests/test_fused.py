@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from atme.networks import fused
 from atme.networks.block import Block, convolve, plain
-from atme.networks.fused import AffineSiLU, ChannelMoments, normalize_scale_silu
+from atme.networks.fused import NormScaleSiLU, normalize_scale_silu
 
 SIDES = st.integers(1, 6)
 
@@ -30,20 +31,53 @@ def random(*shape: int) -> Tensor:
 def test_values_and_gradients_are_those_of_the_three_steps(
     batch: int, groups: int, each: int, height: int, width: int
 ) -> None:
+    check_against_the_steps(batch, groups, each, height, width + 1)
+
+
+@pytest.mark.parametrize(("groups", "each", "height", "width"), [(2, 3, 5, 4), (1, 1, 1, 2), (4, 1, 7, 7)])
+def test_compiled_values_and_gradients_are_those_too(
+    groups: int, each: int, height: int, width: int, compiled: None
+) -> None:
+    check_against_the_steps(2, groups, each, height, width)
+
+
+def check_against_the_steps(batch: int, groups: int, each: int, height: int, width: int) -> None:
     channels = groups * each
-    norm, image, bias = norm_of(groups, channels), random(batch, channels, height, width + 1), random(channels)
-    for scale_shift in (None, random(batch, 2 * channels)):
-        ours = normalize_scale_silu(image, bias, norm, scale_shift)
-        steps = plain(image + bias[:, None, None], norm, scale_shift)
+    norm, image, bias = norm_of(groups, channels), random(batch, channels, height, width), random(channels)
+    for scale_shift, residual in ((None, None), (random(batch, 2 * channels), random(*image.shape))):
+        ours = normalize_scale_silu(image, bias, norm, scale_shift, residual=residual)
+        steps = plain(image + bias[:, None, None], norm, scale_shift) + (0 if residual is None else residual)
         torch.testing.assert_close(ours, steps, rtol=1e-9, atol=1e-9)
-        wanted = [image, bias, *norm.parameters(), *([] if scale_shift is None else [scale_shift])]
+        wanted = [image, bias, *norm.parameters(), *(each for each in (scale_shift, residual) if each is not None)]
         gradients = [torch.autograd.grad(y.sin().sum(), wanted) for y in (ours, steps)]
         torch.testing.assert_close(*gradients, rtol=1e-6, atol=1e-7)
 
 
 def test_derivatives_are_the_differences() -> None:
-    assert torch.autograd.gradcheck(ChannelMoments.apply, random(2, 3, 4, 5))
-    assert torch.autograd.gradcheck(AffineSiLU.apply, (random(2, 3, 4, 5), random(2, 3), random(2, 3)))
+    def step(image: Tensor, residual: Tensor, bias: Tensor, weight: Tensor, beta: Tensor, heard: Tensor) -> Tensor:
+        result: Tensor = NormScaleSiLU.apply(image, residual, bias, weight, beta, heard, 2, 1e-5)
+        return result
+
+    shapes = ((2, 4, 3, 5), (2, 4, 3, 5), (4,), (4,), (4,), (2, 8))
+    assert torch.autograd.gradcheck(step, tuple(random(*shape) for shape in shapes))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_compiled_and_plain_agree_as_far_as_the_precision_goes(
+    dtype: torch.dtype, compiled: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    norm = norm_of(4, 16, torch.float32)
+    image = torch.randn(2, 16, 24, 20).contiguous(memory_format=torch.channels_last)
+    scale_shift = torch.randn(2, 32)
+    exact = plain(image.double(), norm_like(norm), scale_shift.double())
+    for residual in (None, image.to(dtype)):
+        wanted = exact if residual is None else exact + residual.double()
+        ours = normalize_scale_silu(image.to(dtype), None, norm, scale_shift, residual=residual)
+        assert ours.dtype == dtype
+        assert (ours - wanted).abs().max() < wanted.abs().max() * torch.finfo(dtype).eps * 4
+    monkeypatch.setattr(fused, "COMPILED", fused.PLAIN)  # the control: another way has other bits
+    assert not torch.equal(normalize_scale_silu(image, None, norm, scale_shift), ours.float())
 
 
 @pytest.mark.parametrize("mean", [0.5, 30.0])

@@ -19,6 +19,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from atme.networks import kernels
+from atme.networks.linear_attention import LinearAttend
+
 
 def pixels(image: Tensor) -> Tensor:
     """(B, C, H, W) to (B, H·W, C); a view if the channels lie beside each other in memory."""
@@ -69,6 +72,8 @@ class LinearAttention(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, C, H, W) to (B, C, H, W)."""
+        if image.device.type == "cpu" and kernels.available():
+            return self.in_one_step(image)
         y = self.norm(pixels(image))  # (B, N, C)
         to_q, to_k, to_v = self.qkv.weight.chunk(3)  # (h·d, C, 1, 1) each
         q = pixels(F.conv2d(unpixels(y, like=image), to_q)).unflatten(2, (self.heads, -1))  # (B, N, h, d)
@@ -78,12 +83,28 @@ class LinearAttention(nn.Module):
         mixed = torch.baddbmm(self.out.bias, q.softmax(3).flatten(2), matrix)  # (B, N, C)
         return image + unpixels(self.out_norm(mixed), like=image)  # (B, C, H, W)
 
-    def project(self, context: Tensor, to_v: Tensor) -> Tensor:
-        """Σ_m k_m y_mᵀ, (B, h·d, C), to d^-½ Σ_m k_m (W_o W_v y_m)ᵀ for each head, (B, h·d, C)."""
+    def in_one_step(self, image: Tensor) -> Tensor:
+        """The same, (B, C, H, W) to (B, C, H, W), with compiled kernels."""
+        x = image.permute(0, 2, 3, 1).contiguous()  # (B, H, W, C), a view if the channels lie beside each other
+        to_q, to_k, to_v = self.qkv.weight.flatten(1).chunk(3)  # (h·d, C) each
+        with torch.autocast("cpu", enabled=False):
+            value = self.value(to_v) / (image.shape[2] * image.shape[3])  # (h, C, C)
+            scales = self.norm.scale, self.out_norm.scale
+            result: Tensor = LinearAttend.apply(
+                x, scales[0], to_q, to_k, value, self.out.bias, scales[1], self.heads, self.norm.eps
+            )
+        return result.permute(0, 3, 1, 2)  # (B, C, H, W)
+
+    def value(self, to_v: Tensor) -> Tensor:
+        """W_v (h·d, C) and W_o to d^-½ W_vᵀ W_oᵀ of each head, (h, C, C)."""
         to_v = to_v.unflatten(0, (self.heads, -1)).transpose(1, 2)  # (h, C, d)
         to_out = self.out.weight.T.unflatten(0, (self.heads, -1))  # (h, d, C)
-        value = to_v @ to_out * to_out.shape[1] ** -0.5  # (h, C, C)
-        projected: Tensor = context.unflatten(1, (self.heads, -1)) @ value  # (B, h, d, C)
+        value: Tensor = to_v @ to_out * to_out.shape[1] ** -0.5
+        return value
+
+    def project(self, context: Tensor, to_v: Tensor) -> Tensor:
+        """Σ_m k_m y_mᵀ, (B, h·d, C), to d^-½ Σ_m k_m (W_o W_v y_m)ᵀ for each head, (B, h·d, C)."""
+        projected: Tensor = context.unflatten(1, (self.heads, -1)) @ self.value(to_v)  # (B, h, d, C)
         return projected.flatten(1, 2)  # (B, h·d, C)
 
 

@@ -54,13 +54,21 @@ class Block(nn.Module):
         self.norm = nn.GroupNorm(groups, out_channels)
         self.eps = eps
 
-    def forward(self, image: Tensor, scale_shift: Tensor | None = None, *, beside: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        image: Tensor,
+        scale_shift: Tensor | None = None,
+        *,
+        beside: Tensor | None = None,
+        residual: Tensor | None = None,
+    ) -> Tensor:
         """One or two maps to one.
 
         Args:
             image: (B, C₁, H, W).
             scale_shift: (B, 2 C') or None; the first half scales, about 1, and the second shifts.
             beside: (B, C − C₁, H, W), or None where image has all channels.
+            residual: (B, C', H, W), added to the result.
 
         Returns:
             (B, C', H, W).
@@ -68,8 +76,9 @@ class Block(nn.Module):
         weight = standardize(self.conv.weight, eps=self.eps)
         if image.device.type == "cpu":
             convolved = convolve(image, beside, weight, None)  # (B, C', H, W)
-            return normalize_scale_silu(convolved, self.conv.bias, self.norm, scale_shift)
-        return plain(convolve(image, beside, weight, self.conv.bias), self.norm, scale_shift)
+            return normalize_scale_silu(convolved, self.conv.bias, self.norm, scale_shift, residual=residual)
+        result = plain(convolve(image, beside, weight, self.conv.bias), self.norm, scale_shift)
+        return result if residual is None else result + residual
 
 
 def plain(image: Tensor, norm: nn.GroupNorm, scale_shift: Tensor | None) -> Tensor:

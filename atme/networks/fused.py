@@ -1,97 +1,246 @@
-"""GroupNorm, scale and shift, and SiLU in one step, for maps on a CPU.
+"""GroupNorm, scale and shift, SiLU, and a residual in one step, for maps on a CPU.
 
-All but SiLU is one factor a and one offset o per image and channel:
+With x the map without the bias b of its convolution, and all but SiLU one factor f and one offset o per image and
+channel,
 
-    ŷ = SiLU(a x + o),  a = γ s / √(v + ε),  o = (β − γ m / √(v + ε)) s + t
+    ŷ = SiLU(f x + o) + residual,  f = γ s r,  o = β s + t + f (b − μ),  r = 1 / √(v + ε),
 
-with m, v the mean and variance of the group, γ, β of the norm, s, t of the level. So autograd needs to keep x alone,
-where one step after the other keeps three maps of that size, and a and o are small enough to leave to autograd.
+with μ, v the mean and variance of x + b in the group, γ, β of the norm, s, t of the level. Autograd needs to keep x
+alone (and ŷ, which the next convolution keeps anyway), where one step after the other keeps three maps of that size.
 
-Two more reasons to be here. PyTorch's kernels for maps whose channels lie beside each other add up pixel after
-pixel, which leaves five digits of the statistics over 256×256 pixels; `Tensor.mean` adds in blocks and leaves seven.
-And in bfloat16 their backward pass takes about twice as long as the one here.
+The derivative, with g that of z = f x + o, and Σ over the N pixels of an image: P = Σ g, Q = Σ g x,
+R = r (Q + (b − μ) P),
+
+    ∂γ = Σ_B s R,   ∂β = Σ_B s P,   ∂s = γ R + β P,   ∂t = P,
+    ∂x = f g + a₁ x + a₀,   a₁ = −r² mean_G(γ s R),   a₀ = −r mean_G(γ s P) + a₁ (b − μ),   ∂b = Σ_B Σ ∂x,
+
+where mean_G is the sum over the channels of a group, over the number of its values.
+
+Where a C++ compiler is, each line is one pass over memory (kernels.py); else it is PyTorch's operations, one after
+the other. SiLU is z (1 + tanh(z/2)) / 2 there: PyTorch has tanh of whole float32 arrays from a library of vector
+mathematics, 4.5 times as fast as its own sigmoid (4.2 million numbers: 1.3 ms and 5.7 ms).
+
+One more reason to be here: PyTorch's kernels for maps whose channels lie beside each other add up pixel after pixel,
+which leaves five digits of the statistics over 256×256 pixels. Here rows are added up first, and `Tensor.mean` adds
+in blocks.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-
-class ChannelMoments(torch.autograd.Function):
-    """Mean and variance over the pixels of each channel, in float32 at least."""
-
-    @staticmethod
-    def forward(ctx: Any, image: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, C, H, W) to (B, C) twice."""
-        precise = torch.promote_types(image.dtype, torch.float32)
-        means = image.mean((2, 3), keepdim=True, dtype=precise)  # (B, C, 1, 1)
-        variances = (image - means).square_().mean((2, 3))  # (B, C)
-        means = means.flatten(1)  # (B, C)
-        ctx.save_for_backward(image, means)
-        return means, variances
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, to_means: Tensor, to_variances: Tensor) -> Tensor:
-        """∂m/∂x = 1/N, ∂v/∂x = 2 (x − m) / N, with N pixels."""
-        image, means = ctx.saved_tensors
-        factor = 2 / image[0, 0].numel() * to_variances  # (B, C)
-        offset = to_means / image[0, 0].numel() - factor * means  # (B, C)
-        return affine(image, factor, offset)
+from atme.networks import kernels
+from atme.networks.kernels import kernel, precise
 
 
-class AffineSiLU(torch.autograd.Function):
-    """SiLU(a x + o) with a and o per image and channel."""
-
-    @staticmethod
-    def forward(ctx: Any, image: Tensor, factor: Tensor, offset: Tensor) -> Tensor:
-        """(B, C, H, W), and (B, C) twice, to (B, C, H, W)."""
-        ctx.save_for_backward(image, factor, offset)
-        return nn.functional.silu(affine(image, factor, offset), inplace=True)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """With z = a x + o and g the gradient of z: a g of x, Σ x g of a, Σ g of o."""
-        image, factor, offset = ctx.saved_tensors
-        z = affine(image, factor, offset)  # (B, C, H, W)
-        g = torch.ops.aten.silu_backward.grad_input(gradient, z, grad_input=z)  # (B, C, H, W)
-        to_offset = g.sum((2, 3), dtype=offset.dtype)  # (B, C)
-        to_factor = (g * image).sum((2, 3), dtype=factor.dtype)  # (B, C)
-        return g.mul_(factor.to(g.dtype)[:, :, None, None]), to_factor, to_offset
-
-
-def affine(image: Tensor, factor: Tensor, offset: Tensor) -> Tensor:
-    """(B, C, H, W), and (B, C) twice, to (B, C, H, W), in the precision of the image."""
-    factor, offset = (small.to(image.dtype)[:, :, None, None] for small in (factor, offset))
-    return torch.addcmul(offset, image, factor)
-
-
-def normalize_scale_silu(image: Tensor, bias: Tensor | None, norm: nn.GroupNorm, scale_shift: Tensor | None) -> Tensor:
-    """SiLU(s · GroupNorm(x + bias) + t).
+def normalize_scale_silu(
+    image: Tensor,
+    bias: Tensor | None,
+    norm: nn.GroupNorm,
+    scale_shift: Tensor | None,
+    *,
+    residual: Tensor | None = None,
+) -> Tensor:
+    """SiLU(s · GroupNorm(x + bias) + t) + residual.
 
     Args:
         image: (B, C, H, W).
         bias: (C,) of the convolution that made x; None is 0.
         norm: with scale and shift.
         scale_shift: (B, 2 C): s − 1 and t, or None for s = 1, t = 0.
+        residual: (B, C, H, W) or None.
 
     Returns:
         (B, C, H, W).
     """
-    means, variances = ChannelMoments.apply(image)  # (B, C) each
     bias = torch.zeros_like(norm.bias) if bias is None else bias
-    groups = (norm.num_groups, -1)
-    grouped = (means + bias).unflatten(1, groups)  # (B, G, C/G)
-    mean = grouped.mean(2, keepdim=True)  # (B, G, 1)
-    spread = variances.unflatten(1, groups).mean(2, keepdim=True) + grouped.var(2, correction=0, keepdim=True)
-    factor = norm.weight.view(groups) * (spread + norm.eps).rsqrt()  # (B, G, C/G)
-    offset = norm.bias + (factor * (bias.view(groups) - mean)).flatten(1)  # (B, C)
-    factor = factor.flatten(1)  # (B, C)
-    if scale_shift is not None:
-        scale, shift = scale_shift.chunk(2, dim=1)  # (B, C) each
-        factor, offset = factor * (scale + 1), offset * (scale + 1) + shift
-    result: Tensor = AffineSiLU.apply(image, factor, offset)
+    if scale_shift is None:
+        scale_shift = norm.bias.new_zeros(len(image), 2 * len(norm.bias))
+    arguments = (image, residual, bias, norm.weight, norm.bias, scale_shift, norm.num_groups, norm.eps)
+    result: Tensor = NormScaleSiLU.apply(*arguments)
     return result
+
+
+class NormScaleSiLU(torch.autograd.Function):
+    """The step of the file's head, with its derivative."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        image: Tensor,
+        residual: Tensor | None,
+        bias: Tensor,
+        weight: Tensor,
+        beta: Tensor,
+        scale_shift: Tensor,
+        groups: int,
+        eps: float,
+    ) -> Tensor:
+        """(B, C, H, W), the residual, (C,) three times, (B, 2 C), to (B, C, H, W)."""
+        ways = COMPILED if kernels.available() else PLAIN
+        mean, variance = ways.moments(image)  # (B, C) each
+        mu, r = group_statistics(mean + bias, variance, groups=groups, eps=eps)  # (B, C) each
+        scale, shift = scale_shift.to(mean.dtype).chunk(2, dim=1)  # (B, C) each
+        factor = weight * (scale + 1) * r  # (B, C)
+        offset = beta * (scale + 1) + shift + factor * (bias - mu)  # (B, C)
+        result = ways.activated(image, factor, offset, residual)  # (B, C, H, W)
+        output = result if residual is None else None
+        ctx.save_for_backward(image, output, bias, weight, beta, scale, mean, mu, r, factor, offset)
+        ctx.groups, ctx.ways, ctx.heard = groups, ways, scale_shift.dtype
+        return result
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """As in the file's head."""
+        image, output, bias, weight, beta, scale, mean, mu, r, factor, offset = ctx.saved_tensors
+        g = ctx.ways.slope(gradient, image, factor, offset, output)  # (B, C, H, W)
+        P, Q = ctx.ways.sums(g, image)  # (B, C) each
+        s, centered, pixels = scale + 1, bias - mu, image[0, 0].numel()
+        R = r * (Q + centered * P)  # (B, C)
+        a1 = -r.square() * group_mean(weight * s * R, ctx.groups) / pixels  # (B, C)
+        a0 = a1 * centered - r * group_mean(weight * s * P, ctx.groups) / pixels  # (B, C)
+        to_image = ctx.ways.combined(g, image, factor, a1, a0)  # (B, C, H, W)
+        to_bias = (factor * P + pixels * (a1 * mean + a0)).sum(0)  # (C,)
+        to_scale_shift = torch.cat([weight * R + beta * P, P], dim=1).to(ctx.heard)  # (B, 2 C)
+        to_residual = gradient if ctx.needs_input_grad[1] else None
+        return to_image, to_residual, to_bias, (s * R).sum(0), (s * P).sum(0), to_scale_shift, None, None
+
+
+def group_statistics(mean: Tensor, variance: Tensor, *, groups: int, eps: float) -> tuple[Tensor, Tensor]:
+    """μ and r of each channel's group, (B, C) each, from the moments of the channels, (B, C) each."""
+    grouped = mean.unflatten(1, (groups, -1))  # (B, G, C/G)
+    spread = variance.unflatten(1, (groups, -1)).mean(2) + grouped.var(2, correction=0)  # (B, G)
+    each = grouped.shape[2]
+    return grouped.mean(2).repeat_interleave(each, 1), (spread + eps).rsqrt().repeat_interleave(each, 1)
+
+
+def group_mean(values: Tensor, groups: int) -> Tensor:
+    """(B, C) to (B, C): each channel gets the mean of its group."""
+    grouped = values.unflatten(1, (groups, -1))  # (B, G, C/G)
+    means: Tensor = grouped.mean(2, keepdim=True).expand_as(grouped).flatten(1)
+    return means
+
+
+@dataclass(frozen=True)
+class Ways:
+    """How the passes over whole maps (B, C, H, W) are done; numbers of a channel are (B, C), in float32 at least."""
+
+    moments: Callable[[Tensor], tuple[Tensor, Tensor]]
+    """Mean and variance of each channel."""
+    activated: Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
+    """SiLU(f x + o) + residual, from x, f, o and the residual, if any."""
+    slope: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor | None], Tensor]
+    """g, from the gradient of the result, x, f, o and, where it is at hand, SiLU(f x + o)."""
+    sums: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+    """Σ g and Σ g x, from g and x."""
+    combined: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
+    """f g + a₁ x + a₀, from g, x, f, a₁, a₀; g may be overwritten."""
+
+
+def wide(numbers: Tensor, like: Tensor) -> Tensor:
+    """(B, C) to (B, C, 1, 1), in the precision of a map."""
+    return numbers.to(like.dtype)[:, :, None, None]
+
+
+def plain_moments(image: Tensor) -> tuple[Tensor, Tensor]:
+    precise = torch.promote_types(image.dtype, torch.float32)
+    means = image.mean((2, 3), keepdim=True, dtype=precise)  # (B, C, 1, 1)
+    return means.flatten(1), (image - means).square_().mean((2, 3))
+
+
+def plain_activated(image: Tensor, factor: Tensor, offset: Tensor, residual: Tensor | None) -> Tensor:
+    z = torch.addcmul(wide(offset, image), image, wide(factor, image))
+    result = nn.functional.silu(z, inplace=True)
+    return result if residual is None else result.add_(residual)
+
+
+def plain_slope(gradient: Tensor, image: Tensor, factor: Tensor, offset: Tensor, output: Tensor | None) -> Tensor:
+    z = torch.addcmul(wide(offset, image), image, wide(factor, image))
+    slope: Tensor = torch.ops.aten.silu_backward.grad_input(gradient, z, grad_input=z)
+    return slope
+
+
+def plain_sums(g: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
+    precise = torch.promote_types(image.dtype, torch.float32)
+    return g.sum((2, 3), dtype=precise), (g * image).sum((2, 3), dtype=precise)
+
+
+def plain_combined(g: Tensor, image: Tensor, factor: Tensor, a1: Tensor, a0: Tensor) -> Tensor:
+    rest = torch.addcmul(wide(a0, image), image, wide(a1, image))
+    return g.mul_(wide(factor, g)).add_(rest)
+
+
+PLAIN = Ways(plain_moments, plain_activated, plain_slope, plain_sums, plain_combined)
+
+
+@kernel
+def kernel_moments(image: Tensor) -> tuple[Tensor, Tensor]:
+    x = precise(image)
+    mean = x.mean(3).mean(2)
+    return mean, (x - mean[:, :, None, None]).square().mean(3).mean(2)
+
+
+@kernel
+def kernel_half(image: Tensor, factor: Tensor, offset: Tensor) -> Tensor:
+    return (precise(image) * factor[:, :, None, None] + offset[:, :, None, None]) / 2
+
+
+@kernel
+def kernel_gated(image: Tensor, factor: Tensor, offset: Tensor, gate: Tensor) -> Tensor:
+    z = precise(image) * factor[:, :, None, None] + offset[:, :, None, None]
+    return (z * (0.5 + 0.5 * gate)).to(image.dtype)
+
+
+@kernel
+def kernel_gated_beside(image: Tensor, factor: Tensor, offset: Tensor, gate: Tensor, residual: Tensor) -> Tensor:
+    z = precise(image) * factor[:, :, None, None] + offset[:, :, None, None]
+    return (z * (0.5 + 0.5 * gate) + residual).to(image.dtype)
+
+
+@kernel
+def kernel_slope(gradient: Tensor, image: Tensor, factor: Tensor, offset: Tensor, gate: Tensor) -> Tensor:
+    z = precise(image) * factor[:, :, None, None] + offset[:, :, None, None]
+    s = 0.5 + 0.5 * gate
+    return (gradient * s * (1 + z * (1 - s))).to(image.dtype)
+
+
+@kernel
+def kernel_slope_of_output(gradient: Tensor, image: Tensor, factor: Tensor, offset: Tensor, output: Tensor) -> Tensor:
+    """With y = z s: s = y / z, which keeps the digits that y has."""
+    z = precise(image) * factor[:, :, None, None] + offset[:, :, None, None]
+    s = torch.where(z == 0, 0.5, output / z)
+    return (gradient * (s + output * (1 - s))).to(image.dtype)
+
+
+@kernel
+def kernel_sums(g: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
+    precise_g = precise(g)
+    return precise_g.sum(3).sum(2), (precise_g * precise(image)).sum(3).sum(2)
+
+
+@kernel
+def kernel_combined(g: Tensor, image: Tensor, factor: Tensor, a1: Tensor, a0: Tensor) -> Tensor:
+    rest = precise(image) * a1[:, :, None, None] + a0[:, :, None, None]
+    return (precise(g) * factor[:, :, None, None] + rest).to(image.dtype)
+
+
+def compiled_activated(image: Tensor, factor: Tensor, offset: Tensor, residual: Tensor | None) -> Tensor:
+    gate = kernel_half(image, factor, offset).tanh_()
+    if residual is None:
+        return kernel_gated(image, factor, offset, gate)
+    return kernel_gated_beside(image, factor, offset, gate, residual)
+
+
+def compiled_slope(gradient: Tensor, image: Tensor, factor: Tensor, offset: Tensor, output: Tensor | None) -> Tensor:
+    if output is not None:
+        return kernel_slope_of_output(gradient, image, factor, offset, output)
+    gate = kernel_half(image, factor, offset).tanh_()
+    return kernel_slope(gradient, image, factor, offset, gate)
+
+
+COMPILED = Ways(kernel_moments, compiled_activated, compiled_slope, kernel_sums, kernel_combined)

@@ -69,10 +69,12 @@ class ResidualBlock(nn.Module):
         scale_shift = None
         if self.listen is not None and embedded is not None:
             scale_shift = self.listen(F.silu(embedded))  # (B, 2 C')
-        hidden: Tensor = self.second(self.first(image, scale_shift, beside=beside))  # (B, C', H, W)
-        if self.shortcut is None:
-            return hidden + image
-        return hidden + convolve(image, beside, self.shortcut.weight, self.shortcut.bias)
+        hidden = self.first(image, scale_shift, beside=beside)  # (B, C', H, W)
+        residual = image
+        if self.shortcut is not None:
+            residual = convolve(image, beside, self.shortcut.weight, self.shortcut.bias)  # (B, C', H, W)
+        result: Tensor = self.second(hidden, residual=residual)  # (B, C', H, W)
+        return result
 
 
 class Down(nn.Module):

@@ -1,0 +1,74 @@
+"""Functions over whole maps, compiled into one pass over memory where a C++ compiler is, for maps on a CPU.
+
+PyTorch's operations read and write a map once each. `torch.compile` makes one loop of a few of them; it needs a C++
+compiler, as most machines for development have and clean ones have not. Compiling takes some ten seconds once; what was
+compiled is found again by the next process.
+
+``ATME_COMPILE=0`` leaves it out, on the same machine with other bits: sums are taken in another order.
+"""
+
+import os
+import warnings
+from collections.abc import Callable
+from functools import cache
+from typing import ParamSpec, TypeVar
+
+import torch
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+VARIANTS = 64
+"""Of one kernel: each precision has its own, one image another one than several, and each layout in memory."""
+
+
+def kernel(function: Callable[P, T]) -> Callable[P, T]:
+    """The function as one compiled loop, without gradients; to be called only where `available`.
+
+    Args:
+        function: of tensors and numbers, without branches that depend on values.
+    """
+
+    @cache
+    def compiled() -> Callable[P, T]:
+        # else two sides that happen to be equal are taken for one number, and another picture is compiled anew
+        torch.fx.experimental._config.use_duck_shape = False
+        torch._dynamo.config.recompile_limit = max(VARIANTS, torch._dynamo.config.recompile_limit)
+        return torch.compile(function, dynamic=True, fullgraph=True)
+
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        # what is compiled depends on these, too
+        bare = [each.detach() if isinstance(each, torch.Tensor) else each for each in args]
+        with torch.no_grad(), torch.autocast("cpu", enabled=False):
+            return compiled()(*bare, **kwargs)  # type: ignore[arg-type]
+
+    return call
+
+
+def available() -> bool:
+    """Whether kernels are compiled in this process."""
+    return reason() is None
+
+
+@cache
+def reason() -> str | None:
+    """Why kernels are not compiled here, for the log; None if they are."""
+    if os.environ.get("ATME_COMPILE") == "0":
+        return "ATME_COMPILE is 0"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            probe = torch.compile(_probe, dynamic=True, fullgraph=True)(torch.ones(2, 3))
+    except Exception as error:  # whatever is missing: compiler, headers, a folder to write to
+        return f"nothing can be compiled here ({str(error).strip().splitlines()[0]})"
+    assert probe.tolist() == [6.0, 6.0]
+    return None
+
+
+def _probe(x: torch.Tensor) -> torch.Tensor:
+    return (x + 1).sum(1)
+
+
+def precise(values: torch.Tensor) -> torch.Tensor:
+    """In float32 at least: within a kernel a register, no array."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))

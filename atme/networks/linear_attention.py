@@ -1,0 +1,138 @@
+"""Linear attention as one step with its own derivative, for maps on a CPU.
+
+With X the N pixels of an image, N(·) the normalization of each over its channels, and Ŷ = N(X) γ₁,
+
+    A = Ŷ W_qᵀ,   K = Ŷ W_kᵀ,   q = softmax of A over the features of a head,   e = exp(K − max_n K),   s = Σ_n e,
+    T = eᵀ Ŷ / s,   M = the matrix that attention.py makes of T, W_v and W_o,   Z = q M + b,   result = X + N(Z) γ₂.
+
+The derivative, with a bar over what it belongs to:
+
+    q̄ = Z̄ Mᵀ,   M̄ = qᵀ Z̄,   T̄ from M̄,   Ā = q (q̄ − Σ_d q q̄),   K̄ = e (Ŷ T̄ᵀ − Σ_c T T̄) / s,
+    Y̅ = Ā W_q + K̄ W_k + e T̄ / s,   W̄_q = Āᵀ Ŷ,   W̄_k = K̄ᵀ Ŷ;
+
+the sum over pixels in a softmax's derivative, Σ_n k k̄, is Σ_c T T̄: no pass over the pixels.
+
+A product that adds up over pixels, such as eᵀ Ŷ, is taken in pieces where there are few images: the library's bfloat16
+product of two tall matrices took 20 ms in one piece and 2.5 ms in 64 (65,536 pixels, 64 and 128 features).
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+from atme.networks.kernels import kernel, precise
+
+PIECE = 1024
+"""Pixels of a piece, about."""
+
+
+class LinearAttend(torch.autograd.Function):
+    """The step of the file's head; to be called only where kernels are available."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        scale: Tensor,
+        to_q: Tensor,
+        to_k: Tensor,
+        value: Tensor,
+        bias: Tensor,
+        out_scale: Tensor,
+        heads: int,
+        eps: float,
+    ) -> Tensor:
+        """Pixels (B, H, W, C), γ₁ (C,), W_q and W_k (h·d, C), V (h, C, C) so that M = T V, b, γ₂, to (B, H, W, C)."""
+        kind = x.dtype
+        y, *of_y = torch.native_layer_norm(x, scale.shape, scale.to(kind), None, eps)  # (B, H, W, C)
+        q = F.linear(y, to_q.to(kind)).unflatten(3, (heads, -1)).softmax(4).flatten(3)  # (B, H, W, h·d)
+        k = F.linear(y, to_k.to(kind))  # (B, H, W, h·d)
+        exponentials = kernel_shifted(k, kernel_highest(k)).exp_()  # (B, H, W, h·d)
+        s = kernel_total(exponentials)[:, :, None]  # (B, h·d, 1)
+        e = exponentials.to(kind)  # (B, H, W, h·d)
+        T = over_pixels(e, y) / s  # (B, h·d, C)
+        M = (T.unflatten(1, (heads, -1)) @ value).flatten(1, 2)  # (B, h·d, C)
+        z = torch.baddbmm(bias.to(kind), q.flatten(1, 2), M.to(kind)).view_as(x)  # (B, H, W, C)
+        normalized, *of_z = torch.native_layer_norm(z, scale.shape, out_scale.to(kind), None, eps)  # (B, H, W, C)
+        ctx.save_for_backward(x, scale, to_q, to_k, value, out_scale, y, q, e, s, T, M, z, *of_y, *of_z)
+        ctx.heads = heads
+        return normalized.add_(x)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """As in the file's head."""
+        x, scale, to_q, to_k, value, out_scale, y, q, e, s, T, M, z, *statistics = ctx.saved_tensors
+        kind, per_head = x.dtype, (ctx.heads, -1)
+        gradient = gradient.contiguous()
+        of_z, of_out_scale = of_normalized(gradient, z, out_scale, statistics[2:])  # (B, H, W, C), (C,)
+        of_q = (of_z.flatten(1, 2) @ M.to(kind).transpose(1, 2)).view_as(q)  # (B, H, W, h·d)
+        of_M = over_pixels(q, of_z)  # (B, h·d, C)
+        of_T = (of_M.unflatten(1, per_head) @ value.transpose(1, 2)).flatten(1, 2) / s  # (B, h·d, C): T̄ / s
+        of_value = (T.unflatten(1, per_head).transpose(2, 3) @ of_M.unflatten(1, per_head)).sum(0)  # (h, C, C)
+        of_A = torch._softmax_backward_data(of_q.unflatten(3, per_head), q.unflatten(3, per_head), 4, kind).flatten(3)
+        of_k = (y.flatten(1, 2) @ of_T.to(kind).transpose(1, 2)).view_as(e)  # (B, H, W, h·d)
+        of_K = kernel_centered(e, of_k, (T * of_T).sum(2))  # (B, H, W, h·d)
+        of_y = (e.flatten(1, 2) @ of_T.to(kind)).flatten(0, 1)  # (B·H·W, C)
+        of_y.addmm_(of_A.flatten(0, 2), to_q.to(kind)).addmm_(of_K.flatten(0, 2), to_k.to(kind))
+        of_x, of_scale = of_normalized(of_y.view_as(x), x, scale, statistics[:2])  # (B, H, W, C), (C,)
+        of_to_q, of_to_k = over_pixels(of_A, y).sum(0), over_pixels(of_K, y).sum(0)  # (h·d, C) each
+        return (
+            of_x.add_(gradient),
+            of_scale,
+            of_to_q,
+            of_to_k,
+            of_value,
+            kernel_total(of_z).sum(0),
+            of_out_scale,
+            None,
+            None,
+        )
+
+
+def of_normalized(gradient: Tensor, x: Tensor, scale: Tensor, statistics: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """From the gradient of a normalization, (B, H, W, C), to those of what it reads and of its scale, (C,)."""
+    weight = scale.to(x.dtype)
+    of_x, of_scale, _ = torch.ops.aten.native_layer_norm_backward(
+        gradient, x, scale.shape, *statistics, weight, None, [True, True, False]
+    )
+    return of_x, of_scale.to(scale.dtype)
+
+
+def over_pixels(a: Tensor, b: Tensor) -> Tensor:
+    """Σ over the pixels of an image of a bᵀ: (B, H, W, F) and (B, H, W, C) to (B, F, C), in float32 at least."""
+    batch, height, width = a.shape[:3]
+    rows = max(r for r in range(1, height + 1) if height % r == 0 and (r == 1 or r * width <= PIECE))
+    if a.dtype != torch.bfloat16 or batch >= 8:
+        rows = height
+    a, b = (each.reshape(-1, rows * width, each.shape[3]) for each in (a, b))  # (B·P, N/P, F) and (B·P, N/P, C)
+    pieces = precise(a.transpose(1, 2) @ b)  # (B·P, F, C)
+    total: Tensor = pieces.unflatten(0, (batch, -1)).sum(1)
+    return total
+
+
+@kernel
+def kernel_highest(k: Tensor) -> Tensor:
+    """(B, H, W, F) to the maximum over pixels, (B, F)."""
+    return precise(k).amax(2).amax(1)
+
+
+@kernel
+def kernel_shifted(k: Tensor, highest: Tensor) -> Tensor:
+    """(B, H, W, F) less (B, F), in float32 at least."""
+    return precise(k) - highest[:, None, None]
+
+
+@kernel
+def kernel_total(e: Tensor) -> Tensor:
+    """(B, H, W, F) to the sum over pixels, (B, F)."""
+    return precise(e).sum(2).sum(1)
+
+
+@kernel
+def kernel_centered(e: Tensor, of_k: Tensor, same: Tensor) -> Tensor:
+    """e (k̄ − Σ k k̄), (B, H, W, F), with the sums (B, F)."""
+    return (precise(e) * (precise(of_k) - same[:, None, None])).to(e.dtype)

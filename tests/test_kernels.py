@@ -1,0 +1,75 @@
+"""Compiled kernels: the U-Net with and without, what is said where nothing can be compiled, and a run that goes on."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from atme.cli import main
+from atme.networks import UNet, kernels
+
+
+def values(network: UNet, image: Tensor) -> list[Tensor]:
+    """A translation, and the gradients of all weights."""
+    network.zero_grad()
+    translated = network(image, torch.full((len(image),), 0.3, dtype=image.dtype))
+    translated.square().mean().backward()
+    return [translated.detach(), *(p.grad.clone() for p in network.parameters() if p.grad is not None)]
+
+
+def test_the_unet_is_the_same_function_compiled(compiled: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    network = UNet(dim=8, dim_mults=(1, 2), groups=4).double()
+    image = torch.randn(2, 3, 10, 14, dtype=torch.float64)
+    ours = values(network, image)
+    monkeypatch.setattr(kernels, "available", lambda: False)
+    plain = values(network, image)
+    torch.testing.assert_close(ours, plain, rtol=1e-8, atol=1e-10)
+    with torch.no_grad():
+        network.down[0].attention.norm.scale[0] += 1e-3  # the control
+    assert not torch.allclose(values(network, image)[0], plain[0], rtol=1e-8, atol=1e-10)
+
+
+def test_it_is_said_why_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernels.reason.cache_clear()
+    assert kernels.reason() == "ATME_COMPILE is 0"
+    monkeypatch.delenv("ATME_COMPILE")
+    monkeypatch.setattr(torch, "compile", no_compiler)
+    kernels.reason.cache_clear()
+    assert kernels.reason() == "nothing can be compiled here (no C++ compiler)"
+    assert not kernels.available()
+    kernels.reason.cache_clear()
+
+
+def no_compiler(*_: object, **__: object) -> None:
+    raise RuntimeError("no C++ compiler\nand a long text")
+
+
+def test_a_machine_without_a_compiler_trains(preset: Callable[..., Path], tmp_path: Path) -> None:
+    path = {"PATH": str(Path(sys.executable).parent), "CXX": "/nowhere/g++", "HOME": str(tmp_path)}
+    path |= {"TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache"), "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-m", "atme", "train", "--config", str(preset()), "--run.dir", str(tmp_path / "run")]
+    ended = subprocess.run([*command, "--training.rate.epochs=1"], env=path, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "run/checkpoints").is_dir()
+
+
+def test_a_compiled_run_goes_on_exactly(preset: Callable[..., Path], tmp_path: Path, compiled: None) -> None:
+    config, short = (
+        str(preset(training__precision="bf16")),
+        ["--training.rate.decay_epochs=0", "--training.rate.epochs"],
+    )
+    assert main(["train", "--config", config, "--run.dir", str(tmp_path / "whole"), *short, "2"]) == 0
+    assert main(["train", "--config", config, "--run.dir", str(tmp_path / "parts"), *short, "1"]) == 0
+    more = ["--training.resume", "auto"]
+    assert main(["train", "--config", config, "--run.dir", str(tmp_path / "parts"), *short, "2", *more]) == 0
+    weights = [
+        load_file(max((tmp_path / run / "checkpoints").iterdir()) / "generator.safetensors")
+        for run in ("whole", "parts")
+    ]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
