@@ -5,15 +5,18 @@ of which a container, a batch system or systemd makes use. A group's limit holds
 tightest one on the way up counts. Elsewhere there are none.
 """
 
+import ctypes
 import math
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 
 _ROOT = Path("/")
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt(3)
 
 
 def cores(*, root: Path = _ROOT) -> int:
@@ -98,3 +101,18 @@ def _entry(path: Path, name: str) -> int:
     """A line of a table of names and numbers; 0 where it is not there."""
     rows = (line.split() for line in _text(path).splitlines())
     return next((int(row[1]) for row in rows if row[:1] == [name]), 0)
+
+
+def keep_freed_memory() -> None:
+    """Let this process keep the memory that it frees, for the next array of the size.
+
+    glibc hands large blocks back to the system at once, and the pages that it gets for the next map or picture must be
+    cleared again: in an update at 256 px 75,000 of them, some 6 % of its time; with this, none. Elsewhere than on Linux
+    with glibc nothing happens.
+    """
+    if sys.platform != "linux":
+        return
+    library = ctypes.CDLL(None)
+    if hasattr(library, "mallopt"):
+        library.mallopt(_MMAP_THRESHOLD, 2**30)
+        library.mallopt(_TRIM_THRESHOLD, 2**31 - 1)

@@ -12,7 +12,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from atme.data.device import Uncut
 from atme.data.pair import Pair
-from atme.data.pairs import PairedImages, keep_freed_memory
+from atme.data.pairs import PairedImages
+from atme.machine import keep_freed_memory
 
 # Views (`pairs.py`) and the order of samples draw from streams that differ in this number.
 _ORDER = 1

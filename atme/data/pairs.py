@@ -19,6 +19,7 @@ from atme.data.recipes import LayoutChoice, find_root
 from atme.data.scan import list_pairs
 from atme.data.shapes import Size, read_shapes
 from atme.images import Pixels, to_tensor
+from atme.machine import keep_freed_memory
 
 T = TypeVar("T")
 
@@ -139,13 +140,3 @@ class PairedImages(Dataset[Pair]):
     def _check_crop(self, sizes: Sequence[Size]) -> None:
         """Whether the crop fits into all images."""
         self.augment.check({size: str(paths[0]) for size, paths in zip(sizes, self._files.paths, strict=True)})
-
-
-def keep_freed_memory() -> None:
-    """Let this process keep the memory that one sample frees for the next one.
-
-    glibc hands large blocks back to the system at once, and the pages that it gets for the next sample must
-    be cleared again: on some machines that takes longer than all the rest. It stops doing so once it has seen
-    a block of nearly 32 MiB freed (mallopt(3): the dynamic threshold). Elsewhere nothing happens.
-    """
-    np.empty(31 * 2**20, np.uint8)

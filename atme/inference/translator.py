@@ -29,6 +29,7 @@ from atme.inference.pictures import (
     too_large,
     work_size,
 )
+from atme.machine import keep_freed_memory
 from atme.models.any_size import translate
 from atme.models.knowledge import knowledge
 
@@ -58,6 +59,7 @@ class Translator:
         self.model, self.networks, self.measured = loaded.model, loaded.networks, loaded.measured
         self.source, self.options = loaded.source, loaded.options
         self.precision, self.as_trained = precision, as_trained
+        keep_freed_memory()
         self.device = next(self.networks.generator.parameters()).device
         stride: Any = self.networks.generator.stride
         self.knows = knowledge(self.options, self.measured, stride=stride, root=loaded.root)
