@@ -19,11 +19,13 @@ from jsonargparse import auto_cli
 from rich.console import Console
 from rich.table import Table
 
-from atme.data import Augmentation, PairedImages
+from atme.data import Augmentation, DeviceAugmentation, PairedImages
+from atme.data.device import Uncut
 from atme.images import read_image
 
 Row = Callable[[int, int], object]
 
+BATCH = 8
 WANTED = {"286 → 256": 800, "256 → 128, cache ram": 3000}
 
 
@@ -34,12 +36,28 @@ def rows(data: str) -> dict[str, Row]:
     whole = PairedImages(data, augment=Augmentation(load_size=286, crop_size=256))
     kept = PairedImages(data, augment=Augmentation(load_size=286, crop_size=256), cache="ram")
     small = PairedImages(data, augment=Augmentation(crop_size=128), cache="ram")
+    uncut = PairedImages(data, augment=DeviceAugmentation(load_size=286, crop_size=256), cache="ram")
+    scaled = DeviceAugmentation(load_size=286, crop_size=256, crop_scale=(0.4, 1.0))
+    resized = PairedImages(data, augment=scaled, cache="ram")
     return {
         "decoding alone": lambda _, index: read_image(files[index]),
         "286 → 256": lambda epoch, index: whole[epoch, index],
         "286 → 256, cache ram": lambda epoch, index: kept[epoch, index],
         "256 → 128, cache ram": lambda epoch, index: small[epoch, index],
+        "286 → 256, cache ram, uncut": lambda epoch, index: uncut.draw(epoch, index),
+        "the same, cut here in batches": cutting(uncut),
+        "resized crops, cut here in batches": cutting(resized),
     }
+
+
+def cutting(pairs: PairedImages) -> Row:
+    """What the device does with a batch, done on this core, without what the workers do: once for each of a batch."""
+    batch = Uncut.collate([drawn for index in range(BATCH) if isinstance(drawn := pairs.draw(0, index), Uncut)])
+
+    def row(epoch: int, index: int) -> object:
+        return batch.to("cpu") if index % BATCH == 0 else None
+
+    return row
 
 
 def measure(row: Row, *, epoch: int, count: int) -> tuple[float, float]:
