@@ -8,7 +8,10 @@ Norm = Literal["instance", "batch", "none"]
 
 
 def make_norm(norm: Norm, channels: int) -> nn.Module:
-    """Instance norm without parameters, batch norm with a scale and a shift, or nothing."""
+    """Instance norm without parameters, batch norm with a scale and a shift, or nothing.
+
+    Batch norm of one image is instance norm with that scale and shift, and not this one.
+    """
     match norm:
         case "instance":
             return nn.InstanceNorm2d(channels)

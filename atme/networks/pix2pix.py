@@ -3,7 +3,8 @@
 Isola et al. 2017, arXiv 1611.07004, appendix 6.1.1 (U-Net), and Johnson et al. 2016, arXiv 1603.08155 (ResNet), as
 published together with CycleGAN: `unet_256` is `num_downs=8`, `unet_128` is `num_downs=7`, `resnet_9blocks` and
 `resnet_6blocks` are `blocks=9` and `blocks=6`. They have no embedding: the level is accepted, so that they stand
-wherever a generator does, and not read. What noise pix2pix has is the dropout, on in training only.
+wherever a generator does, and not read. What noise pix2pix has is the dropout: on in training, and in the paper when it
+translates, too; here it is off then, unless a translator is asked for ``as_trained``.
 """
 
 from itertools import pairwise
