@@ -25,7 +25,7 @@ def spelled_out(function: Callable[..., int], arguments: Sequence[str]) -> list[
     """The words with ``--flag`` as ``--flag=true`` where a parameter is one that is on or off."""
     parameters = inspect.signature(function).parameters.values()
     flags = {f"--{parameter.name}" for parameter in parameters if parameter.annotation is bool}
-    after = [*arguments[1:], ""]
+    after = [*arguments, ""][1:]
     return [
         f"{word}=true" if word in flags and following not in ("true", "false") else word
         for word, following in zip(arguments, after, strict=True)
