@@ -8,7 +8,7 @@ from typing import Any, Literal
 from rich.table import Table
 
 from atme.data import DataOptions
-from atme.data.layout import has_split
+from atme.data.layout import WHOLE, has_split
 from atme.data.tested import read_tested
 from atme.inference import Evaluation, Translator, evaluate
 from atme.metrics import UNITS
@@ -50,7 +50,7 @@ def evaluate_run(
         ValueError: if the run or its data cannot be read.
         OSError: if the scores cannot be written.
     """
-    if Path(split).name != split:
+    if split in ("", "..") or (split != WHOLE and Path(split).name != split):
         raise ValueError(f"split: {split!r} is no name of a split; give one such as test")
     place = find_run(run)
     data = read_tested(place.folder, root=root)
@@ -59,10 +59,15 @@ def evaluate_run(
     )
     scored = score(translator, data, split=split)
     folder = place.folder / "evaluation"
-    _write(scored, folder if place.is_last else folder / place.checkpoint.resolve().name, split)
+    _write(scored, folder if place.is_last else folder / place.checkpoint.resolve().name, file_name(split))
     title = f"{run}, {split}: {len(scored.names)} pairs, step {translator.source.step}"
     results().print(_table(scored, title))
     return scored
+
+
+def file_name(split: str) -> str:
+    """What the files of a split's scores are called, without ending: as the split, but for that of undivided data."""
+    return "whole" if split == WHOLE else split
 
 
 def score(translator: Translator, data: DataOptions, *, split: str) -> Evaluation:

@@ -12,7 +12,7 @@ from atme.data import DataOptions, PairedImages
 from atme.inference import Translator
 from atme.inference.evaluation import protocol
 from atme.metrics import UNITS
-from atme.reports.evaluate import score
+from atme.reports.evaluate import file_name, score
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def scores_of(run: Path, translator: Translator, data: DataOptions, test: Paired
 
 def _known(run: Path, translator: Translator, test: PairedImages) -> dict[str, Any] | None:
     """An evaluation that `score` would repeat number by number; None where there is none."""
-    path, state = run / "evaluation" / f"{test.split}.json", translator.source.folder / "state.json"
+    path, state = run / "evaluation" / f"{file_name(test.split)}.json", translator.source.folder / "state.json"
     wanted = {key: value for key, value in protocol(translator, test).items() if key != "torch"}  # rounds alike
     try:
         found = json.loads(path.read_text())
