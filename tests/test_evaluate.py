@@ -258,3 +258,25 @@ def test_a_failure_while_writing_leaves_what_was_there(
 def test_an_evaluation_as_trained_says_so(work: Path) -> None:
     assert score("runs/copy", "--as_trained") == 0
     assert found("runs/copy/evaluation/test.json")["protocol"]["as_trained"] is True
+
+
+# The same for a comparison.
+
+
+def compare(*arguments: str) -> int:
+    return main(["compare", *arguments, "--output", "compared", "--images", "1", "--device", "cpu"])
+
+
+def test_a_checkpoint_is_compared_with_its_run(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(work / "runs")
+    assert score("copy/checkpoints/step_00000004") == 0
+    assert compare("copy", "copy/checkpoints/step_00000004", "--trust") == 0
+    games = [run for game in found("compared/compare.json")["games"] for run in game["runs"]]
+    assert sorted(run["step"] for run in games) == [4, 8]
+    assert compare("copy", "copy/checkpoints/step_00000004") == 2  # its generator is of the tests
+
+
+def test_a_comparison_without_training_split_has_no_median_color(work: Path) -> None:
+    shutil.rmtree("pairs/train")
+    assert compare("runs/copy", "--trust") == 0
+    assert [each["name"] for each in found("compared/compare.json")["predictors"]] == ["copy"]

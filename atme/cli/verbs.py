@@ -97,7 +97,7 @@ def compare(arguments: list[str]) -> int:
     )
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="A run's folder; one or more.")
     parser.add_function_arguments(compare_runs, skip={"runs"})
-    return compare_runs(**parser.instantiate(parse(parser, arguments)).as_dict())
+    return compare_runs(**parser.instantiate(parse(parser, spelled_out(compare_runs, arguments))).as_dict())
 
 
 VERBS: dict[str, Callable[[list[str]], int]] = {
@@ -247,21 +247,23 @@ def compare_runs(
     weights: Weights = "average",
     precision: Precision = "float32",
     device: str = "auto",
+    trust: bool = False,
 ) -> int:
     """Compare runs: scores over seeds, curves, the same test images, settings; writes report.html and compare.json.
 
     Args:
-        runs: their folders, which are only read.
+        runs: their folders, or those of checkpoints, which are only read.
         output: a new folder for the results, or that of an earlier comparison.
         images: test images that are shown side by side; 0 for none.
         split: the split to score.
         weights: average takes the averaged weights where a run has them.
         precision: bf16 is faster on most machines and a little less exact.
         device: auto takes a GPU where there is one.
+        trust: import classes that the runs' options name and that are not of atme; read them first.
     """
     from atme.reports.compare import Asked, compare_runs
 
-    asked = Asked(split=split, weights=weights, precision=precision, device=device, images=images)
+    asked = Asked(split=split, weights=weights, precision=precision, device=device, images=images, trust=trust)
     page = compare_runs(runs, output=output, asked=asked)
     say(f"open {page} in a browser; the numbers are in {output / 'compare.json'}")
     return DONE

@@ -19,7 +19,7 @@ from typing import Literal
 from rich.table import Table
 
 from atme.data import DataOptions, PairedImages
-from atme.data.options import read_data_options
+from atme.data.tested import read_tested
 from atme.images import Pixels
 from atme.inference import Translator
 from atme.reports.compare.curves import charts
@@ -32,7 +32,7 @@ from atme.reports.compare.run import Run, read_runs
 from atme.reports.compare.scores import Scores, scores_of
 from atme.reports.compare.words import title, warnings, words
 from atme.reports.files import write_json
-from atme.run_folder import NAMES
+from atme.run_folder import NAMES, run_of
 from atme.terminal import remarks, results
 
 PAGE, NUMBERS = "report.html", "compare.json"
@@ -48,6 +48,7 @@ class Asked:
         precision: "float32" or "bf16".
         device: A device's name, or "auto".
         images: Test pairs that are shown.
+        trust: Whether the runs' options may name code that is not of atme.
     """
 
     split: str
@@ -55,6 +56,7 @@ class Asked:
     precision: Literal["float32", "bf16"]
     device: str
     images: int
+    trust: bool = False
 
 
 def compare_runs(folders: Sequence[Path], *, output: Path, asked: Asked) -> Path:
@@ -93,7 +95,7 @@ def _check_output(output: Path, runs: Sequence[Run]) -> None:
     """Raises ValueError unless the results may lie there."""
     place = output.resolve()
     for run in runs:
-        if place.is_relative_to(run.folder.resolve()):
+        if place.is_relative_to(run_of(run.folder).resolve()):
             raise ValueError(f"{output}: lies in the run {run.folder}, which is only read; choose another --output")
     above = next(folder for folder in (place, *place.parents) if folder.exists())
     if not above.is_dir():
@@ -107,7 +109,7 @@ def _check_output(output: Path, runs: Sequence[Run]) -> None:
 
 def _compare(runs: Sequence[Run], asked: Asked) -> Comparison:
     groups = grouped(runs)
-    data = {run.name: read_data_options(run.folder / "options.yaml") for run in runs}
+    data = {run.name: read_tested(run.folder) for run in runs}
     tests = {name: options.open_test(asked.split) for name, options in data.items()}
     differ = differences(tests)
     test = tests[runs[0].name]
@@ -144,7 +146,11 @@ def _results(
         parameters: dict[str, int] = {}
         for run in group.runs:
             translator = Translator.from_run(
-                run.folder, weights=asked.weights, device=asked.device, precision=asked.precision
+                run.folder,
+                weights=asked.weights,
+                device=asked.device,
+                precision=asked.precision,
+                trust=asked.trust,
             )
             scored.append(scores_of(run.folder, translator, data[run.name], tests[run.name]))
             console.print(f"{run.name}: {'evaluated before' if scored[-1].reused else 'evaluated'}")

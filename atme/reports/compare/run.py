@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-from atme.run_folder import latest, read_log, read_options, read_state
+from atme.run_folder import find_run, read_log, read_options, read_state
 from atme.training.start import flatten
 
 LINE = ("step", "epoch", "images", "seconds", "images_per_second")
@@ -19,7 +19,7 @@ class Run:
     """One training.
 
     Attributes:
-        folder: Its folder, as the user named it.
+        folder: Its folder, or that of one of its checkpoints, as the user named it.
         name: The folder's name, with so much of its parents as tells it from the others.
         options: Dotted key -> value, of `options.yaml`.
         step: Updates of the weights at its last checkpoint.
@@ -75,13 +75,14 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
 
 
 def _read(folder: Path, name: str) -> Run:
-    checkpoint = latest(folder)
-    options = flatten(read_options(folder))
+    place = find_run(folder)
+    checkpoint = place.checkpoint
+    options = flatten(read_options(place.folder))
     state = read_state(checkpoint)
     step = state.get("step") if isinstance(state, dict) else None
     if not isinstance(step, int):
         raise ValueError(f"{checkpoint / 'state.json'}: says no step; use another checkpoint")
-    log = _read_lines(folder)
+    log = _read_lines(place.folder)
     return Run(folder, name, options, step, [line for line in log if line["step"] <= step])
 
 

@@ -12,7 +12,8 @@ from atme.data import DataOptions, PairedImages
 from atme.inference import Translator
 from atme.inference.evaluation import protocol
 from atme.metrics import UNITS
-from atme.reports.evaluate import file_name, score
+from atme.reports.evaluate import file_name, score, scores_folder
+from atme.run_folder import find_run
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def scores_of(run: Path, translator: Translator, data: DataOptions, test: Paired
     """The scores of a run: those of its last evaluation if that is of the same weights and pairs, new ones if not.
 
     Args:
-        run: Its folder, which is only read.
+        run: Its folder, or that of one of its checkpoints, which is only read.
         translator: Of this run.
         data: Its data section.
         test: The pairs to score.
@@ -98,7 +99,8 @@ def scores_of(run: Path, translator: Translator, data: DataOptions, test: Paired
 
 def _known(run: Path, translator: Translator, test: PairedImages) -> dict[str, Any] | None:
     """An evaluation that `score` would repeat number by number; None where there is none."""
-    path, state = run / "evaluation" / f"{file_name(test.split)}.json", translator.source.folder / "state.json"
+    path = scores_folder(find_run(run)) / f"{file_name(test.split)}.json"
+    state = translator.source.folder / "state.json"
     wanted = {key: value for key, value in protocol(translator, test).items() if key != "torch"}  # rounds alike
     try:
         found = json.loads(path.read_text())
