@@ -216,7 +216,7 @@ def check(folder: str, *, fix: bool = False, undo: bool = False, page: Path | No
 
     root = find_root(folder)
     if undo:
-        print(f"{root}: {len(put_back(root)):,} files are back")
+        print(f"{root}: {len(put_back(root).files):,} files are back")
         return DONE
     report = check_folder(
         root,

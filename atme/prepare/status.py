@@ -1,5 +1,6 @@
 """What is already here of a dataset, told from names and sizes alone, so that a list of all comes at once."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -31,7 +32,7 @@ def presence(folder: Path) -> Presence:
     if manifest is None:
         return Presence("unknown", "here, made by hand (without a manifest)")
     missing = missing_files(folder, manifest)
-    aside = [name for name in missing if (set_aside_folder(folder) / name).is_file()]
+    aside = [name for name in missing if is_set_aside(folder, name)]
     if len(missing) > len(aside):
         count = len(missing) - len(aside)
         return Presence("damaged", f"here, but {count:,} of {len(manifest.files):,} files are missing or cut")
@@ -40,7 +41,13 @@ def presence(folder: Path) -> Presence:
 
 def set_aside_folder(folder: Path) -> Path:
     """Where the files of `folder` go that a check moves away: beside it, so that nothing reads them."""
-    return folder.with_name(folder.name + SET_ASIDE)
+    named = folder if folder.name not in ("", "..") else folder.resolve()  # "." and ".." have no name of their own
+    return named.with_name(named.name + SET_ASIDE)
+
+
+def is_set_aside(folder: Path, name: str) -> bool:
+    """Whether a file of `folder` was moved away by a check; a link counts as well, though it may lead nowhere there."""
+    return os.path.lexists(set_aside_folder(folder) / name)
 
 
 def _arriving(folder: Path) -> Presence:

@@ -9,7 +9,7 @@ from atme.data.scan import Entry, scan
 from atme.prepare.check.faults import COLORS, Fault, in_order, judge
 from atme.prepare.check.inspect import Inspection, inspect_all
 from atme.prepare.manifest import Manifest, changed_files, missing_files, read_manifest
-from atme.prepare.status import set_aside_folder
+from atme.prepare.status import is_set_aside
 
 Track = Callable[[Iterable[Inspection], int], Iterable[Inspection]]
 """Shows how many of so many inspections have passed."""
@@ -78,7 +78,7 @@ def _departures(root: Path, manifest: Manifest, pairs: list[Entry]) -> Iterator[
     for name in changed_files(root, manifest, names=list(owners)):
         yield Fault("changed", owners[name], "its bytes are not those that the manifest vouches for")
     for name in missing_files(root, manifest):
-        if name not in owners and not (set_aside_folder(root) / name).is_file():
+        if name not in owners and not is_set_aside(root, name):
             split, _, rest = name.rpartition("/")
             yield Fault("missing", Entry(split, rest, ()), "the manifest lists it")
 
