@@ -230,6 +230,17 @@ class TestWriting:
             write_image(tmp_path / name, picture(4, 4, channels, dtype))
         assert os.listdir(tmp_path) == []
 
+    @pytest.mark.parametrize(("name", "width"), [("a.webp", 16_384), ("a.jpg", 65_501), ("a.jfif", 65_501)])
+    def test_what_is_too_long_for_a_format(self, tmp_path: Path, name: str, width: int) -> None:
+        """OpenCV says so on stderr, and gives back no bytes."""
+        with pytest.raises(
+            ValueError, match=rf"{name}: a .* file has sides of [0-9,]+ pixels at most, .*; write a \.png"
+        ):
+            write_image(tmp_path / name, np.zeros((1, width, 3), np.uint8))
+        assert os.listdir(tmp_path) == []
+        write_image(tmp_path / "a.png", np.zeros((1, width, 3), np.uint8))
+        assert read_image(tmp_path / "a.png").shape == (1, width, 3)
+
     def test_unknown_ending(self, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match=r"a\.gif: .* choose one of \.jpg"):
             write_image(tmp_path / "a.gif", picture(4, 4, 3))

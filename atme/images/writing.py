@@ -15,6 +15,7 @@ _PLAIN, _RICH = ((1,), (1, 3)), ((1, 2), (1, 3, 4))
 _HOLDS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {".webp": ((1,), (3, 4))}
 _HOLDS |= dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif", ".bmp"), _PLAIN)
 _HOLDS |= dict.fromkeys((".png", ".tif", ".tiff"), _RICH)
+_SIDES = {".webp": 16_383} | dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), 65_500)  # pixels, at most
 
 
 def write_image(path: str | Path, array: Pixels) -> None:
@@ -25,14 +26,17 @@ def write_image(path: str | Path, array: Pixels) -> None:
         array: (H, W, C) uint8 or uint16, C = 1 (gray), 3 (RGB) or 4 (RGBA).
 
     Raises:
-        ValueError: an unknown ending, or pixels that such a file cannot hold.
+        ValueError: an unknown ending, or pixels that such a file cannot hold, be it for their number.
         OSError: the folder is missing or not writable, or the disk is full; nothing is left behind.
     """
     path = Path(path)
     _check(path, array)
     settings = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_WEBP_QUALITY, 101]  # over 100: without loss
     suffix = path.suffix.lower()
-    _, encoded = cv2.imencode(".jpg" if suffix == ".jfif" else suffix, _in_opencv_order(array), settings)
+    done, encoded = cv2.imencode(".jpg" if suffix == ".jfif" else suffix, _in_opencv_order(array), settings)
+    if not done:
+        size = f"{array.shape[1]}×{array.shape[0]} pixels"
+        raise ValueError(f"{path}: {size} cannot be written as {suffix}; write a .png, or cut it into tiles")
     _write_whole(path, encoded.tobytes())
 
 
@@ -59,6 +63,10 @@ def _check(path: Path, array: Pixels) -> None:
     assert array.ndim == 3, array.shape
     assert array.dtype in (np.uint8, np.uint16), array.dtype
     require_ending(path, bits=8 * array.itemsize, channels=array.shape[2])
+    most = _SIDES.get(path.suffix.lower(), max(array.shape))
+    if max(array.shape) > most:
+        size = f"{array.shape[1]:,}×{array.shape[0]:,} pixels"
+        raise ValueError(f"{path}: a {path.suffix} file has sides of {most:,} pixels at most, not {size}; write a .png")
 
 
 def _in_opencv_order(array: Pixels) -> Pixels:
