@@ -1,5 +1,6 @@
 """Splits are a division: every pair in exactly one, neighbors together, the same for the same seed."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,8 @@ def test_neither_share_nor_count(amount: float) -> None:
         ({"test": 8, "group": "("}, "no regular expression"),
         ({"test": 8, "group": "x"}, "has 0 groups in parentheses"),
         ({"test": 8, "group": "(x)(0)"}, "has 2 groups in parentheses"),
-        ({"test": 8, "group": "(x00)"}, "not found in the name x01"),
+        ({"test": 8, "group": "(x0[0-8])"}, r"its group is not found in 8 names \(x09_y00, x09_y01, .*\); write one"),
+        ({"test": 8, "group": "(x00_y00)?"}, r"its group is not found in 79 names \(x00_y01, .* and 69 more"),
     ],
 )
 def test_what_cannot_be_is_named(options: dict, words: str) -> None:
@@ -100,7 +102,7 @@ def test_files_are_copied_and_read_as_pairs(
         for path in pictures:
             (folder / path.name).write_bytes(path.read_bytes())
     before = {path: path.stat().st_mtime_ns for path in source.rglob("*.png")}
-    splits = divide(only_split(source), val=1, test=2, group=None, seed=0)
+    splits = divide(only_split(source).entries, val=1, test=2, group=None, seed=0)
     write_splits(splits, tmp_path / "out", workers=2)
     sizes = {split: len(PairedImages(tmp_path / "out", split=split)) for split in ("train", "val", "test")}
     assert sizes == {"train": 4, "val": 1, "test": 2}
@@ -113,12 +115,28 @@ def test_files_are_copied_and_read_as_pairs(
 def test_what_is_divided_or_incomplete_is_refused(pairs_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"divided already, into .*test, train"):
         only_split(pairs_folder)
-    for half, stems in (("A", "12"), ("B", "1")):
+    for half, stems in (("A", "123"), ("B", "1")):
         (tmp_path / f"train{half}").mkdir()
         for stem in stems:
             (tmp_path / f"train{half}" / f"{stem}.png").touch()
-    with pytest.raises(ValueError, match=r"2\.png: has no partner in trainB; run: atme data check"):
+    with pytest.raises(ValueError, match=r"2 files do not fit: .*2\.png: has no partner in trainB.*3\.png: has no"):
         only_split(tmp_path)
+
+
+def test_all_bad_pictures_are_named_before_anything_is_written(pairs_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(pairs_folder / "train", tmp_path / "train")
+    first, second, *_ = sorted((tmp_path / "train").iterdir())
+    first.write_bytes(first.read_bytes()[:-20])
+    second.write_bytes(b"no picture")
+    with pytest.raises(ValueError, match=rf"2 files do not fit: {first}: truncated .* {second}: not an image"):
+        only_split(tmp_path)
+
+
+def test_names_that_would_be_one_where_case_is_ignored(tmp_path: Path) -> None:
+    pairs = [Entry("train", name, (tmp_path / "train" / f"{name}.png",)) for name in ("a", "A", "b")]
+    with pytest.raises(ValueError, match=r"A\.png would be written twice, for .*a\.png too; rename one of them"):
+        write_splits({"train": pairs}, tmp_path / "out", workers=1)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_is_taken_stays_as_it_is(tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from atme.cli.exits import DONE, FAULTY, say
+from atme.data.recipes import LayoutChoice
+
 if TYPE_CHECKING:
     from atme.prepare.check.check import Report
-
-DONE, SUSPICIOUS = 0, 1
 
 
 def list_datasets(name: str | None = None) -> int:
@@ -72,11 +73,11 @@ def pair(
     out: Path,
     *,
     by: str = "name",
-    split: str = "train",
+    split: str | None = None,
     layout: Literal["two_folders", "side_by_side"] = "two_folders",
     workers: int = 0,
 ) -> int:
-    """Make a dataset of two folders of pictures that belong together.
+    """Make a dataset of two folders of pictures that belong together; exit code 1 if some of them cannot be read.
 
     Args:
         a: folder of the A halves, the sources by default.
@@ -84,26 +85,33 @@ def pair(
         out: the dataset's folder, which must not exist yet.
         by: how partners are found: name (the whole file name is the same), stem (the same but for the
             ending), or two patterns such as "{}_A,{}_B".
-        split: the split to write.
+        split: the split that all pairs go into; by default train, or train, test, … where both folders are
+            divided so already.
         layout: two_folders copies the files as they are; side_by_side writes A|B pictures as PNG.
         workers: pairs written at a time; 0: one a core.
     """
-    from atme.prepare.pair import listed, match, write_pairs
+    from atme.complaints import several
+    from atme.names import shown
+    from atme.outputs import some
+    from atme.prepare.pair import match, write_pairs
     from atme.terminal import counted
 
-    matches = match(a, b, by=by)
-    write_pairs(
+    matches = match(a, b, by=by, split=split)
+    written = write_pairs(
         matches.pairs,
         out,
-        split=split,
         layout=layout,
         workers=_workers(workers),
         track=lambda done: counted(done, total=len(matches.pairs), doing="pairing"),
     )
-    print(f"{out}: {len(matches.pairs):,} pairs in {split}")
+    print(f"{out}: {', '.join(f'{count:,} pairs in {name}' for name, count in written.splits.items())}")
     if matches.alone:
-        print(f"left out, without a partner: {listed(matches.alone)}")
-    return DONE
+        print(f"left out, without a partner: {some([shown(path) for path in matches.alone])}")
+    for remark in matches.remarks:
+        say(remark)
+    if written.bad:
+        say(f"left out: {several(written.bad, what='pairs')}")
+    return FAULTY if written.bad else DONE
 
 
 def split(
@@ -114,6 +122,7 @@ def split(
     test: float = 0.1,
     group: str | None = None,
     seed: int = 0,
+    layout: LayoutChoice = "auto",
     workers: int = 0,
 ) -> int:
     """Divide the pairs of a folder at random into train, val and test; the files are copied.
@@ -126,13 +135,16 @@ def split(
         group: a regular expression with one group in parentheses; pairs in whose names it finds the same text
             stay together, such as "^(x[0-9]+)_" for the tiles of one column.
         seed: of the draw; the same seed and names give the same splits.
+        layout: where the pairs lie in the folder, if that is not plain: side_by_side, or the folder of A (trainA,
+            A/train, …).
         workers: files copied at a time; 0: one a core.
     """
     from atme.prepare.split import divide, only_split, wanted, write_splits
     from atme.reports.datasets import said
     from atme.terminal import counted
 
-    pairs = only_split(source)
+    listing = only_split(source, layout=layout)
+    pairs = listing.entries
     amounts = {
         "val": wanted(val, len(pairs), option="--val"),
         "test": wanted(test, len(pairs), option="--test"),
@@ -145,6 +157,8 @@ def split(
         track=lambda done: counted(done, total=len(pairs), doing="copying"),
     )
     print(f"{out}: {said({name: len(found) for name, found in splits.items()})} pairs")
+    for remark in listing.remarks:
+        say(remark)
     return DONE
 
 
@@ -179,6 +193,7 @@ def preview(
     output: Path = Path("preview.png"),
     pairs: int = 4,
     views: int = 3,
+    layout: LayoutChoice | None = None,
 ) -> int:
     """Draw what training will see of a dataset: whole pairs, and some of the views that are drawn of them.
 
@@ -188,13 +203,18 @@ def preview(
         output: the picture that is written.
         pairs: how many pairs are shown.
         views: how many views of each.
+        layout: where the pairs lie in the folder, if that is not plain; by default what the preset says.
     """
     from atme.data.options import read_data_options
     from atme.images import write_image
     from atme.reports.preview import draw_preview
 
-    write_image(output, draw_preview(read_data_options(preset, root=folder), pairs=pairs, views=views))
-    print(f"{output}: {pairs} pairs, {views} views of each")
+    changes = {} if layout is None else {"layout": layout}
+    drawn = draw_preview(read_data_options(preset, root=folder, **changes), pairs=pairs, views=views)
+    write_image(output, drawn.picture)
+    print(f"{output}: {drawn.pairs} pairs, {views} views of each")
+    for remark in drawn.remarks:
+        say(remark)
     return DONE
 
 
@@ -229,7 +249,7 @@ def check(folder: str, *, fix: bool = False, undo: bool = False, page: Path | No
         print(f"page: {page}")
     if fix and report.faults:
         _set_aside(report)
-    return SUSPICIOUS if report.faults else DONE
+    return FAULTY if report.faults else DONE
 
 
 def _show(report: "Report") -> None:

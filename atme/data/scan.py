@@ -64,6 +64,20 @@ class Listing:
     in_case: tuple[Entry, ...] = ()
     """Those of the pairs whose halves have names that differ in the case of their letters."""
 
+    def complete(self) -> PairFiles:
+        """The same, if every file is part of a pair.
+
+        Raises:
+            ValueError: naming all files of one name, and all that have no partner.
+        """
+        wrong = [f"{entry.paths[-1]}: {entry.trouble}; {_remedy(entry)}" for entry in self.entries if entry.trouble]
+        if wrong:
+            left = f" ({in_words(self.left)})" if self.left else ""
+            raise ValueError(several(wrong, what="files") + left)
+        return PairFiles(
+            tuple(entry.name for entry in self.entries), tuple(entry.paths for entry in self.entries), self.remarks
+        )
+
     @property
     def remarks(self) -> tuple[str, ...]:
         """What was matched loosely, and what was left alone and why: a line each."""
@@ -132,13 +146,7 @@ def list_pairs(layout: Layout) -> PairFiles:
         if not folder.is_dir():
             raise ValueError(f"{folder}: no such folder; it would hold the partners of its neighbor's images")
         find_some_images(folder)
-    listing = list_split(layout, split="")
-    wrong = [f"{entry.paths[-1]}: {entry.trouble}; {_remedy(entry)}" for entry in listing.entries if entry.trouble]
-    if wrong:
-        left = f" ({in_words(listing.left)})" if listing.left else ""
-        raise ValueError(several(wrong, what="files") + left)
-    pairs = listing.entries
-    return PairFiles(tuple(each.name for each in pairs), tuple(each.paths for each in pairs), listing.remarks)
+    return list_split(layout, split="").complete()
 
 
 def in_no_split(root: Path, listings: Iterable[Listing]) -> dict[str, tuple[Path, ...]]:

@@ -12,24 +12,35 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from atme.data.scan import Entry, scan
+from atme.data.recipes import LayoutChoice
+from atme.data.scan import Entry, Listing, list_splits
+from atme.data.shapes import read_shapes
+from atme.names import shown
+from atme.outputs import some
+from atme.prepare.names_written import Place, require_apart
 from atme.prepare.whole_folder import appearing
 
 
-def only_split(root: Path) -> list[Entry]:
+def only_split(root: Path, *, layout: LayoutChoice = "auto") -> Listing:
     """The pairs of a folder that is not divided yet, or has a single split.
 
+    All of them must be sound: a division of the others would be another one once these are repaired, and pairs that
+    were trained on would be tested on.
+
+    Args:
+        root: The folder.
+        layout: Where its pairs lie.
+
     Raises:
-        ValueError: No pairs, several splits, or a pair of which a half is missing.
+        ValueError: No pairs, or several splits. Or naming all files that have no partner, and all whose headers a run
+            would refuse.
     """
-    found = scan(root)
+    found = list_splits(root, layout=layout)
     if len(found) > 1:
         raise ValueError(f"{root}: divided already, into {', '.join(found)}; give a folder with one of them")
-    (pairs,) = found.values()
-    for pair in pairs:
-        if pair.trouble is not None:
-            raise ValueError(f"{pair.paths[0]}: {pair.trouble}; run: atme data check {root}")
-    return pairs
+    (listing,) = found.values()
+    read_shapes(listing.complete())
+    return listing
 
 
 def wanted(amount: float, total: int, *, option: str) -> int:
@@ -59,8 +70,8 @@ def divide(pairs: Sequence[Entry], *, val: int, test: int, group: str | None, se
         `test`, as many pairs as do without exceeding them.
 
     Raises:
-        ValueError: `group` is no such expression or is not found in a name, or a split that shall have pairs
-            gets none.
+        ValueError: `group` is no such expression or finds nothing in a name (all of them are named), or a split
+            that shall have pairs gets none.
     """
     groups = _grouped(pairs, group)
     order = sorted(groups)
@@ -92,8 +103,11 @@ def write_splits(
         track: Shows how many pairs have passed.
 
     Raises:
-        ValueError: `out` is taken.
+        ValueError: `out` is taken, or names that would be one where case is ignored: all of them are named.
     """
+    for side in (0, 1):
+        paths = [(split, pair.paths[side]) for split, pairs in splits.items() for pair in pairs if pair.paths[side:]]
+        require_apart(Place(split, path.name, "", path) for split, path in paths)
     with appearing(out) as folder, ThreadPoolExecutor(workers) as pool:
         for split, pairs in splits.items():
             for _ in track(pool.map(lambda pair, split=split: _copy(pair, folder, split), pairs)):
@@ -105,11 +119,16 @@ def _grouped(pairs: Sequence[Entry], group: str | None) -> dict[str, list[Entry]
         return {pair.name: [pair] for pair in pairs}
     expression = _compiled(group)
     groups: dict[str, list[Entry]] = defaultdict(list)
+    without = []
     for pair in pairs:
         found = expression.search(pair.name)
-        if found is None:
-            raise ValueError(f"{group}: not found in the name {pair.name}; write one that fits all names")
-        groups[found[1]].append(pair)
+        if found is None or found[1] is None:
+            without.append(shown(pair.name))
+        else:
+            groups[found[1]].append(pair)
+    if without:
+        what = f"the name {without[0]}" if len(without) == 1 else f"{len(without):,} names ({some(without)})"
+        raise ValueError(f"{group}: its group is not found in {what}; write one that fits all names")
     return dict(groups)
 
 

@@ -1,5 +1,7 @@
 """What training will see: whole pairs, and some of the views that are drawn of them."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from torch import Tensor
 
@@ -7,10 +9,23 @@ from atme.data.options import DataOptions
 from atme.data.pair import Pair
 from atme.data.pairs import PairedImages
 from atme.images import Pixels, grid
+from atme.names import shown
 
 
-def draw_preview(options: DataOptions, *, pairs: int, views: int) -> Pixels:
-    """A grid (H, W, 3) uint8: a pair a row, first whole, then as training sees it in its first epochs.
+@dataclass(frozen=True)
+class Preview:
+    """What is shown."""
+
+    picture: Pixels
+    """A grid (H, W, 3) uint8: a pair a row, first whole, then as training sees it in its first epochs."""
+    pairs: int
+    """Rows."""
+    remarks: tuple[str, ...]
+    """What a user should know of the files: a line each."""
+
+
+def draw_preview(options: DataOptions, *, pairs: int, views: int) -> Preview:
+    """Draw what training will see.
 
     Args:
         options: which pairs, and how views are drawn.
@@ -25,11 +40,12 @@ def draw_preview(options: DataOptions, *, pairs: int, views: int) -> Pixels:
     train, whole = options.open_train(seed=0), options.open_fixed(whole=True)
     rows = sorted({int(index) for index in np.linspace(0, len(train) - 1, pairs)})
     titles = ["x, whole", "y, whole"] + [f"{half}, epoch {epoch + 1}" for epoch in range(views) for half in "xy"]
-    return grid(
+    picture = grid(
         [_row(train, whole, index, views=views) for index in rows],
         columns=titles,
-        row_titles=[train.names[index] for index in rows],
+        row_titles=[shown(train.names[index]) for index in rows],
     )
+    return Preview(picture, len(rows), train.remarks)
 
 
 def _row(train: PairedImages, whole: PairedImages, index: int, *, views: int) -> list[Tensor]:
