@@ -106,7 +106,7 @@ def pair(
     )
     print(f"{out}: {', '.join(f'{count:,} pairs in {name}' for name, count in written.splits.items())}")
     if matches.alone:
-        print(f"left out, without a partner: {some([shown(path) for path in matches.alone])}")
+        print(f"left out, without a partner: {some([shown(path) for path in matches.alone], most=5)}")
     for remark in matches.remarks:
         say(remark)
     if written.bad:
@@ -218,7 +218,15 @@ def preview(
     return DONE
 
 
-def check(folder: str, *, fix: bool = False, undo: bool = False, page: Path | None = None, workers: int = 0) -> int:
+def check(
+    folder: str,
+    *,
+    fix: bool = False,
+    undo: bool = False,
+    page: Path | None = None,
+    layout: LayoutChoice = "auto",
+    workers: int = 0,
+) -> int:
     """Check a dataset: every file decoded, measured and compared; exit code 1 if something is wrong.
 
     Args:
@@ -226,6 +234,8 @@ def check(folder: str, *, fix: bool = False, undo: bool = False, page: Path | No
         fix: move the files of suspicious pairs aside, into FOLDER.set_aside; nothing is deleted.
         undo: move everything back that was set aside, and check nothing.
         page: write an HTML page with pictures of all that is suspicious.
+        layout: where the pairs lie in the folder, if that is not plain: side_by_side, or the folder of A (trainA,
+            A/train, …).
         workers: pairs decoded at a time; 0: one a core.
     """
     from atme.data.recipes import find_root
@@ -241,6 +251,7 @@ def check(folder: str, *, fix: bool = False, undo: bool = False, page: Path | No
     report = check_folder(
         root,
         workers=_workers(workers),
+        layout=layout,
         track=lambda inspections, total: counted(inspections, total=total, doing="checking"),
     )
     _show(report)
@@ -262,6 +273,8 @@ def _show(report: "Report") -> None:
         console.print(fault_table(report))
     else:
         print("nothing suspicious")
+    for remark in report.remarks:
+        say(remark)
 
 
 def _set_aside(report: "Report") -> None:

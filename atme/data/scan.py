@@ -9,7 +9,7 @@ left alone (`atme.images.folder`), and that is said, too.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from os.path import commonpath
 from pathlib import Path
@@ -19,11 +19,11 @@ from atme.data.layout import Layout, find_layout, split_names
 from atme.data.recipes import LayoutChoice
 from atme.images.folder import Found, find_images, find_some_images, in_words, together
 from atme.names import composed, partners, shown
+from atme.outputs import some
 
 IN_NO_SPLIT = "in no split"
 """Reason why a picture of a dataset is left alone."""
 
-_EXAMPLES = 3
 _Side = dict[str, list[Path]]  # files by the name that they give their pair
 
 
@@ -79,9 +79,15 @@ class Listing:
         )
 
     @property
+    def loosely(self) -> str:
+        """That pairs were made of names that are not quite the same; empty if none was."""
+        names = [" and ".join(shown(path.name) for path in entry.paths) for entry in self.in_case]
+        return f"{len(names):,} paired though the case of their names differs ({some(names, most=3)})" if names else ""
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """What was matched loosely, and what was left alone and why: a line each."""
-        return tuple(line for line in (_loosely(self.in_case), in_words(self.left)) if line)
+        return tuple(line for line in (self.loosely, in_words(self.left)) if line)
 
 
 def scan(root: Path, *, layout: LayoutChoice = "auto") -> dict[str, list[Entry]]:
@@ -149,13 +155,21 @@ def list_pairs(layout: Layout) -> PairFiles:
     return list_split(layout, split="").complete()
 
 
-def in_no_split(root: Path, listings: Iterable[Listing]) -> dict[str, tuple[Path, ...]]:
-    """What lies below a dataset's folder and belongs to none of these splits, by the reason why it is left alone."""
-    listings = list(listings)
+def in_no_split(
+    root: Path, listings: Iterable[Listing], *, known: Collection[Path] = ()
+) -> dict[str, tuple[Path, ...]]:
+    """What lies below a dataset's folder and belongs to none of these splits, by the reason why it is left alone.
+
+    Args:
+        root: the dataset's folder.
+        listings: of its splits.
+        known: files that need not be told.
+    """
     everything = find_images(root, below=True)
     used = {path for listing in listings for entry in listing.entries for path in entry.paths}
-    stray = tuple(path for path in everything.images if path not in used)
-    return everything.left | ({IN_NO_SPLIT: stray} if stray else {})
+    left = everything.left | {IN_NO_SPLIT: tuple(path for path in everything.images if path not in used)}
+    told = {reason: tuple(path for path in paths if path not in known) for reason, paths in left.items()}
+    return {reason: paths for reason, paths in told.items() if paths}
 
 
 def _entry(split: str, name: str, files: list[list[Path]], layout: Layout) -> Entry:
@@ -186,12 +200,3 @@ def _without_endings(a: _Side, b: _Side) -> list[_Side]:
 
 def _remedy(entry: Entry) -> str:
     return "rename one of them" if len(entry.paths) > 1 else "add it, or move this one away"
-
-
-def _loosely(entries: tuple[Entry, ...]) -> str:
-    """That pairs were made of names that are not quite the same; empty for none."""
-    if not entries:
-        return ""
-    names = [" and ".join(shown(path.name) for path in entry.paths) for entry in entries[:_EXAMPLES]]
-    more = ", …" if len(entries) > _EXAMPLES else ""
-    return f"{len(entries):,} paired though the case of their names differs ({', '.join(names)}{more})"

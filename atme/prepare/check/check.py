@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from atme.data.scan import Entry, scan
+from atme.data.recipes import LayoutChoice
+from atme.data.scan import Entry, Listing, in_no_split, list_splits
+from atme.images.folder import in_words
 from atme.prepare.check.faults import COLORS, Fault, in_order, judge
 from atme.prepare.check.inspect import Inspection, inspect_all
-from atme.prepare.manifest import Manifest, changed_files, missing_files, read_manifest
+from atme.prepare.manifest import NAME, Manifest, changed_files, missing_files, read_manifest
 from atme.prepare.status import is_set_aside
 
 Track = Callable[[Iterable[Inspection], int], Iterable[Inspection]]
@@ -36,6 +38,8 @@ class Report:
     faults: tuple[Fault, ...]
     has_manifest: bool
     """Whether the files could be compared with what they were when the dataset was made."""
+    remarks: tuple[str, ...] = ()
+    """What a user should know of the files: names that differ in case, and what was left alone; a line each."""
 
     @property
     def pairs(self) -> dict[str, int]:
@@ -48,19 +52,20 @@ def untracked(inspections: Iterable[Inspection], total: int) -> Iterable[Inspect
     return inspections
 
 
-def check_folder(root: Path, *, workers: int, track: Track = untracked) -> Report:
+def check_folder(root: Path, *, workers: int, layout: LayoutChoice = "auto", track: Track = untracked) -> Report:
     """Checks the dataset in `root`, in any layout.
 
     Args:
         root: The folder with the splits, or with the pairs themselves.
         workers: Pairs decoded at a time.
+        layout: Where the pairs lie in the folder.
         track: Progress.
 
     Raises:
-        ValueError: No such folder, no images in it, or a manifest that cannot be read.
+        ValueError: No such folder, no images in it, splits in two layouts, or a manifest that cannot be read.
     """
-    splits = scan(root)
-    pairs = [entry for entries in splits.values() for entry in entries]
+    splits = list_splits(root, layout=layout)
+    pairs = [entry for listing in splits.values() for entry in listing.entries]
     inspections = list(track(inspect_all(pairs, workers=workers), len(pairs)))
     manifest = read_manifest(root)
     faults = judge(inspections) + ([] if manifest is None else list(_departures(root, manifest, pairs)))
@@ -69,7 +74,15 @@ def check_folder(root: Path, *, workers: int, track: Track = untracked) -> Repor
         splits=tuple(_summary(split, inspections) for split in splits),
         faults=tuple(in_order(faults)),
         has_manifest=manifest is not None,
+        remarks=tuple(_remarks(root, splits)),
     )
+
+
+def _remarks(root: Path, splits: dict[str, Listing]) -> Iterator[str]:
+    yield from (f"{split}: {listing.loosely}" for split, listing in splits.items() if listing.loosely)
+    left = in_no_split(root, splits.values(), known={root / NAME})
+    if left:
+        yield in_words(left)
 
 
 def _departures(root: Path, manifest: Manifest, pairs: list[Entry]) -> Iterator[Fault]:
