@@ -317,6 +317,40 @@ def test_pictures_are_worked_on_at_the_size_that_is_asked_for(
     assert capsys.readouterr().err.splitlines()[-1] == f"3 translated into {tmp_path / 'maps'}, {said}"
 
 
+def disks(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Dark disks of 8 and of 22 pixels radius on 256×256 pixels, and where the small ones are."""
+    rng = np.random.default_rng(seed)
+    picture, small = np.full((256, 256, 3), 220, np.uint8), np.zeros((256, 256), bool)
+    y, x = np.mgrid[:256, :256]
+    for i in range(14):
+        (row, column), radius = rng.integers(10, 246, 2), (8, 22)[i % 2]
+        disk = np.hypot(y - row, x - column) <= radius
+        picture[disk], small[disk] = 90, radius == 8
+    return picture, small
+
+
+def test_small_disks_are_small_at_the_size_that_the_run_was_tested_at(tmp_path: Path) -> None:
+    """A network for which small is what spans few pixels, as for one that learned from pictures of 64 pixels."""
+    run = make_run(tmp_path / "disks", sections("runs.RedIfSmall", load_size=64, test_size=64), measured())
+    (tmp_path / "photos").mkdir()
+    for seed in range(3):
+        write_image(tmp_path / "photos" / f"{seed}.png", disks(seed)[0])
+
+    def right(*options: str) -> float:
+        """Share of the pixels of small disks that are red."""
+        output = tmp_path / f"maps{''.join(options)}"
+        assert translate(run, tmp_path / "photos", output, *options) == 0
+        shares = []
+        for seed in range(3):
+            red, _, blue = np.moveaxis(read_image(output / f"{seed}.png").astype(int), 2, 0)
+            shares.append((red > blue + 60)[disks(seed)[1]].mean())
+        return float(np.mean(shares))
+
+    assert (by_default := right()) > 0.75
+    assert right("--scale", "0.25") == by_default
+    assert right("--scale", "native") < 0.1
+
+
 def test_a_run_that_resized_to_train_alone_says_at_which_scale_it_learned(
     tmp_path: Path, photos: Path, capsys: Said
 ) -> None:
