@@ -3,8 +3,11 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from atme.cli import main
+from atme.images import write_image
 from atme.outputs import require_free, some
 
 
@@ -79,3 +82,43 @@ def test_ten_are_named_and_the_rest_is_counted(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"09\.png and 4 more: exists already"):
         require_free(places)
     assert some([1, 2]) == "1, 2"
+
+
+@pytest.fixture
+def pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A dataset of one A|B pair in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    for split in ("train", "test"):
+        (tmp_path / "pairs" / split).mkdir(parents=True)
+        pixels = np.random.default_rng(len(split)).integers(0, 256, (40, 80, 3), dtype=np.uint8)
+        write_image(tmp_path / "pairs" / split / "0.png", pixels)
+    return tmp_path / "pairs"
+
+
+@pytest.mark.parametrize("verb", ["preview pairs --output", "check pairs --page"])
+@pytest.mark.parametrize("taken", ["mine.png", "pairs/train/0.png"])
+def test_verbs_that_draw_write_over_nothing(
+    pairs: Path, capsys: pytest.CaptureFixture[str], verb: str, taken: str
+) -> None:
+    Path("mine.png").write_text("mine")
+    before = Path(taken).read_bytes()
+    assert main(["data", *verb.split(), taken]) == 2
+    read = taken.startswith("pairs")
+    said = "is what is read" if read else "exists already; choose another place, or allow it with --overwrite"
+    assert said in capsys.readouterr().err
+    assert Path(taken).read_bytes() == before
+    assert main(["data", *verb.split(), taken, "--overwrite"]) in ((2,) if read else (0, 1))
+    assert (Path(taken).read_bytes() == before) == read
+
+
+@pytest.mark.parametrize("verb", ["pair pairs/train pairs/test", "split pairs/train"])
+@pytest.mark.parametrize("taken", ["pairs", "pairs/train", "link", "mine.png"])
+def test_verbs_that_make_datasets_write_over_nothing(
+    pairs: Path, capsys: pytest.CaptureFixture[str], verb: str, taken: str
+) -> None:
+    Path("mine.png").write_text("mine")
+    Path("link").symlink_to("pairs")
+    before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+    assert main(["data", *verb.split(), taken]) == 2
+    assert "exists already; choose another place or move it away" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before

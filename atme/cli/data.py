@@ -194,6 +194,7 @@ def preview(
     pairs: int = 4,
     views: int = 3,
     layout: LayoutChoice | None = None,
+    overwrite: bool = False,
 ) -> int:
     """Draw what training will see of a dataset: whole pairs, and some of the views that are drawn of them.
 
@@ -204,11 +205,16 @@ def preview(
         pairs: how many pairs are shown.
         views: how many views of each.
         layout: where the pairs lie in the folder, if that is not plain; by default what the preset says.
+        overwrite: replace a file that is there.
     """
     from atme.data.options import read_data_options
+    from atme.data.recipes import find_root
     from atme.images import write_image
+    from atme.images.writing import require_ending
     from atme.reports.preview import draw_preview
 
+    require_ending(output, bits=8, channels=3)
+    _require_free(output, find_root(folder), overwrite=overwrite)
     changes = {} if layout is None else {"layout": layout}
     drawn = draw_preview(read_data_options(preset, root=folder, **changes), pairs=pairs, views=views)
     write_image(output, drawn.picture)
@@ -225,6 +231,7 @@ def check(
     undo: bool = False,
     page: Path | None = None,
     layout: LayoutChoice = "auto",
+    overwrite: bool = False,
     workers: int = 0,
 ) -> int:
     """Check a dataset: every file decoded, measured and compared; exit code 1 if something is wrong.
@@ -236,6 +243,7 @@ def check(
         page: write an HTML page with pictures of all that is suspicious.
         layout: where the pairs lie in the folder, if that is not plain: side_by_side, or the folder of A (trainA,
             A/train, …).
+        overwrite: replace a page that is there.
         workers: pairs decoded at a time; 0: one a core.
     """
     from atme.data.recipes import find_root
@@ -248,6 +256,8 @@ def check(
     if undo:
         print(f"{root}: {len(put_back(root).files):,} files are back")
         return DONE
+    if page is not None:
+        _require_free(page, root, overwrite=overwrite)
     report = check_folder(
         root,
         workers=_workers(workers),
@@ -285,6 +295,15 @@ def _set_aside(report: "Report") -> None:
     folder = set_aside_folder(report.root)
     print(f"{len(moved):,} files moved to {folder}, as {LOG} there tells")
     print(f"to move them back: atme data check {report.root} --undo true")
+
+
+def _require_free(place: Path, root: Path, *, overwrite: bool) -> None:
+    """Whether a picture or a page of a dataset may be written there: never over one of the dataset's own."""
+    from atme.images import find_images
+    from atme.outputs import require_free
+
+    reads = find_images(root, below=True).images if place.exists() else ()
+    require_free([place], reads=reads, overwrite=overwrite)
 
 
 def _workers(workers: int) -> int:
