@@ -229,7 +229,7 @@ def test_where_nothing_can_be_translated_nothing_is_made(
 
 def test_each_file_is_read_once(run: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[Path] = []
-    monkeypatch.setattr(files, "read_image", lambda path: [read.append(path), read_image(path)][1])
+    monkeypatch.setattr(files, "read_image", lambda path, **how: [read.append(path), read_image(path, **how)][1])
     assert translate(run, photos, tmp_path / "maps") == 0
     assert read == sorted(photos.iterdir())
 
