@@ -93,7 +93,7 @@ def test_a_picture_that_was_zoomed_would_be_seen() -> None:
 
 def test_what_a_run_knows_is_read_from_its_options_and_its_checkpoint(tmp_path: Path) -> None:
     data = {"test_size": 16, "load_size": [20, 30], "direction": "BtoA", "layout": "side_by_side"}
-    data |= {"target_interpolation": "nearest"}
+    data |= {"target_interpolation": "nearest", "clear_transparent": False}
     options = sections(**data, root="nowhere", transforms=[{"class_path": "evil.Transform"}])
     run = make_run(tmp_path / "run", options, measured(1, 4, target_bits=16))
     expected = Knowledge(
@@ -108,6 +108,7 @@ def test_what_a_run_knows_is_read_from_its_options_and_its_checkpoint(tmp_path: 
         direction="BtoA",
         source_interpolation="bilinear",
         target_interpolation="nearest",
+        clear_transparent=False,
         root=None,
     )
     found = Translator.from_run(run, device="cpu", trust=True)
