@@ -94,6 +94,26 @@ def half_of_test(root: Path) -> None:
     write_image(root / "train" / "half.png", np.concatenate([a, b], axis=1))
 
 
+def half_of_test_again(root: Path) -> None:
+    """The same, saved as JPEG: no pixel of the half is quite what it was."""
+    half_of_test(root)
+    picture = read_image(root / "train" / "half.png")
+    (root / "train" / "half.png").unlink()
+    write_image(root / "train" / "half.jpg", jpeg(picture, 60))
+
+
+def turned(quarters: int) -> Callable:
+    return with_halves(lambda a, b: (np.rot90(a, quarters), np.rot90(b, quarters)))
+
+
+def no_photograph(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return a, jpeg(a, 50)
+
+
+def mask(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return a, np.uint8(b > 90)
+
+
 def manifest_of(root: Path) -> None:
     write_manifest(root, Manifest("here", archive_sha256=None, splits={"train": len(TRAIN)}, files=record(root)))
 
@@ -123,6 +143,8 @@ PLANTED: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "16 bits among 8": (redrawn(SHOWY, lambda picture: picture.astype(np.uint16) * 257), "bits", HERE),
     "blank A": (redrawn(SHOWY, with_halves(lambda a, b: (one_color(a), b))), "blank", HERE),
     "blank B": (redrawn(SHOWY, with_halves(lambda a, b: (a, one_color(b)))), "blank", HERE),
+    "a mask of 0 and 1 for B": (redrawn(SHOWY, with_halves(mask)), "values", HERE),
+    "A twice, once recompressed": (redrawn(SHOWY, with_halves(no_photograph)), "same halves", HERE),
     "A twice, no B": (redrawn(SHOWY, with_halves(lambda a, b: (a, a))), "same halves", HERE),
     "B 4 px beside A": (redrawn(SHOWY, shifted(4, 0)), "misaligned", HERE),
     "B 4 px above A": (redrawn(SHOWY, shifted(0, -4)), "misaligned", HERE),
@@ -141,7 +163,21 @@ PLANTED: dict[str, tuple[Callable[[Path], None], str, str]] = {
         "train/x9999",
     ),
     "mirrored test pair in train": (redrawn(TEST[0], mirrored, to="train/x9999.png"), "leak", "train/x9999"),
+    **{
+        f"test pair turned by {90 * n} degrees in train": (
+            redrawn(TEST[0], turned(n), to="train/x9999.png"),
+            "leak",
+            "train/x9999",
+        )
+        for n in (1, 2, 3)
+    },
+    "train pair turned and mirrored in train": (
+        redrawn(SHOWY, lambda p: turned(1)(mirrored(p)), to="train/x9999.png"),
+        "duplicate",
+        "train/x9999",
+    ),
     "A of a test pair in train": (half_of_test, "leak", "train/half"),
+    "A of a test pair in train, recompressed": (half_of_test_again, "leak", "train/half"),
     "one bit changed since it was fetched": (one_bit, "changed", HERE),
     "a file lost since it was fetched": (lost, "missing", f"train/{SHOWY.name}"),
 }

@@ -1,17 +1,18 @@
 """What is wrong with a dataset, judged from the inspections of its pairs."""
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from atme.data.scan import Entry
+from atme.images.levels import together, unscaled
 from atme.prepare.check.inspect import Half, Inspection
-from atme.prepare.check.similarity import LEVELS_APART, close_codes
+from atme.prepare.check.repeated import HALVES_ALIKE, halves_of, repeats
+from atme.prepare.check.similarity import are_alike
 
 Kind = Literal[
     "unreadable",
@@ -20,6 +21,7 @@ Kind = Literal[
     "size",
     "channels",
     "bits",
+    "values",
     "blank",
     "same halves",
     "misaligned",
@@ -34,6 +36,7 @@ MEANING: dict[Kind, str] = {
     "size": "of another size than nearly all others",
     "channels": "of other channels than the others: a run refuses it",
     "bits": "of another depth than nearly all others",
+    "values": "looks black and is not: its values are numbers of classes, or of fewer bits than the file has",
     "blank": "a half that shows nothing",
     "same halves": "A and B are the same picture",
     "misaligned": "B does not lie where A does",
@@ -41,6 +44,10 @@ MEANING: dict[Kind, str] = {
     "leak": "the same pair, or half of it, in two splits: scores on the one are flattered by the other",
 }
 """What each kind of fault is, for a person."""
+
+KEPT_BY_FIX: frozenset[Kind] = frozenset({"values", "blank"})
+"""What is set aside only if it is asked for by name: what can be set right, and what may be as it should be, such as
+the map of open water."""
 
 COLORS = {1: "gray", 3: "RGB", 4: "RGBA"}
 """Names of what so many channels hold."""
@@ -51,7 +58,6 @@ SMALLEST_SHIFT = 3
 _BEYOND = 3.0  # times the play that is usual in the dataset; maps of houses seen from the air are off by more
 _MANY = 20  # shifts that tell what is usual
 _COMMON = 0.8  # share of the pairs above which a size or depth is the rule, and another one a fault
-_KEPT = {"train": 0, "val": 2, "test": 3}  # of two equal pairs in two splits the one that counts more stays
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,7 @@ def judge(inspections: Sequence[Inspection]) -> list[Fault]:
         _outliers("size", read, lambda half: f"{half.size[1]}×{half.size[0]}", common=_COMMON),
         _outliers("channels", read, lambda half: COLORS[half.channels], common=0),
         _outliers("bits", read, lambda half: f"{half.bits} bits", common=_COMMON),
-        _blank(read),
+        _dark(read),
         _same_halves(read),
         _misaligned(read),
         _repeated(read),
@@ -90,16 +96,11 @@ def in_order(faults: Iterable[Fault]) -> list[Fault]:
     return sorted(faults, key=lambda fault: (place[fault.kind], fault.entry.split, fault.entry.name))
 
 
-def _halves(inspection: Inspection) -> tuple[Half, Half]:
-    assert inspection.halves is not None
-    return inspection.halves
-
-
 def _outliers(
     kind: Kind, read: Sequence[Inspection], measure: Callable[[Half], str], *, common: float
 ) -> Iterator[Fault]:
     """Pairs that measure otherwise than the commonest way, if at least the share `common` measures so."""
-    measured = [" and ".join(dict.fromkeys(map(measure, _halves(i)))) for i in read]
+    measured = [" and ".join(dict.fromkeys(map(measure, halves_of(i)))) for i in read]
     for usual, count in Counter(measured).most_common(1):
         if count >= common * len(read):
             for inspection, value in zip(read, measured, strict=True):
@@ -107,18 +108,40 @@ def _outliers(
                     yield Fault(kind, inspection.entry, f"{value} ({count:,} pairs: {usual})")
 
 
-def _blank(read: Sequence[Inspection]) -> Iterator[Fault]:
+def _dark(read: Sequence[Inspection]) -> Iterator[Fault]:
+    """Halves in one color, and those that only look so: by their own values, or by those of all on their side."""
+    sides = list(zip(*map(halves_of, read), strict=True))
+    odd = [unscaled(together(half.levels for half in side)) for side in sides]
     for inspection in read:
-        blank = [letter for letter, half in zip("AB", _halves(inspection), strict=True) if half.blank]
+        blank, values = [], []
+        for letter, half, of_all in zip("AB", halves_of(inspection), odd, strict=True):
+            own = unscaled(half.levels) if half.blank else of_all
+            if own is not None and half.levels.used != frozenset({half.levels.top}):
+                values.append(f"{letter} {of_all or own}")
+            elif half.blank:
+                blank.append(letter)
+        if values:
+            yield Fault("values", inspection.entry, " and ".join(values))
         if blank:
             yield Fault("blank", inspection.entry, f"{' and '.join(blank)} in one color")
 
 
 def _same_halves(read: Sequence[Inspection]) -> Iterator[Fault]:
-    for inspection in read:
-        a, b = _halves(inspection)
-        if a.digest == b.digest and not a.blank:
+    """Equal in every pixel, or to the eye: this where it is rare, for in some tasks all halves look the same."""
+    shown = [i for i in read if not halves_of(i)[0].blank]
+    alike = {i.entry for i in shown if _look_the_same(i)}
+    is_task = len(alike) > max(1, (1 - _COMMON) * len(shown))
+    for inspection in shown:
+        a, b = halves_of(inspection)
+        if a.digest == b.digest:
             yield Fault("same halves", inspection.entry, "pixel for pixel")
+        elif inspection.entry in alike and not is_task:
+            yield Fault("same halves", inspection.entry, "to the eye")
+
+
+def _look_the_same(inspection: Inspection) -> bool:
+    a, b = halves_of(inspection)
+    return are_alike(a.look, b.look, likeness=HALVES_ALIKE)
 
 
 def _misaligned(read: Sequence[Inspection]) -> Iterator[Fault]:
@@ -142,73 +165,7 @@ def _usual_play(shifts: Sequence[tuple[float, float]]) -> float:
 
 
 def _repeated(read: Sequence[Inspection]) -> Iterator[Fault]:
-    """Duplicates and leaks, at most one of each kind for a pair: the closest, then the first."""
-    equal = list(_equal(read))
-    twins = {inspection.entry for inspection, _, words in equal if not words.half}
-    single = [inspection for inspection in read if inspection.entry not in twins]  # a thousand copies stay linear
-    told: set[tuple[Kind, Entry]] = set()
-    for one, other, words in chain(equal, _alike(single, mirrored=False), _alike(single, mirrored=True)):
-        guilty, kept = _by_blame(one.entry, other.entry)
-        kind: Kind = "duplicate" if guilty.split == kept.split else "leak"
-        if words.half and kind == "duplicate":
-            continue  # one photograph in several pairs of a split is what some datasets are made of
-        if (kind, guilty) not in told:
-            told.add((kind, guilty))
-            yield Fault(kind, guilty, words.text.format(f"{kept.split}/{kept.name}"), other=kept)
-
-
-def _by_blame(one: Entry, other: Entry) -> tuple[Entry, Entry]:
-    """The pair that has the fault and the one that stays: test is kept before val, and that before train."""
-    kept, guilty = sorted((one, other), key=lambda entry: (-_KEPT.get(entry.split, 1), entry.split, entry.name))
-    return guilty, kept
-
-
-@dataclass(frozen=True)
-class _Sameness:
-    text: str
-    half: bool = False
-
-
-def _equal(read: Sequence[Inspection]) -> Iterator[tuple[Inspection, Inspection, _Sameness]]:
-    """Pairs, then halves, that agree in every pixel, each with the first one like it in every other split."""
-    whole = [tuple(half.digest for half in _halves(i)) for i in read]
-    yield from _grouped(read, whole, _Sameness("the same as {}"))
-    for side, letter in enumerate("AB"):
-        seen = [i for i in read if not _halves(i)[side].blank]
-        digests = [_halves(i)[side].digest for i in seen]
-        yield from _grouped(seen, digests, _Sameness(f"its {letter} is that of {{}}", half=True))
-
-
-def _grouped(
-    read: Sequence[Inspection], keys: Sequence[Hashable], words: _Sameness
-) -> Iterator[tuple[Inspection, Inspection, _Sameness]]:
-    firsts: dict[Hashable, dict[str, Inspection]] = defaultdict(dict)  # key → split → its first pair
-    for inspection, key in zip(read, keys, strict=True):
-        like = firsts[key]
-        for first in like.values():
-            yield inspection, first, words
-        like.setdefault(inspection.entry.split, inspection)
-
-
-def _alike(read: Sequence[Inspection], *, mirrored: bool) -> Iterator[tuple[Inspection, Inspection, _Sameness]]:
-    """Pairs both of whose halves look alike, as they are or mirrored."""
-    shown = [i for i in read if not all(half.blank for half in _halves(i))]
-    codes = _codes(shown, lambda half: half.look.hash)
-    others = _codes(shown, lambda half: half.look.mirrored) if mirrored else codes
-    words = _Sameness("{} mirrored" if mirrored else "looks the same as {}")
-    for i, j in close_codes(codes, others):
-        if i > j and _same_colors(shown[i], shown[j], mirrored=mirrored):
-            yield shown[i], shown[j], words
-
-
-def _codes(read: Sequence[Inspection], bits: Callable[[Half], NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    rows = [np.concatenate([bits(half) for half in _halves(i)]) for i in read]
-    return np.array(rows, np.uint8).reshape(len(rows), 16)
-
-
-def _same_colors(one: Inspection, other: Inspection, *, mirrored: bool) -> bool:
-    step = -1 if mirrored else 1
-    return all(
-        np.abs(a.look.thumbnail[:, ::step].astype(np.int16) - b.look.thumbnail).mean() <= LEVELS_APART
-        for a, b in zip(_halves(one), _halves(other), strict=True)
-    )
+    for repeat in repeats(read):
+        kind: Kind = "leak" if repeat.is_leak else "duplicate"
+        name = f"{repeat.kept.split}/{repeat.kept.name}"
+        yield Fault(kind, repeat.entry, repeat.words.format(name), other=repeat.kept)

@@ -12,6 +12,7 @@ import numpy as np
 from atme.data.halves import read_halves
 from atme.data.scan import Entry
 from atme.images import Pixels
+from atme.images.levels import Levels, levels_of
 from atme.prepare.check.alignment import shift_of
 from atme.prepare.check.similarity import Look, look_of
 
@@ -33,6 +34,8 @@ class Half:
     digest: bytes
     """Equal if and only if all pixels are."""
     look: Look
+    levels: Levels
+    """The values that it uses: a mask of 0 and 1 looks like one color, and is none."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ def _half(picture: Pixels) -> Half:
         blank=bool(spread.max() * 255 < BLANK * np.iinfo(picture.dtype).max),
         digest=hashlib.sha1(np.ascontiguousarray(picture).tobytes(), usedforsecurity=False).digest(),
         look=look_of(picture),
+        levels=levels_of(picture),
     )
 
 
