@@ -11,6 +11,8 @@ pictures normalized frame by frame destroy the very thing that is looked for.
 The epoch's number is written after its arrays: a process that is killed loses at most the epoch under way.
 """
 
+import shutil
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -62,6 +64,31 @@ def _read(kind: str, folder: Path) -> Recording:
     epochs = np.asarray(group["epoch"])
     images = tuple(str(name) for name in group.attrs["images"])  # type: ignore[union-attr]
     return Recording(kind, images, epochs, group["decision"], group["map"])
+
+
+def cut(run: Path, *, epochs: int, visited: Collection[str] = ()) -> None:
+    """Forget what was recorded after a moment of a run: by a process that was killed after its last checkpoint.
+
+    Args:
+        run: its folder.
+        epochs: whole epochs that were done by then.
+        visited: names of the images whose visits in the epoch under way belong to the run.
+    """
+    place = run / FOLDER
+    if not epochs and not visited:
+        if place.is_dir():
+            shutil.rmtree(place)
+        return
+    for kind in (kind for kind in ("training", "fixed") if (place / kind).is_dir()):
+        group = zarr.open_group(place / kind, mode="a")
+        under_way = kind == "training" and bool(visited)
+        for name in ("decision", "map", "epoch"):
+            array: Any = group.get(name)
+            if array is not None and array.shape[0] > epochs + under_way:
+                array.resize((epochs + under_way, *array.shape[1:]))
+            if array is not None and under_way and name != "epoch" and array.shape[0] > epochs:
+                stays = np.array([image in visited for image in group.attrs["images"]])  # type: ignore[union-attr]
+                array[epochs] = np.where(stays[:, None, None], array[epochs], np.nan)
 
 
 class Writer:

@@ -148,19 +148,40 @@ def test_a_bad_file_is_named_before_anything_is_written(
     assert not folder.exists()
 
 
-def test_a_file_that_is_damaged_inside_leaves_no_folder(
-    preset: Preset, tmp_path: Path, pairs_folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Its header and its end are whole, so that only decoding, in the first epoch, finds it out."""
-    root = damaged_folder(tmp_path, pairs_folder)
-    path = root / "train" / "train_5.png"
+def damage_inside(path: Path) -> None:
+    """Its header and its end stay whole, so that only decoding finds it out."""
     content = bytearray(path.read_bytes())
     content[len(content) // 2 : len(content) // 2 + 400] = bytes(400)
     path.write_bytes(content)
+
+
+def test_a_file_of_the_first_batch_that_is_damaged_inside_leaves_no_folder(
+    preset: Preset, tmp_path: Path, pairs_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = damaged_folder(tmp_path, pairs_folder)
+    for path in (root / "train").glob("train_[1-6].png"):
+        damage_inside(path)
     folder = tmp_path / "run"
     line = refused(capsys, "train", "--config", str(preset(data__root=str(root))), "--run.dir", str(folder))
-    assert "train_5.png" in line
+    assert "damaged" in line
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_a_file_that_turns_out_damaged_later_is_named_and_the_run_goes_on_when_it_is_repaired(
+    preset: Preset, tmp_path: Path, pairs_folder: Path, capsys: pytest.CaptureFixture[str], workers: str
+) -> None:
+    """No failure after the first update removes a run folder."""
+    root = damaged_folder(tmp_path, pairs_folder)
+    damage_inside(root / "train" / "train_5.png")
+    folder = tmp_path / "run"
+    arguments = ["train", "--config", str(preset(data__root=str(root))), "--run.dir", str(folder)]
+    assert main([*arguments, "--data.workers", workers]) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith(f"atme: {root / 'train' / 'train_5.png'}: damaged")
+    assert (folder / "options.yaml").exists()
+    (root / "train" / "train_5.png").write_bytes((pairs_folder / "train" / "train_5.png").read_bytes())
+    assert main([*arguments, "--training.resume", "auto"]) == 0
 
 
 def test_a_run_folder_that_exists_is_not_touched(preset: Preset, run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 from atme.cli import main
 from atme.images import read_image
 from atme.run_folder import checkpoints, read_log
-from atme.training.start import flatten
+from atme.training.changes import flatten
 
 Preset = Callable[..., Path]
 LOGGED = {"step", "epoch", "images", "seconds", "images_per_second", "data_seconds", "lr", "d_real", "d_fake"}
@@ -240,7 +240,7 @@ def test_losses_that_are_not_finite_end_the_run(
     diverging = {"class_path": "torch.optim.SGD", "init_args": {"lr": 1e30}}
     assert train(preset(optimizers__generator=diverging), tmp_path / "run") == 2
     errors = capsys.readouterr().err
-    assert "diverged; lower the learning rate" in errors
+    assert "diverged; choose a new --run.dir, and lower the learning rate" in errors
     assert "nan" in errors or "inf" in errors
 
 

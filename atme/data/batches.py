@@ -8,11 +8,13 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from atme.data.device import Uncut
 from atme.data.pair import Pair
 from atme.data.pairs import PairedImages
+from atme.data.workers import heed_the_parent_alone
 from atme.machine import keep_freed_memory
 
 # Views (`pairs.py`) and the order of samples draw from streams that differ in this number.
@@ -77,6 +79,11 @@ class Batches(Sampler[list[tuple[int, int]]]):
         """The epoch that a step belongs to; both are counted from 0."""
         return step // self.steps_per_epoch
 
+    def seen(self, step: int) -> set[int]:
+        """The images that all processes saw in the epoch of a step, before that step."""
+        parts = self._cut(self.epoch_of(step))[: step % self.steps_per_epoch * self._accumulate * self._world]
+        return {index for part in parts for index in part.tolist()}
+
     def _cut(self, epoch: int) -> list[NDArray[np.int64]]:
         """The epoch's permutation in micro-batches: in the order of steps, accumulation, processes."""
         chance = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(_ORDER, epoch)))
@@ -119,7 +126,11 @@ class _Drawn(Dataset[Pair | Uncut]):
 
 
 def _collate(samples: list[Any]) -> Pair | Uncut:
+    """A batch; of a worker, in memory that the parent sees: where that is too small, it is told, and does not wait."""
     batch: Pair | Uncut = type(samples[0]).collate(samples)
+    if get_worker_info() is not None:
+        for tensor in (each for each in vars(batch).values() if isinstance(each, Tensor)):
+            tensor.share_memory_()
     return batch
 
 
@@ -134,5 +145,6 @@ def _steps_per_epoch(images: int, batch_size: int, *, slots: int) -> int:
 
 def _prepare(worker: int) -> None:
     """A worker has one core, and reads one sample after the other."""
+    heed_the_parent_alone()
     cv2.setNumThreads(0)
     keep_freed_memory()

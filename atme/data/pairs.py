@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from atme.data.augment import Augmentation, TestView
 from atme.data.cache import Read, keep
 from atme.data.device import DeviceAugmentation, Uncut
+from atme.data.fingerprint import fingerprint
 from atme.data.halves import read_halves
 from atme.data.layout import Direction, find_layout
 from atme.data.pair import Pair
@@ -93,6 +94,11 @@ class PairedImages(Dataset[Pair]):
     def remarks(self) -> tuple[str, ...]:
         """What a user should know of the files: how many were left alone and why, and names that differ in case."""
         return self._files.remarks
+
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        """By what these pairs are known again: see `fingerprint.py`."""
+        return fingerprint(self.names, self._files.paths, direction=self.direction)
 
     @property
     def view_in_words(self) -> str:

@@ -4,7 +4,7 @@
         generator.safetensors  discriminator.safetensors  scheme.safetensors    weights, memory, statistics
         average_generator.safetensors  average_scheme.safetensors               where weights are averaged
         optimizers.pt                                                           moments, and fp16's loss scale
-        state.json                                                              step, seed, measured sizes
+        state.json                                                              step, seed, measured sizes, pairs
 
 A folder is written beside its place under another name and renamed when all its bytes are on disk: a kill, or
 a full disk, leaves the checkpoints before it as they were.
@@ -14,21 +14,29 @@ import json
 import os
 import shutil
 from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.optim import Optimizer
 
 import atme
 from atme.models.build import Measured
+from atme.models.translation import Side
 from atme.run_folder import NAMES, checkpoint_path, checkpoints, read_state
+from atme.training import optimizers
+from atme.training.changes import Flat
+from atme.training.origin import Origin
 from atme.training.state import State
+from atme.training.weights import weight_shapes
 
 _UNFINISHED = ".unfinished_"
 
 
-def save(state: State, measured: Measured, run: Path, *, keep: int) -> Path:
+def save(state: State, measured: Measured, run: Path, *, keep: int, pairs: dict[str, Any]) -> Path:
     """Write a checkpoint and remove all but the last ``keep``.
 
     Args:
@@ -36,6 +44,7 @@ def save(state: State, measured: Measured, run: Path, *, keep: int) -> Path:
         measured: sizes that the networks were built with.
         run: the run's folder.
         keep: checkpoints that stay, this one included; at least 1.
+        pairs: by what the training pairs are known again.
 
     Returns:
         The checkpoint's folder.
@@ -49,7 +58,7 @@ def save(state: State, measured: Measured, run: Path, *, keep: int) -> Path:
     sweep(run)
     unfinished.mkdir(parents=True)
     try:
-        _write(state, measured, unfinished)
+        _write(state, measured, unfinished, pairs)
     except (OSError, SafetensorError, RuntimeError) as error:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise OSError(f"{place}: the checkpoint could not be written ({error}); earlier ones are whole") from error
@@ -60,27 +69,65 @@ def save(state: State, measured: Measured, run: Path, *, keep: int) -> Path:
     return place
 
 
-def load(state: State, place: Path) -> None:
+def load(state: State, origin: Origin, *, now: Flat) -> None:
     """Go on from a checkpoint, in place.
 
+    Args:
+        state: a new one.
+        origin: where it goes on from.
+        now: the run's options, by dotted keys.
+
     Raises:
-        ValueError: if a file is missing, damaged, or of another network.
+        ValueError: if a file is missing or damaged, or the option by which a network or an optimizer differs.
     """
+    place = origin.checkpoint
+    if place is None:
+        return
+    _refuse_other_networks(state, origin, now)
     try:
         for name in NAMES:
             getattr(state.bare, name).load_state_dict(load_file(place / f"{name}.safetensors"))
         for name, average in state.averages.items():
             average.load_state_dict(load_file(place / f"average_{name}.safetensors"))
-        optimizers = torch.load(place / "optimizers.pt", weights_only=True, map_location="cpu")
-        for side, optimizer in state.optimizers.items():
-            optimizer.load_state_dict(optimizers[side])
-        if state.accelerator.scaler is not None:
-            state.accelerator.scaler.load_state_dict(optimizers["scaler"])
+        kept = torch.load(place / "optimizers.pt", weights_only=True, map_location="cpu")
+        scale = kept["scaler"]
+        if state.accelerator.scaler is not None and scale is not None:  # of a run in another precision there is none
+            state.accelerator.scaler.load_state_dict(scale)
         state.step = read_state(place)["step"]
-    except (OSError, SafetensorError, RuntimeError, KeyError, AssertionError) as error:
+        moments = {side: kept[side] for side in state.optimizers}
+    except (OSError, SafetensorError, RuntimeError, KeyError, AssertionError, UnpicklingError) as error:
+        raise ValueError(_unreadable(place, error)) from error
+    for side, optimizer in state.optimizers.items():
+        _go_on(optimizer, side, moments[side], origin, now)
+
+
+def _refuse_other_networks(state: State, origin: Origin, now: Flat) -> None:
+    """Compare names and shapes of all weights before one of them is taken."""
+    place = origin.checkpoint
+    assert place is not None
+    alone = f"set it back, or take weights alone, into a new --run.dir, with --training.start_from {place}"
+    if state.averages and not (place / "average_generator.safetensors").is_file():
+        changed = origin.changed(now, "training.average") or f"training.average: {place} has no averages"
+        raise ValueError(f"{changed}; {alone}")
+    for name, sections in _SECTIONS.items():
+        own = {key: list(value.shape) for key, value in getattr(state.bare, name).state_dict().items()}
+        try:
+            given = weight_shapes(place / f"{name}.safetensors")
+        except (OSError, SafetensorError) as error:
+            raise ValueError(_unreadable(place, error)) from error
+        if own != given:
+            changed = origin.changed(now, *sections) or f"{name}: {place} holds another network"
+            raise ValueError(f"{changed}; {alone}")
+
+
+def _go_on(optimizer: Optimizer, side: Side, moments: dict[str, Any], origin: Origin, now: Flat) -> None:
+    try:
+        optimizers.go_on(optimizer, side, moments)
+    except (ValueError, KeyError, TypeError) as error:
+        changed = origin.changed(now, f"optimizers.{side}.") or str(error)
         raise ValueError(
-            f"{place}: the checkpoint cannot be read ({_short(error)}); "
-            "resume from another one with --training.resume PATH"
+            f"{changed}, and its moments serve no other optimizer; set it back, or take weights alone, into a new "
+            f"--run.dir, with --training.start_from {origin.checkpoint}"
         ) from error
 
 
@@ -90,16 +137,16 @@ def sweep(run: Path) -> None:
         shutil.rmtree(path)
 
 
-def _write(state: State, measured: Measured, folder: Path) -> None:
+def _write(state: State, measured: Measured, folder: Path, pairs: dict[str, Any]) -> None:
     for name in NAMES:
         _save_weights(getattr(state.bare, name).state_dict(), folder / f"{name}.safetensors")
     for name, average in state.averages.items():
         _save_weights(average.weights, folder / f"average_{name}.safetensors")
     scaler = state.accelerator.scaler
-    moments = {side: optimizer.state_dict() for side, optimizer in state.optimizers.items()}
+    moments = {side: optimizers.saved(optimizer) for side, optimizer in state.optimizers.items()}
     torch.save(moments | {"scaler": scaler.state_dict() if scaler else None}, folder / "optimizers.pt")
-    about = {"step": state.step, "seed": state.seed, "measured": measured.as_dict(), "atme": atme.__version__}
-    (folder / "state.json").write_text(json.dumps(about, indent=2))
+    about = {"step": state.step, "seed": state.seed, "measured": measured.as_dict(), "pairs": pairs}
+    (folder / "state.json").write_text(json.dumps(about | {"atme": atme.__version__}, indent=2))
     for path in folder.iterdir():
         _sync(path)
 
@@ -109,12 +156,35 @@ def _save_weights(weights: dict[str, Tensor], path: Path) -> None:
 
 
 def _sync(path: Path) -> None:
-    """Wait until a file's bytes, or a folder's names, are on disk."""
-    descriptor = os.open(path, os.O_RDONLY)
+    """Wait until a file's bytes, or a folder's names, are on disk.
+
+    Windows syncs only what may be written, and opens no folder.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    except PermissionError:
+        if path.is_dir():
+            return
+        raise
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+_SECTIONS = {
+    "generator": ("generator.", "model."),
+    "discriminator": ("discriminator.", "model."),
+    "scheme": ("noise.", "discriminator.", "model."),
+}
+"""The options that decide the names and shapes of a network's weights."""
+
+
+def _unreadable(place: Path, error: Exception) -> str:
+    return (
+        f"{place}: the checkpoint cannot be read ({_short(error)}); remove this folder, and --training.resume auto "
+        "goes on from the checkpoint before it"
+    )
 
 
 def _short(error: Exception) -> str:

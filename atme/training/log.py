@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from atme.run_folder import read_log
+from atme.training import curves
 
 
 class Means:
@@ -28,7 +29,8 @@ class Means:
     def add(self, values: dict[str, Tensor]) -> None:
         """Take in the scalars of one micro-batch."""
         for name, value in values.items():
-            self._sums[name] = self._sums[name] + value.double() if name in self._sums else value.double()
+            value = value if value.device.type == "mps" else value.double()  # Apple's GPUs have no float64
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
         self._count += 1
 
     def take(self, accelerator: Accelerator) -> dict[str, float]:
@@ -66,13 +68,14 @@ class Log:
 
     Args:
         run: the run's folder.
-        step: updates done so far: later lines, of a process that was killed, are dropped.
+        step: updates done so far: later lines and curves, of a process that was killed, are dropped.
+        machine: what every line says of where it was computed.
 
     Raises:
         OSError: if the folder cannot be written.
     """
 
-    def __init__(self, run: Path, *, step: int) -> None:
+    def __init__(self, run: Path, *, step: int, machine: dict[str, str | int]) -> None:
         self._path = run / "log.jsonl"
         lines = [line for line in read_log(run) if line["step"] <= step]
         self.seconds = float(lines[-1]["seconds"]) if lines else 0.0
@@ -80,12 +83,14 @@ class Log:
         unfinished = run / ".log.jsonl"
         unfinished.write_text("".join(json.dumps(line) + "\n" for line in lines))
         unfinished.replace(self._path)
-        self._board = SummaryWriter(str(run / "tensorboard"), purge_step=step + 1 if step else None)
+        self._machine = machine
+        curves.cut(run, step=step)
+        self._board = SummaryWriter(str(run / curves.FOLDER), purge_step=step + 1 if step else None)
 
     def write(self, line: dict[str, Any]) -> None:
         """Append one object, and draw its numbers as curves."""
         with self._path.open("a") as file:
-            file.write(json.dumps(line) + "\n")
+            file.write(json.dumps(line | self._machine) + "\n")
         for name, value in line.items():
             if isinstance(value, int | float):
                 self._board.add_scalar(name.replace(".", "/"), value, line["step"])

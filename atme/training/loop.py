@@ -1,15 +1,21 @@
 """Training, from start to end, in the order in which things happen."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
 from jsonargparse import Namespace
 
-from atme.data import Pair, loader
-from atme.training.interruption import Interruption
+from atme.data import loader
+from atme.data.workers import workers_in_words
+from atme.training.interruption import Interrupted, Interruption
 from atme.training.recorder import Recorder
 from atme.training.start import Start, prepare
+
+_Batch = TypeVar("_Batch")
 
 
 @dataclass(frozen=True)
@@ -37,30 +43,37 @@ def train(options: Namespace, *, text: str) -> Outcome:
         OSError: if the run folder cannot be written; earlier checkpoints stay whole.
     """
     start = prepare(options, text=text)
+    ended_by = _run(start) if start.left else None
+    start.state.accelerator.end_training()  # others are let go of here, not while Python is being taken down
+    return Outcome(start.run, start.state.step, ended_by if start.left else None)
+
+
+def _run(start: Start) -> int | None:
+    """Do what is left of a run; the signal that arrived, if one did."""
     state, asked, batches = start.state, start.options, start.batches
-    pairs = _pairs(start)
-    with (
-        Interruption(state.accelerator) as interruption,
-        Recorder(start, text=text, steps_per_epoch=batches.steps_per_epoch) as recorder,
-    ):
-        while state.step < batches.steps and not interruption.agreed():
-            state.set_rate(asked.rate(state.step / batches.steps_per_epoch))
-            for micro in range(asked.accumulate):
-                pair = next(pairs)
-                recorder.watch.lap("data")
-                with state.at(micro):
-                    done = start.model.step(state, pair)
-                recorder.after_micro_batch(done)
-            state.finish_step()
-            recorder.watch.lap("step")
-            recorder.after_step(done)
-        recorder.save()
-    state.accelerator.end_training()  # the other processes are let go of here, not while Python is being taken down
-    return Outcome(start.run, state.step, interruption.signal if state.step < batches.steps else None)
+    device = state.accelerator.device
+    with Interruption(state.accelerator) as interruption, suppress(Interrupted), workers_in_words():
+        with interruption.waiting():
+            pairs = _begun(loader(start.train, batches, workers=start.workers, pin_memory=device.type == "cuda"))
+        with Recorder(start) as recorder:
+            with suppress(Interrupted):
+                while start.left and not interruption.agreed():
+                    state.set_rate(asked.rate(state.step / batches.steps_per_epoch))
+                    with interruption.waiting():
+                        parts = [next(pairs) for _ in range(asked.accumulate)]
+                    recorder.watch.lap("data")
+                    for micro, pair in enumerate(parts):
+                        with state.at(micro):
+                            done = start.model.step(state, pair.to(device, channels_last=asked.channels_last))
+                        recorder.after_micro_batch(done)
+                    state.finish_step()
+                    recorder.watch.lap("step")
+                    recorder.after_step(done)
+            recorder.save()
+    return interruption.signal
 
 
-def _pairs(start: Start) -> Iterator[Pair]:
-    """The batches of this process, on its device, in the wanted memory format."""
-    device = start.state.accelerator.device
-    for pair in loader(start.train, start.batches, workers=start.workers, pin_memory=device.type == "cuda"):
-        yield pair.to(device, channels_last=start.options.channels_last)
+def _begun(batches: Iterable[_Batch]) -> Iterator[_Batch]:
+    """The same batches, with the first one read: a file that is damaged in it is known before anything is written."""
+    rest = iter(batches)
+    return chain([next(rest)], rest)

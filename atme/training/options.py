@@ -57,8 +57,10 @@ class TrainingOptions:
         checkpoint_every: epochs from one checkpoint to the next.
         keep: checkpoints that stay on disk.
         resume: ``auto`` goes on where the run folder's last checkpoint ends, ``never`` wants a new folder,
-            and the path of a checkpoint of another run starts a new folder from there.
-        device: ``auto`` takes a GPU where there is one.
+            and the path of another run, or of one of its checkpoints, starts a new folder from there.
+        start_from: a run, a checkpoint, or a folder made by ``save_pretrained``, whose weights alone are taken:
+            for other data, sizes or batches.
+        device: ``auto`` takes a CUDA GPU where there is one; ``cuda`` wants one; ``mps`` is Apple's.
         deterministic: ask for the same bits at each run on the same machine, also on a GPU, where it costs
             some speed.
     """
@@ -74,7 +76,8 @@ class TrainingOptions:
     checkpoint_every: int = 1
     keep: int = 2
     resume: str = "never"
-    device: Literal["auto", "cpu"] = "auto"
+    start_from: str | None = None
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     deterministic: bool = True
 
     def __post_init__(self) -> None:
@@ -83,6 +86,10 @@ class TrainingOptions:
                 raise ValueError(f"training.{name}: {getattr(self, name)} is too small; give 1 or more")
         if self.sample_every < 0:
             raise ValueError(f"training.sample_every: {self.sample_every} is negative; give 0 for no samples")
+        if self.start_from is not None and self.resume not in ("never", "auto"):
+            raise ValueError(
+                "training.start_from: takes weights alone, training.resume all of a checkpoint; give one of both"
+            )
 
 
 def parser(**settings: object) -> ArgumentParser:

@@ -16,7 +16,8 @@ class Rate:
         epochs: epochs at the full learning rate.
         decay_epochs: epochs during which it falls; 0 for none.
         decay: ``linear`` and ``cosine`` fall to ``last`` at the run's end; ``step`` multiplies by ``decay_factor``
-            every ``decay_every`` epochs.
+            after ``epochs``, if there are any, and then every ``decay_every`` epochs. Where ``epochs`` is 0 or
+            ``decay_every``, that is torch's ``StepLR(decay_every)``.
         decay_every: epochs between the steps of ``decay: step``.
         decay_factor: factor of each step of ``decay: step``.
         last: share of the full rate, from 0 to 1, at which ``linear`` and ``cosine`` end.
@@ -51,10 +52,13 @@ class Rate:
     def __call__(self, epoch: float) -> float:
         """The factor of the learning rate at a moment of the run, 0 ≤ epoch < total."""
         falling = epoch - self.epochs
-        if falling <= 0:
+        if falling < 0:
             return 1.0
         if self.decay == "step":
-            return self.decay_factor ** (1 + math.floor(falling / self.decay_every))
+            first = 1 if self.epochs else 0
+            return self.decay_factor ** (first + math.floor(falling / self.decay_every))
+        if not falling:
+            return 1.0
         share = falling / self.decay_epochs
         left = 1 - share if self.decay == "linear" else (1 + math.cos(math.pi * share)) / 2
         return self.last + (1 - self.last) * left

@@ -9,12 +9,12 @@ import shutil
 from types import TracebackType
 from typing import Any, Self
 
+from atme import history
 from atme.models import Step
-from atme.run_folder import checkpoints
-from atme.training import checkpoint, samples
+from atme.training import checkpoint, machine, samples
+from atme.training.changes import write_options
 from atme.training.log import Log, Means, Stopwatch
 from atme.training.progress import Display
-from atme.training.samples import Samples
 from atme.training.start import Start
 from atme.training.tracking import Tracker
 
@@ -24,28 +24,31 @@ class Recorder:
 
     Args:
         start: the run.
-        text: the run's options as YAML.
-        steps_per_epoch: updates of the weights in an epoch.
 
     Raises:
         OSError: if the run's folder cannot be written.
     """
 
-    def __init__(self, start: Start, *, text: str, steps_per_epoch: int) -> None:
+    def __init__(self, start: Start) -> None:
         self._start, self._state = start, start.state
-        self._steps_per_epoch = steps_per_epoch
-        self._steps = start.options.rate.total * steps_per_epoch
+        self._steps_per_epoch = start.batches.steps_per_epoch
         self._main = start.state.accelerator.is_main_process
-        self._log = self._open(text) if self._main else None
+        self._logged = self._saved = self._begun = self._state.step
+        self._machine = machine.facts(start.state.accelerator)
+        self._display = Display(steps=start.batches.steps, step=self._state.step, shown=self._main)
+        try:
+            self._log = self._open() if self._main else None
+            self._tracker = self._track() if start.tracked else None
+        except (OSError, ValueError, RuntimeError):
+            self._leave_nothing()
+            raise
         self._seconds = self._log.seconds if self._log else 0.0
-        self._logged = self._saved = self._state.step
-        self._samples = Samples(start.model, train=start.train, test=start.test) if self._main else None
-        self._display = Display(steps=self._steps, step=self._state.step, shown=self._main)
-        self._tracker = self._track() if start.tracked else None
         self.means, self.watch = Means(), Stopwatch()
 
     def __enter__(self) -> Self:
         self._display.__enter__()
+        for line in (f"trains on {machine.in_words(self._machine)}", *self._start.told):
+            self.say(line)
         return self
 
     def __exit__(
@@ -57,8 +60,8 @@ class Recorder:
         self._display.__exit__(kind, error, trace)
         if self._log:
             self._log.close()
-            if error is not None and not checkpoints(self._start.run):
-                shutil.rmtree(self._start.run)  # nothing to go on from, and not to stand in a new run's way
+        if error is not None:
+            self._leave_nothing()
 
     def after_step(self, done: Step) -> None:
         """Record what is due after an update.
@@ -97,7 +100,8 @@ class Recorder:
         if self._tracker and into_epoch:
             self._tracker.flush(epoch + 1, ended=False)
         if self._main:
-            checkpoint.save(self._state, self._start.measured, self._start.run, keep=self._start.options.keep)
+            start = self._start
+            checkpoint.save(self._state, start.measured, start.run, keep=start.options.keep, pairs=start.pairs)
         self._saved = self._state.step
         self.watch.lap("checkpoint")
 
@@ -105,13 +109,24 @@ class Recorder:
         """Tell the user something."""
         self._display.say(text)
 
-    def _open(self, text: str) -> Log:
-        self._start.run.mkdir(parents=True, exist_ok=True)
-        (self._start.run / "options.yaml").write_text(text)
-        checkpoint.sweep(self._start.run)
-        log = Log(self._start.run, step=self._state.step)
-        log.text("options", text)
+    def _open(self) -> Log:
+        """Begin the run's folder, or cut what is in it to the step from which the run goes on."""
+        run, step = self._start.run, self._state.step
+        run.mkdir(parents=True, exist_ok=True)
+        write_options(run, self._start.text, earlier=self._start.earlier)
+        checkpoint.sweep(run)
+        seen = self._start.batches.seen(step)
+        visited = {name for index, name in enumerate(self._start.train.names) if index in seen}
+        history.cut(run, epochs=step // self._steps_per_epoch, visited=visited)
+        samples.cut(run, epochs=step // self._steps_per_epoch)
+        log = Log(run, step=step, machine=self._machine)
+        log.text("options", self._start.text)
         return log
+
+    def _leave_nothing(self) -> None:
+        """Remove the folder of a run that failed before its first update: nobody's, and in a new run's way."""
+        if self._main and not self._start.goes_on and self._state.step == self._begun:
+            shutil.rmtree(self._start.run, ignore_errors=True)
 
     def _track(self) -> Tracker:
         return Tracker(
@@ -157,8 +172,8 @@ class Recorder:
         return len(self._start.train) * step // self._steps_per_epoch
 
     def _draw(self, done: Step, *, epoch: int) -> None:
-        if self._log and self._samples:
-            picture = self._samples.draw(self._state)
+        if self._log:
+            picture = self._start.samples.draw(self._state)
             samples.write(picture, self._start.run, epoch=epoch)
             self._log.picture("samples", picture, step=self._state.step)
             self._log.histogram("verdicts/fake", done.verdicts.fake, step=self._state.step)
@@ -170,6 +185,6 @@ def _check_finite(means: dict[str, float], *, step: int) -> None:
     for name, value in means.items():
         if not math.isfinite(value):
             raise ValueError(
-                f"{name}: is {value} by step {step}: the training diverged; lower the learning rate "
-                "(optimizers.generator.init_args.lr) or use another training.precision"
+                f"{name}: is {value} by step {step}: the training diverged; choose a new --run.dir, and lower the "
+                "learning rate (optimizers.generator.init_args.lr) or use another training.precision"
             )

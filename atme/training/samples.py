@@ -9,6 +9,7 @@ from torch import Tensor
 from atme.data import Pair, PairedImages
 from atme.images import grid, write_image
 from atme.models import Networks, TranslationModel
+from atme.models.any_size import translate
 from atme.training.state import State
 
 ROWS = 3
@@ -31,6 +32,24 @@ class Samples:
         self._pairs = [train[index] for index in _spread(len(train))]
         self._pairs += [_unseen(test[index]) for index in _spread(len(test))]
 
+    def try_smallest(self, state: State) -> None:
+        """Draw the smallest test picture, so that what no grid can show is known before the training.
+
+        Raises:
+            ValueError: naming the picture.
+        """
+        unseen = [pair for pair in self._pairs if pair.index is None]
+        smallest = min(unseen, key=lambda pair: pair.source[0].numel())
+        try:
+            with state.translating() as networks:
+                self._row(networks, smallest, state.accelerator.device)
+        except (ValueError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(
+                f"data.test_split: {smallest.name[0]} cannot be translated ({reason}); set data.test_size, or "
+                "--training.sample_every 0 for no sample grids"
+            ) from error
+
     def draw(self, state: State) -> np.ndarray:
         """The grid (H, W, 3) uint8, made without touching the run's randomness."""
         device = state.accelerator.device
@@ -47,7 +66,7 @@ class Samples:
 
     def _row(self, networks: Networks, pair: Pair, device: torch.device) -> list[Tensor | None]:
         assert pair.target is not None
-        corrupted, fake = self._model.translate(networks, Pair.collate([pair]).to(device))
+        corrupted, fake = translate(self._model, networks, Pair.collate([pair]).to(device))
         noisy = None if corrupted.map is None else corrupted.image
         pictures = (pair.source[None], corrupted.map, noisy, fake, pair.target[None])
         return [None if picture is None else picture[0].float().cpu() for picture in pictures]
@@ -58,6 +77,14 @@ def write(picture: np.ndarray, run: Path, *, epoch: int) -> None:
     folder = run / "samples"
     folder.mkdir(exist_ok=True)
     write_image(folder / f"epoch_{epoch:04d}.png", picture)
+
+
+def cut(run: Path, *, epochs: int) -> None:
+    """Remove the grids of epochs after the first ones: of a process that was killed after its last checkpoint."""
+    for path in (run / "samples").glob("epoch_*.png"):
+        number = path.stem.removeprefix("epoch_")
+        if number.isdigit() and int(number) > epochs:
+            path.unlink()
 
 
 def _alike(rows: list[list[Tensor | None]]) -> list[list[Tensor | None]]:

@@ -47,7 +47,9 @@ class State:
         self.generator = _prepare(networks.generator, accelerator)
         self.discriminator = _prepare(networks.discriminator, accelerator)
         self.scheme = _prepare(networks.scheme, accelerator)
-        self.optimizers = {side: accelerator.prepare_optimizer(each) for side, each in optimizers.items()}
+        self.optimizers = optimizers
+        for optimizer in optimizers.values():
+            optimizer.load_state_dict(optimizer.state_dict())  # what it made of weights on the CPU follows them
         self.averages = self._averages(average)
         self.rng = torch.Generator(accelerator.device)
 
@@ -70,8 +72,14 @@ class State:
     def update(self, side: Side, loss: Tensor) -> None:
         """Move one side's weights; with accumulation, at the step's last micro-batch."""
         self.accelerator.backward(loss)
-        self.optimizers[side].step()
-        self.optimizers[side].zero_grad()
+        if not self.accelerator.sync_gradients:
+            return
+        scaler, optimizer = self.accelerator.scaler, self.optimizers[side]
+        if scaler is None:
+            optimizer.step()
+        else:
+            scaler.step(optimizer)
+        optimizer.zero_grad()
 
     def set_rate(self, factor: float) -> None:
         """Set every learning rate to a share of the one it started from."""
@@ -81,7 +89,12 @@ class State:
                 group["lr"] = group["initial_lr"] * factor
 
     def finish_step(self) -> None:
-        """Count an update of the weights, and let the averages take it in."""
+        """Count an update of the weights, and let the averages take it in.
+
+        The loss scale of fp16 changes here alone: all micro-batches of a step, of both sides, have the same one.
+        """
+        if self.accelerator.scaler is not None:
+            self.accelerator.scaler.update()
         self.step += 1
         for name, average in self.averages.items():
             average.update(getattr(self.bare, name), step=self.step)

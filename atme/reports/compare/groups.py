@@ -8,7 +8,7 @@ from itertools import takewhile
 from typing import Any
 
 from atme.reports.compare.run import Run
-from atme.training.start import MAY_CHANGE
+from atme.training.changes import MAY_CHANGE
 
 PLACE = ("run.dir", "config")
 """Keys that say where a run lies, and nothing of the run."""

@@ -8,7 +8,7 @@ from statistics import fmean, median
 from typing import Any
 
 from atme.run_folder import find_run, read_log, read_options, read_state
-from atme.training.start import flatten
+from atme.training.changes import flatten
 
 LINE = ("step", "epoch", "images", "seconds", "images_per_second")
 """What every line of a log holds beside the means of its steps."""

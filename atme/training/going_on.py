@@ -1,0 +1,75 @@
+"""What is said and kept of a run that goes on: that something is left to do, and under which options it was begun."""
+
+import math
+from pathlib import Path
+
+import yaml
+
+from atme.data import Batches
+from atme.run_folder import read_options
+from atme.training.changes import Flat, earlier_options, made_alike, with_value
+from atme.training.options import TrainingOptions
+from atme.training.origin import Origin
+from atme.training.rate import Rate
+from atme.training.weights import Weights
+
+
+def refuse_nothing_left(origin: Origin, training: TrainingOptions, batches: Batches, *, now: Flat) -> None:
+    """A complete run may be asked to go on, and nothing happens; asked for less, or elsewhere, it is refused."""
+    left = batches.steps - batches.start_step
+    if left > 0 or (left == 0 and origin.goes_on and not origin.changed(now, "training.rate.")):
+        return
+    at = batches.start_step / batches.steps_per_epoch
+    raise ValueError(
+        f"training.rate.epochs: {origin.checkpoint} is at epoch {at:g} of {training.rate.total}, and nothing is left "
+        f"to train; raise training.rate.epochs beyond {math.ceil(at - training.rate.decay_epochs)}"
+    )
+
+
+def recorded(text: str, origin: Origin, run: Path, weights: Weights | None) -> str:
+    """The options as they are kept: the checkpoint that weights came from, and the one that a run was begun from."""
+    if weights:
+        return with_value(text, "training", "start_from", str(weights.folder))
+    if not origin.goes_on:
+        return text
+    for key in ("resume", "start_from"):
+        before = read_options(run).get("training", {}).get(key)
+        if before != yaml.safe_load(text)["training"].get(key):
+            text = with_value(text, "training", key, before)
+    return text
+
+
+def earlier(origin: Origin, text: str, *, step: int) -> dict[int, str]:
+    """The options of the steps before this start, where they were others; YAML, by the last step of each part."""
+    if origin.folder is None:
+        return {}
+    parts = earlier_options(origin.folder, step=step)
+    if origin.goes_on and step in parts and made_alike(parts[step], text):
+        del parts[step]
+    return parts
+
+
+def told(origin: Origin, training: TrainingOptions, batches: Batches) -> list[str]:
+    """That a run goes on, and where its learning rate jumps."""
+    if origin.checkpoint is None:
+        return []
+    step, epoch = batches.start_step, batches.start_step / batches.steps_per_epoch
+    lines = [f"goes on from step {step} of {origin.checkpoint}"]
+    before, now = _rate(origin.options), training.rate
+    if before is None or epoch == 0:
+        return lines
+    was, will_be = before(epoch - 1 / batches.steps_per_epoch), now(epoch)
+    if will_be > was * (1 + 1e-9):
+        lines.append(
+            f"the learning rate rises from {was:.3g} to {will_be:.3g} of its full value: the run's earlier steps "
+            f"followed {before.epochs} + {before.decay_epochs} epochs, and training.rate now says "
+            f"{now.epochs} + {now.decay_epochs}; optimizers.….lr in a new --run.dir sets another full value"
+        )
+    return lines
+
+
+def _rate(options: Flat) -> Rate | None:
+    """The rate that options of earlier steps ask for."""
+    before = "training.rate."
+    values = {key.removeprefix(before): value for key, value in options.items() if key.startswith(before)}
+    return Rate(**values) if values else None

@@ -1,0 +1,78 @@
+"""Where a run is computed: device, precision, threads, processes; and how a machine that lacks one is answered."""
+
+import os
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedDataParallelKwargs
+
+from atme.training.options import TrainingOptions
+
+
+def accelerator(training: TrainingOptions) -> Accelerator:
+    """Device, precision and processes, as this run wants them.
+
+    Raises:
+        ValueError: if this machine has no such device, or the device no such precision.
+    """
+    device = _device(training.device)
+    _refuse_precision(training.precision, device)
+    _set_determinism(training.deterministic)
+    _forget()
+    return Accelerator(
+        mixed_precision="no" if training.precision == "float32" else training.precision,
+        gradient_accumulation_steps=training.accumulate,
+        cpu=device == "cpu",
+        # the memory is kept equal by hand, and broadcasting it at every step would cost its size
+        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
+    )
+
+
+def facts(accelerator: Accelerator) -> dict[str, str | int]:
+    """What the log says of the machine: ``device``, ``precision``, ``threads``, and ``processes`` of several."""
+    device, name = accelerator.device, ""
+    if device.type == "cuda":
+        name = f" ({torch.cuda.get_device_name(device)})"
+    precision = "float32" if accelerator.mixed_precision == "no" else accelerator.mixed_precision
+    found: dict[str, str | int] = {"device": f"{device.type}{name}", "precision": precision}
+    found["threads"] = torch.get_num_threads()
+    return found | ({"processes": accelerator.num_processes} if accelerator.num_processes > 1 else {})
+
+
+def in_words(facts: dict[str, str | int]) -> str:
+    """The same for a reader: ``cpu, float32, 2 threads``."""
+    counts = [
+        f"{facts[name]} {name if facts[name] != 1 else name[:-1]}" for name in ("threads", "processes") if name in facts
+    ]
+    return ", ".join([str(facts["device"]), str(facts["precision"]), *counts])
+
+
+def _device(wanted: str) -> str:
+    """The device's kind: what was asked for, or what ``auto`` finds."""
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if wanted == "auto":
+        return "cuda" if there["cuda"] else "cpu"
+    if not there[wanted]:
+        raise ValueError(f"training.device: PyTorch finds no {wanted} device here; use auto or cpu")
+    return wanted
+
+
+def _refuse_precision(precision: str, device: str) -> None:
+    if precision == "fp16" and device != "cuda":
+        raise ValueError(f"training.precision: fp16 needs a CUDA GPU, and this is {device}; use bf16 or float32")
+    if precision == "bf16" and device == "cuda" and not torch.cuda.is_bf16_supported():
+        raise ValueError("training.precision: this GPU has no bf16; use fp16 or float32")
+
+
+def _forget() -> None:
+    """A process may train more than once, at several precisions and on several devices."""
+    alone = "LOCAL_RANK" not in os.environ
+    AcceleratorState._reset_state(reset_partial_state=alone)
+
+
+def _set_determinism(wanted: bool) -> None:
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(wanted, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.backends.cudnn.benchmark = not wanted

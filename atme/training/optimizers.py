@@ -1,0 +1,125 @@
+"""The optimizers of a run: tried before it starts, and continued with the moments of a checkpoint.
+
+Moments come from the checkpoint; hyper-parameters, such as rates and betas, from the options.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from copy import copy
+from typing import Any
+
+import torch
+from jsonargparse import Namespace
+from torch import nn
+from torch.optim import Optimizer
+
+from atme.models import Networks
+from atme.models.translation import Side
+
+Maker = Callable[[Iterable[nn.Parameter]], Optimizer]
+
+_REFUSALS = (TypeError, ValueError, RuntimeError, AssertionError, KeyError)
+"""What optimizers raise where they cannot work."""
+
+
+def make(makers: Namespace, networks: Networks, *, device: torch.device) -> dict[Side, Optimizer]:
+    """One optimizer a side; the scheme's own weights move with the generator's.
+
+    Raises:
+        ValueError: if one cannot train these networks in this loop.
+    """
+    played: dict[Side, list[nn.Parameter]] = {
+        "generator": [*networks.generator.parameters(), *networks.scheme.parameters()],
+        "discriminator": [*networks.discriminator.parameters()],
+    }
+    for side, parameters in played.items():
+        _try(side, makers[side], parameters, device)
+    return {side: makers[side](parameters) for side, parameters in played.items()}
+
+
+def saved(optimizer: Optimizer) -> dict[str, Any]:
+    """What a checkpoint keeps of an optimizer: moments, and what they were made by."""
+    return optimizer.state_dict() | {"kind": _name(optimizer), "defaults": _defaults(optimizer)}
+
+
+def go_on(optimizer: Optimizer, side: Side, state: Mapping[str, Any]) -> None:
+    """Take moments from a checkpoint, and leave hyper-parameters as the options have them.
+
+    What an optimizer changes in its groups by itself is kept; only values whose options changed are set anew.
+
+    Args:
+        optimizer: a new one.
+        side: whose it is.
+        state: what `saved` kept, now or in earlier versions, which kept the state alone.
+
+    Raises:
+        ValueError: if the moments are of another optimizer.
+    """
+    kind, then, now = state.get("kind"), json.loads(state.get("defaults", "{}")), json.loads(_defaults(optimizer))
+    if kind is not None and kind != _name(optimizer):
+        raise ValueError(f"optimizers.{side}: the checkpoint's moments are those of {kind}, not of {_name(optimizer)}")
+    changed = {key: value for key, value in optimizer.defaults.items() if key not in then or then[key] != now[key]}
+    groups = [{**group, **changed} for group in state["param_groups"]]
+    if "lr" in changed:
+        groups = [{key: value for key, value in group.items() if key != "initial_lr"} for group in groups]
+    for first, moments in state["state"].items():
+        _try_moments(optimizer, side, moments, ndim=optimizer.param_groups[0]["params"][first].ndim)
+        break
+    optimizer.load_state_dict({"state": state["state"], "param_groups": groups})
+
+
+def _try(side: Side, maker: Maker, parameters: Iterable[nn.Parameter], device: torch.device) -> None:
+    """Let an optimizer move a few numbers as the loop would, and see that it heeds the learning rate."""
+    sizes = sorted({parameter.ndim for parameter in parameters})
+    numbers = [nn.Parameter(torch.ones((2,) * ndim, device=device)) for ndim in sizes]
+    try:
+        optimizer = maker(numbers)
+        moved = [_moves(optimizer, numbers, rate=rate) for rate in (None, 0.0, 0.0)]  # ASGD's rate lags one step
+    except _REFUSALS as error:
+        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        raise ValueError(f"optimizers.{side}: it cannot train these networks ({reason}); {_INSTEAD}") from error
+    if moved[-1]:
+        raise ValueError(
+            f"optimizers.{side}: {_name(optimizer)} heeds no learning rate, so that training.rate would say what is "
+            f"not done; {_INSTEAD}"
+        )
+
+
+def _try_moments(optimizer: Optimizer, side: Side, saved: Mapping[str, Any], *, ndim: int) -> None:
+    """Whether a copy of the optimizer can step from moments of these names."""
+    device = optimizer.param_groups[0]["params"][0].device
+    number, trial = nn.Parameter(torch.ones((2,) * ndim, device=device)), copy(optimizer)
+    trial.param_groups, trial.state = [{**optimizer.param_groups[0], "params": [number]}], defaultdict(dict)
+    _moves(trial, [number], rate=None)
+    full = trial.state[number]
+    trial.state[number] = {key: full[key] if saved[key] is not None else None for key in full.keys() & saved.keys()}
+    try:
+        _moves(trial, [number], rate=None)
+    except _REFUSALS as error:
+        raise ValueError(
+            f"optimizers.{side}: the checkpoint's moments lack what these options need ({error})"
+        ) from error
+
+
+def _moves(optimizer: Optimizer, numbers: list[nn.Parameter], *, rate: float | None) -> bool:
+    """Whether a step, at another rate if one is given, changes anything."""
+    for group in optimizer.param_groups if rate is not None else ():
+        group["lr"] = rate
+    for number in numbers:
+        number.grad = torch.full_like(number, 0.5)
+    before = [number.detach().clone() for number in numbers]
+    optimizer.step()
+    return any(not torch.equal(old, new) for old, new in zip(before, numbers, strict=True))
+
+
+_INSTEAD = "use for example torch.optim.Adam, AdamW, RMSprop or SGD"
+
+
+def _defaults(optimizer: Optimizer) -> str:
+    """The hyper-parameters that an optimizer was made with; as JSON, which is the same text for the same values."""
+    return json.dumps(optimizer.defaults, default=repr, sort_keys=True)
+
+
+def _name(optimizer: Optimizer) -> str:
+    return f"{type(optimizer).__module__}.{type(optimizer).__qualname__}"

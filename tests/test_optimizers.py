@@ -1,0 +1,142 @@
+"""The optimizers: each of torch.optim trains or is refused before the run starts, anew and from a checkpoint."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+import torch
+from jsonargparse import Namespace
+from torch import nn
+from torch.optim import Optimizer
+
+from atme.cli import main
+from atme.models import Networks
+from atme.networks import PatchGAN, UNet
+from atme.noise import Game, Identity
+from atme.run_folder import checkpoints, read_log
+from atme.training import optimizers
+
+Preset = Callable[..., Path]
+ALL = sorted(
+    name
+    for name, kind in vars(torch.optim).items()
+    if isinstance(kind, type) and issubclass(kind, Optimizer) and kind is not Optimizer
+)
+REFUSED = {"LBFGS": "closure", "Muon": "2D", "Rprop": "heeds no learning rate", "SparseAdam": "dense gradients"}
+"""Those that cannot train here, and what is said of why."""
+
+
+def networks() -> Networks:
+    judge = PatchGAN(1, 1, layers=2, dim=4)
+    game = Game(1, (16, 16), 1, judge.verdict_shape, 4)
+    return Networks(UNet(1, 1, dim=4, dim_mults=(1,), groups=2), judge, Identity(game))
+
+
+def made(name: str, **settings: object) -> dict[str, Optimizer]:
+    def maker(parameters: Iterable[nn.Parameter]) -> Optimizer:
+        made: Optimizer = getattr(torch.optim, name)(parameters, **settings)
+        return made
+
+    makers = Namespace(generator=maker, discriminator=maker)
+    return optimizers.make(makers, networks(), device=torch.device("cpu"))  # type: ignore[return-value]
+
+
+def move(optimizer: Optimizer) -> None:
+    """A step that leaves moments behind."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_each_trains_or_is_refused(name: str) -> None:
+    if name in REFUSED:
+        with pytest.raises(ValueError, match=rf"optimizers\.generator: .*{REFUSED[name]}.*torch\.optim\.Adam"):
+            made(name)
+        return
+    optimizer = made(name)["generator"]
+    first = optimizer.param_groups[0]["params"][0].detach().clone()
+    move(optimizer)
+    assert not torch.equal(first, optimizer.param_groups[0]["params"][0])
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if name not in REFUSED])
+def test_moments_come_from_the_checkpoint_and_rates_from_the_options(name: str) -> None:
+    before, after = made(name, lr=0.01, weight_decay=0.1)["generator"], made(name, lr=0.02)["generator"]
+    move(before)
+    optimizers.go_on(after, "generator", optimizers.saved(before))
+    group = after.param_groups[0]
+    assert group["lr"] == 0.02
+    assert group["weight_decay"] == after.defaults["weight_decay"] != 0.1
+    ours, theirs = (each.state_dict()["state"].get(0, {}) for each in (after, before))
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(torch.as_tensor(ours[key]), torch.as_tensor(theirs[key])) for key in ours)
+    move(after)
+
+
+@pytest.mark.parametrize("name", ["AdamW", "SGD"])
+@pytest.mark.parametrize("then", [{}, {"lr": 0.3}])
+def test_moments_of_another_optimizer_are_refused(name: str, then: dict[str, float]) -> None:
+    before, after = made("Adam", **then)["generator"], made(name)["generator"]
+    move(before)
+    with pytest.raises(ValueError, match=rf"those of torch\.optim\.adam\.Adam, not of .*{name}"):
+        optimizers.go_on(after, "generator", optimizers.saved(before))
+
+
+@pytest.mark.parametrize(
+    ("name", "switched_on"),
+    [("Adam", {"amsgrad": True}), ("RMSprop", {"centered": True}), ("RMSprop", {"momentum": 0.9})],
+)
+def test_moments_that_lack_something_are_refused(name: str, switched_on: dict[str, object]) -> None:
+    before, after = made(name)["generator"], made(name, **switched_on)["generator"]
+    move(before)
+    with pytest.raises(ValueError, match="lack what these options need"):
+        optimizers.go_on(after, "generator", optimizers.saved(before))
+
+
+def test_momentum_of_sgd_may_be_switched_on() -> None:
+    """It begins with the first gradient, as it does in a new run."""
+    before, after = made("SGD")["generator"], made("SGD", momentum=0.9)["generator"]
+    move(before)
+    optimizers.go_on(after, "generator", optimizers.saved(before))
+    move(after)
+    assert after.param_groups[0]["momentum"] == 0.9
+
+
+def test_checkpoints_of_earlier_versions_hold_the_state_alone() -> None:
+    before, after = made("Adam", lr=0.01)["generator"], made("Adam", lr=0.02)["generator"]
+    move(before)
+    state = before.state_dict()
+    state["param_groups"][0]["initial_lr"] = 0.01
+    optimizers.go_on(after, "generator", state)
+    assert after.param_groups[0]["lr"] == 0.02
+    assert "initial_lr" not in after.param_groups[0]
+
+
+@pytest.mark.parametrize("name", ["LBFGS", "SparseAdam", "Muon", "Rprop"])
+def test_a_run_refuses_it_before_anything_is_written(
+    preset: Preset, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    asked = {"class_path": f"torch.optim.{name}", "init_args": {"lr": 1e-3}}
+    file, run = str(preset(optimizers__discriminator=asked)), str(tmp_path / "run")
+    assert main(["train", "--config", file, "--run.dir", run]) == 2
+    errors = capsys.readouterr().err
+    assert errors.startswith("atme: optimizers.discriminator: ")
+    assert errors.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_optimizer_made_of_weights_on_the_cpu_trains_a_run(preset: Preset, tmp_path: Path) -> None:
+    """Adagrad has moments before its first step, and Adafactor's are of other shapes than the weights."""
+    asked = {
+        "generator": {"class_path": "torch.optim.Adagrad", "init_args": {"lr": 1e-3}},
+        "discriminator": {"class_path": "torch.optim.Adafactor", "init_args": {"lr": 1e-3}},
+    }
+    short = {"epochs": 1, "decay_epochs": 0}
+    file = str(preset(optimizers=asked, training__rate=short, training__sample_every=0))
+    assert main(["train", "--config", file, "--run.dir", str(tmp_path / "run")]) == 0
+    more = ["--training.rate.epochs", "2", "--training.resume", "auto"]
+    assert main(["train", "--config", file, "--run.dir", str(tmp_path / "run"), *more]) == 0
+    assert len(checkpoints(tmp_path / "run")) == 2
+    assert [line["lr"] for line in read_log(tmp_path / "run")] == [1e-3] * 4
