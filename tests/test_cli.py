@@ -12,54 +12,13 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from refusals import refused
 
-from atme.cli import VERBS, main
-from atme.cli.arguments import spelled_out
+from atme.cli import main
 from atme.images import read_image, write_image
 from atme.inference import Translator
 
 Preset = Callable[..., Path]
-
-
-def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """The one line that a refused command ends with."""
-    capsys.readouterr()
-    assert main(list(arguments)) == 2
-    errors = capsys.readouterr().err
-    assert errors.count("\n") == 1, errors
-    assert errors.startswith("atme: ")
-    assert "Traceback" not in errors
-    return errors
-
-
-def test_help_names_every_verb_and_loads_nothing_heavy() -> None:
-    code = "import sys; from atme.cli import main; main(['--help']); print(*sys.modules, file=sys.stderr)"
-    outcome = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert all(verb in outcome.stdout for verb in VERBS)
-    heavy = {"torch", "numpy", "cv2", "albumentations", "jsonargparse", "matplotlib", "accelerate", "rich"}
-    assert not heavy & set(outcome.stderr.split())
-
-
-OWN = ("data list", "data fetch", "data pair", "data split", "data cityscapes", "data check", "data preview")
-
-
-@pytest.mark.parametrize("verb", [*(verb for verb in VERBS if verb != "data"), *OWN])
-def test_each_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as end:
-        main([*verb.split(), "--help"])
-    assert end.value.code == 0
-    assert f"atme {verb}" in capsys.readouterr().out
-
-
-def test_data_lists_its_verbs(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["data", "--help"]) == 0
-    shown = capsys.readouterr().out
-    assert all(f"  {verb.removeprefix('data ')} " in shown for verb in OWN)
-    assert "no such verb" in refused(capsys, "data", "fletch")
-
-
-def test_an_unknown_verb_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "trian" in refused(capsys, "trian")
 
 
 def test_print_config_is_a_preset(preset: Preset, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -311,13 +270,3 @@ def test_debugging_shows_the_traceback(monkeypatch: pytest.MonkeyPatch, capsys: 
     monkeypatch.setitem(os.environ, "ATME_DEBUG", "1")
     assert main(["evaluate", "nowhere"]) == 2
     assert "Traceback" in capsys.readouterr().err
-
-
-def test_a_flag_needs_no_value() -> None:
-    def verb(place: str, *, flag: bool = False, name: str = "") -> int:
-        return 0
-
-    assert spelled_out(verb, ["here", "--flag", "--name", "x"]) == ["here", "--flag=true", "--name", "x"]
-    assert spelled_out(verb, ["--flag", "here"]) == ["--flag=true", "here"]
-    assert spelled_out(verb, ["here", "--flag", "false"]) == ["here", "--flag", "false"]
-    assert spelled_out(verb, ["here", "--flag"]) == ["here", "--flag=true"]

@@ -8,13 +8,16 @@ shows the traceback beneath it.
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from io import TextIOWrapper
 
 from atme import __version__
-from atme.cli.arguments import first_line, usage
+from atme.cli.arguments import known_verb
 from atme.cli.exits import DONE, INTERRUPTED, WRONG, say
+from atme.cli.help import overview
 from atme.cli.verbs import VERBS
 from atme.complaints import one_line
+
+_ABOUT = "\n\nPaired image-to-image translation with GANs that are stable by design."
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,23 +30,23 @@ def main(arguments: list[str] | None = None) -> int:
         The exit code: 0; 2 for what the user can set right; 128 + n after signal n.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    _any_name_can_be_printed()
+    if arguments and arguments[0] == "help":
+        arguments = [*arguments[1:], "--help"]
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(_help())
+        print(overview("atme", VERBS, about=_ABOUT))
         return DONE if arguments else WRONG
     if arguments[0] == "--version":
         print(f"atme {__version__}")
         return DONE
-    verb = VERBS.get(arguments[0])
-    if verb is None:
-        return _refuse(ValueError(f"{arguments[0]}: no such verb; use one of {', '.join(VERBS)}"))
-    return _guarded(verb, arguments[1:])
+    return _guarded(arguments[0], arguments[1:])
 
 
-def _guarded(verb: Callable[[list[str]], int], arguments: list[str]) -> int:
+def _guarded(name: str, arguments: list[str]) -> int:
     """Run a verb; what it refuses becomes one line."""
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network for its newest version
     try:
-        return verb(arguments)
+        return known_verb(name, VERBS, command="atme")(arguments)
     except (ValueError, OSError) as error:
         return _refuse(error)
     except KeyboardInterrupt:
@@ -59,6 +62,8 @@ def _refuse(error: Exception) -> int:
     return WRONG
 
 
-def _help() -> str:
-    about = "\n\nPaired image-to-image translation with GANs that are stable by design."
-    return usage("atme", {name: first_line(verb) for name, verb in VERBS.items()}, about=about)
+def _any_name_can_be_printed() -> None:
+    """Names of files may hold bytes that are no text, and a terminal may know few letters."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

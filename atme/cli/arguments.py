@@ -1,54 +1,202 @@
 """From words of the command line to the arguments of a function."""
 
 import inspect
+import re
 from argparse import ArgumentError
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
-from atme.complaints import one_line
+from atme.cli.exits import DONE
+from atme.cli.help import asks_for_help, page, usage
+from atme.cli.presets import actions_of, check_preset, hint_of, nulls
+from atme.complaints import nearest, of_parser
+from atme.yaml_files import YamlFile, read_yaml
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser, Namespace
 
+_Verb = TypeVar("_Verb")
 
-def call(function: Callable[..., int], arguments: list[str], *, prog: str) -> int:
-    """Call a function with what the command line says of its parameters."""
+_ON_OFF = ("true", "false", "yes", "no")
+_NEGATIVE = re.compile(r"-(\d|\.\d)\S*")
+_NUMBER = r"\s*-?[\d.]+(?:e-?\d+)?\s*"
+_LIST = re.compile(rf"\(?({_NUMBER}(?:[,x×]{_NUMBER})+),?\)?")
+
+
+def call(
+    function: Callable[..., int],
+    arguments: Sequence[str],
+    *,
+    prog: str,
+    spelled: Mapping[str, str] | None = None,
+) -> int:
+    """Call a function with what the command line says of its parameters; ``--help`` shows them instead.
+
+    Args:
+        function: its signature and docstring are the command's: parameters without a default are words in their
+            order, keyword-only ones are options, and a bool is a flag. A section "Examples" ends its help.
+        arguments: the words.
+        prog: the command, such as "atme translate".
+        spelled: parameter -> its option, where that is called otherwise, such as "root" -> "data.root".
+    """
+    spelled = spelled or {}
+    if asks_for_help(arguments):
+        print(page(function, command=prog, spelled=spelled))
+        return DONE
+    parser = function_parser(function, spelled=spelled)
+    try:
+        chosen = parser.instantiate(parse(parser, _as_text(arguments), usage=usage(function, command=prog)))
+    except ValueError as error:
+        raise ValueError(_as_named(str(error))) from error
+    names = {name: spelled.get(name, name) for name in _parameters(function)}
+    return function(**{name: _as_named(chosen[option]) for name, option in names.items()})
+
+
+def function_parser(function: Callable[..., int], *, spelled: Mapping[str, str]) -> "ArgumentParser":
+    """The parser of a function's parameters."""
     from jsonargparse import ArgumentParser
 
-    parser = ArgumentParser(prog=prog, description=first_line(function), exit_on_error=False, allow_abbrev=False)
-    parser.add_function_arguments(function, as_positional=True)
-    chosen = parser.instantiate(parse(parser, spelled_out(function, arguments)))
-    return function(**chosen.as_dict())
+    parser = ArgumentParser(exit_on_error=False, allow_abbrev=False, add_help=False)
+    parameters = _parameters(function)
+    several = [name for name, each in parameters.items() if get_origin(each.annotation) is list and _required(each)]
+    for name in several:
+        (kind,) = get_args(parameters[name].annotation)
+        parser.add_argument(name, nargs="+", type=kind)
+    parser.add_function_arguments(function, as_positional=True, skip={*several, *spelled})
+    for name, option in spelled.items():
+        parser.add_argument(f"--{option}", type=parameters[name].annotation, default=parameters[name].default)
+    return parser
 
 
-def spelled_out(function: Callable[..., int], arguments: Sequence[str]) -> list[str]:
-    """The words with ``--flag`` as ``--flag=true`` where a parameter is one that is on or off."""
-    parameters = inspect.signature(function).parameters.values()
-    flags = {f"--{parameter.name}" for parameter in parameters if parameter.annotation is bool}
-    after = [*arguments, ""][1:]
-    return [
-        f"{word}=true" if word in flags and following not in ("true", "false") else word
-        for word, following in zip(arguments, after, strict=True)
-    ]
+_UNNAMED = {0xDC00 + byte: 0x10FF00 + byte for byte in range(0x80, 0x100)}
+"""Bytes of names that are no UTF-8, as Python writes them -> letters for private use, which the parser lets through."""
 
 
-def parse(parser: "ArgumentParser", arguments: list[str]) -> "Namespace":
+def _as_text(words: Sequence[str]) -> list[str]:
+    return [word.translate(_UNNAMED) for word in words]
+
+
+def _as_named(value: Any) -> Any:
+    """A value with the bytes that its name has on disk."""
+    match value:
+        case str():
+            return value.translate({letter: byte for byte, letter in _UNNAMED.items()})
+        case Path():
+            return Path(_as_named(str(value)))
+        case list():
+            return [_as_named(each) for each in value]
+        case _:
+            return value
+
+
+def parse(parser: "ArgumentParser", arguments: Sequence[str], *, usage: str = "") -> "Namespace":
     """What the command line, and the presets that it names, ask for.
+
+    Args:
+        parser: of options.
+        arguments: words; flags may stand without true, lists of numbers without brackets.
+        usage: the words that the command takes, for a complaint.
 
     Raises:
         ValueError: naming the key or value that does not fit.
     """
+    words = _spelled_out(parser, arguments)
+    presets = [read_yaml(path) for path in _presets(words)]
+    for preset in presets:
+        check_preset(preset, parser)
+    chosen = _parsed(parser, words, presets, usage)
+    for key in (null for section in actions_of(parser) for null in nulls(section, chosen.get(section))):
+        said = f"{key}: null does not fit; give a value, or leave the key out"
+        raise ValueError(_located(said, words, presets))
+    return chosen
+
+
+def _spelled_out(parser: "ArgumentParser", arguments: Sequence[str]) -> list[str]:
+    """The words as the parser reads them.
+
+    ``--flag`` as ``--flag=true``, ``--rate -1e-4`` as ``--rate=-1e-4``, and presets first: the parser takes what comes
+    last, and a word of the command line is to win wherever it stands.
+    """
+    flags = {f"--{key}" for key, action in actions_of(parser).items() if hint_of(action) is bool}
+    takes_words = any(not action.option_strings for action in parser._actions)
+    presets: list[str] = []
+    words: list[str] = []
+    rest = list(arguments)
+    while rest:
+        word = rest.pop(0)
+        following = rest[0] if rest else "--"
+        valued = following.lower() in _ON_OFF if takes_words else not following.startswith("--")
+        if word in flags and not valued:
+            words.append(f"{word}=true")
+        elif word.startswith("--") and _NEGATIVE.fullmatch(following):
+            words.append(f"{word}={rest.pop(0)}")
+        elif word == "--config" and not following.startswith("--"):
+            presets.append(f"{word}={rest.pop(0)}")
+        elif word.startswith("--config="):
+            presets.append(word)
+        else:
+            words.append(word)
+    return presets + words
+
+
+def _presets(words: Sequence[str]) -> Iterator[Path]:
+    """The files that ``--config`` names."""
+    return (Path(word.removeprefix("--config=")) for word in words if word.startswith("--config="))
+
+
+def _parsed(parser: "ArgumentParser", words: list[str], presets: Sequence[YamlFile], usage: str) -> "Namespace":
     try:
-        return parser.parse_args(arguments)
+        return parser.parse_args(words)
     except ArgumentError as error:
-        raise ValueError(one_line(error, known=parser.get_defaults().keys())) from error
+        again = _with_brackets(words, str(error))
+        if again == words:
+            said = of_parser(error, known=actions_of(parser), words=words, usage=usage)
+            raise ValueError(_located(said, words, presets)) from error
+    return _parsed(parser, again, presets, usage)
 
 
-def usage(command: str, verbs: dict[str, str], *, about: str = "") -> str:
-    width = max(map(len, verbs))
-    lines = "\n".join(f"  {name:<{width}}  {line}" for name, line in verbs.items())
-    return f"usage: {command} VERB …{about}\n\nverbs:\n{lines}\n\n{command} VERB --help tells more."
+def _located(complaint: str, words: Sequence[str], presets: Sequence[YamlFile]) -> str:
+    """With file and line, where the last word on the key is a preset's."""
+    key = complaint.partition(": ")[0]
+    if any(word.removeprefix("--").startswith(key) for word in words if word.startswith("--")):
+        return complaint
+    file = next((preset for preset in reversed(presets) if key in preset.lines), None)
+    listed = re.sub(r"(such as )([\d,]+,\d+)", r"\1[\2]", complaint)
+    return complaint if file is None else f"{file.at(key)}: {listed}"
 
 
-def first_line(function: Callable[..., int]) -> str:
-    return (function.__doc__ or "").splitlines()[0].rstrip(".")
+def _with_brackets(words: Sequence[str], refusal: str) -> list[str]:
+    """The words with ``64,64`` as ``[64,64]`` for the key that was refused: elsewhere it may be a name."""
+    keys = re.findall(r'Parser key "([^"]+)"', refusal)
+    end = keys[-1].rpartition(".")[2] if keys else None
+    found: list[str] = []
+    for word, before in zip(list(words), ["", *words], strict=False):
+        option, joined, value = word.partition("=") if word.startswith("--") else (before, "", word)
+        refused = option.startswith("--") and option.rpartition(".")[2].lstrip("-") == end
+        if refused and (fits := _LIST.fullmatch(value)):
+            value = f"[{re.sub('[x×]', ',', fits[1])}]"
+            word = f"{option}={value}" if joined else value
+        found.append(word)
+    return found
+
+
+def known_verb(word: str, verbs: Mapping[str, _Verb], *, command: str) -> _Verb:
+    """The verb of this name.
+
+    Raises:
+        ValueError: if there is none, naming the one that was probably meant.
+    """
+    if word in verbs:
+        return verbs[word]
+    near = nearest(word.lower().lstrip("-"), verbs)
+    said = f"did you mean {command} {near}?" if near else f"use one of {', '.join(verbs)}"
+    raise ValueError(f"{word}: no such verb; {said}")
+
+
+def _parameters(function: Callable[..., int]) -> Mapping[str, Any]:
+    return inspect.signature(function).parameters
+
+
+def _required(parameter: Any) -> bool:
+    return parameter.default is parameter.empty

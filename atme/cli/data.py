@@ -6,6 +6,7 @@ listing and fetching never load torch.
 """
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -21,6 +22,10 @@ def list_datasets(name: str | None = None) -> int:
 
     Args:
         name: a dataset's name; all of them are listed without it.
+
+    Examples:
+        atme data list
+        atme data list --name facades
     """
     from atme.data.recipes import find_recipe, read_recipe, recipe_paths
     from atme.reports.datasets import details, overview
@@ -41,6 +46,10 @@ def fetch(name: str, *, root: Path | None = None, attempts: int = 6, stall: floa
         root: the folder to put it into; by default the one of its recipe, where a run finds it by name.
         attempts: failures in a row after which an address is left for the next one.
         stall: seconds without a byte after which a connection is taken for dead.
+
+    Examples:
+        atme data fetch facades
+        atme data fetch maps --root /data
     """
     from atme.cli.progress import watched
     from atme.data.recipes import find_recipe
@@ -89,6 +98,10 @@ def pair(
             divided so already.
         layout: two_folders copies the files as they are; side_by_side writes A|B pictures as PNG.
         workers: pairs written at a time; 0: one a core.
+
+    Examples:
+        atme data pair photos maps my_pairs
+        atme data pair photos maps my_pairs --by "{}_photo,{}_map" --layout side_by_side
     """
     from atme.complaints import several
     from atme.names import shown
@@ -138,6 +151,10 @@ def split(
         layout: where the pairs lie in the folder, if that is not plain: side_by_side, or the folder of A (trainA,
             A/train, …).
         workers: files copied at a time; 0: one a core.
+
+    Examples:
+        atme data split all_pairs my_pairs --val 0 --test 200
+        atme data split tiles my_pairs --group "^(x[0-9]+)_"
     """
     from atme.prepare.split import divide, only_split, wanted, write_splits
     from atme.reports.datasets import said
@@ -170,6 +187,9 @@ def cityscapes(photographs: Path, labels: Path, out: Path, *, workers: int = 0) 
         labels: gtFine_trainvaltest.zip.
         out: the dataset's folder, such as datasets/cityscapes; it must not exist yet.
         workers: pairs made at a time; 0: one a core.
+
+    Examples:
+        atme data cityscapes leftImg8bit_trainvaltest.zip gtFine_trainvaltest.zip datasets/cityscapes
     """
     from atme.prepare.cityscapes import COUNTS, make_pairs
     from atme.reports.datasets import said
@@ -206,6 +226,10 @@ def preview(
         views: how many views of each.
         layout: where the pairs lie in the folder, if that is not plain; by default what the preset says.
         overwrite: replace a file that is there.
+
+    Examples:
+        atme data preview earth
+        atme data preview my_pairs --preset options/facades_atme.yaml --output views.png
     """
     from atme.data.options import read_data_options
     from atme.data.recipes import find_root
@@ -245,6 +269,11 @@ def check(
             A/train, …).
         overwrite: replace a page that is there.
         workers: pairs decoded at a time; 0: one a core.
+
+    Examples:
+        atme data check my_pairs --page check.html
+        atme data check my_pairs --fix
+        atme data check my_pairs --undo
     """
     from atme.data.recipes import find_root
     from atme.prepare.check.check import check_folder
@@ -294,7 +323,7 @@ def _set_aside(report: "Report") -> None:
     moved = set_aside(report.root, report.faults, pairs=report.pairs)
     folder = set_aside_folder(report.root)
     print(f"{len(moved):,} files moved to {folder}, as {LOG} there tells")
-    print(f"to move them back: atme data check {report.root} --undo true")
+    print(f"to move them back: atme data check {report.root} --undo")
 
 
 def _require_free(place: Path, root: Path, *, overwrite: bool) -> None:
@@ -312,3 +341,14 @@ def _workers(workers: int) -> int:
     if workers < 0:
         raise ValueError(f"--workers {workers}: write how many work at a time, or 0 for one a core")
     return workers or cores()
+
+
+VERBS: dict[str, Callable[..., int]] = {
+    "list": list_datasets,
+    "fetch": fetch,
+    "pair": pair,
+    "split": split,
+    "cityscapes": cityscapes,
+    "check": check,
+    "preview": preview,
+}

@@ -4,8 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from atme.cli.arguments import call, first_line, parse, spelled_out, usage
-from atme.cli.exits import DONE, FAULTY, INTERRUPTED, WRONG, say
+from atme.cli.arguments import call, known_verb
+from atme.cli.data import VERBS as DATA_VERBS
+from atme.cli.exits import DONE, FAULTY, WRONG, say
+from atme.cli.help import overview
+from atme.cli.training import show, train
 from atme.complaints import several
 from atme.outputs import listed
 
@@ -13,91 +16,35 @@ Precision = Literal["float32", "bf16"]
 Weights = Literal["average", "last"]
 Half = Literal["auto", "none", "left", "right"]
 Scale = Literal["run", "native"] | float
-DATA_ROOT = "Where the data lies now: a folder of pairs or a dataset's name; null for where the run found it."
-
-
-def train(arguments: list[str]) -> int:
-    """Train a translator: atme train --config options/earth_atme_demo.yaml."""
-    from atme.training import options, train
-
-    parser = options.parser(prog="atme train", description=first_line(VERBS["train"]))
-    chosen = parse(parser, arguments)
-    text = parser.dump(chosen)
-    outcome = train(parser.instantiate(chosen), text=text)
-    if outcome.signal is not None:
-        say(f"interrupted at step {outcome.step}; go on with --training.resume auto")
-        return INTERRUPTED + outcome.signal
-    say(f"trained to step {outcome.step}; results in {outcome.run}")
-    return DONE
 
 
 def translate(arguments: list[str]) -> int:
-    """Translate a picture, or a folder of pictures: atme translate runs/demo photos/ maps/."""
+    """Translate a picture, or a folder of pictures, with a trained run."""
     return call(translate_pictures, arguments, prog="atme translate")
 
 
 def evaluate(arguments: list[str]) -> int:
-    """Score a run on its test split: atme evaluate runs/demo."""
-    from jsonargparse import ArgumentParser
-
-    parser = ArgumentParser(
-        prog="atme evaluate", description=first_line(evaluate_run), exit_on_error=False, allow_abbrev=False
-    )
-    parser.add_function_arguments(evaluate_run, as_positional=True, skip={"root"})
-    parser.add_argument("--data.root", type=str | None, default=None, help=DATA_ROOT)
-    chosen = parser.instantiate(parse(parser, spelled_out(evaluate_run, arguments))).as_dict()
-    root = chosen.pop("data")["root"]
-    return evaluate_run(**chosen, root=root)
+    """Score a run on its test split."""
+    return call(evaluate_run, arguments, prog="atme evaluate", spelled={"root": "data.root"})
 
 
 def data(arguments: list[str]) -> int:
     """Get data into shape: atme data list|fetch|pair|split|cityscapes|check|preview."""
-    from atme.cli import data as verbs
-
-    known: dict[str, Callable[..., int]] = {
-        "list": verbs.list_datasets,
-        "fetch": verbs.fetch,
-        "pair": verbs.pair,
-        "split": verbs.split,
-        "cityscapes": verbs.cityscapes,
-        "check": verbs.check,
-        "preview": verbs.preview,
-    }
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(usage("atme data", {name: first_line(verb) for name, verb in known.items()}))
+        print(overview("atme data", DATA_VERBS))
         return DONE if arguments else WRONG
-    if arguments[0] not in known:
-        raise ValueError(f"data {arguments[0]}: no such verb; use one of {', '.join(known)}")
-    return call(known[arguments[0]], arguments[1:], prog=f"atme data {arguments[0]}")
-
-
-def show(arguments: list[str]) -> int:
-    """Show what a preset resolves to, and what it costs: atme show options/earth_atme.yaml."""
-    from atme.reports.show import show
-    from atme.training import options
-
-    parser = options.parser(prog="atme show", description=first_line(VERBS["show"]))
-    preset = arguments[:1] if arguments and not arguments[0].startswith("-") else []
-    chosen = parse(parser, [f"--config={path}" for path in preset] + arguments[len(preset) :])
-    show(parser.instantiate(chosen), text=parser.dump(chosen))
-    return DONE
+    verb = known_verb(arguments[0], DATA_VERBS, command="atme data")
+    return call(verb, arguments[1:], prog=f"atme data {arguments[0]}")
 
 
 def analyze(arguments: list[str]) -> int:
-    """Ask of a run whether its W is a Brownian motion: atme analyze runs/mine."""
+    """Ask of a run whether its W is a Brownian motion."""
     return call(analyze_history, arguments, prog="atme analyze")
 
 
 def compare(arguments: list[str]) -> int:
-    """Compare runs, on one page: atme compare runs/atme runs/pix2pix --output compared."""
-    from jsonargparse import ArgumentParser
-
-    parser = ArgumentParser(
-        prog="atme compare", description=first_line(compare_runs), exit_on_error=False, allow_abbrev=False
-    )
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="A run's folder; one or more.")
-    parser.add_function_arguments(compare_runs, skip={"runs"})
-    return compare_runs(**parser.instantiate(parse(parser, spelled_out(compare_runs, arguments))).as_dict())
+    """Compare runs, on one page."""
+    return call(compare_runs, arguments, prog="atme compare")
 
 
 VERBS: dict[str, Callable[[list[str]], int]] = {
@@ -146,6 +93,11 @@ def translate_pictures(
         precision: bf16 is faster on most machines and a little less exact.
         device: auto takes a GPU where there is one.
         trust: import classes that the run's options name and that are not of atme; read them first.
+
+    Examples:
+        atme translate runs/demo photo.jpg map.png
+        atme translate runs/demo photos/ maps/
+        atme translate runs/demo my_pairs/test maps/ --half left --overwrite
     """
     from atme.inference import Translator, jobs, plan, translate_files
     from atme.inference.pictures import scale_in_words
@@ -192,12 +144,16 @@ def evaluate_run(
     Args:
         run: the run's folder, or that of one of its checkpoints, whose scores go to evaluation/step_########.
         split: the split to score.
-        root: where the data lies now.
+        root: where the data lies now: a folder of pairs or a dataset's name; where the run found it by default.
         weights: average takes the averaged weights where the run has them.
         as_trained: translate as pix2pix's authors do: each picture's own statistics in batch norms, and dropout on.
         precision: bf16 is faster on most machines and a little less exact.
         device: auto takes a GPU where there is one.
         trust: import classes that the run's options name and that are not of atme; read them first.
+
+    Examples:
+        atme evaluate runs/demo
+        atme evaluate runs/demo --split val --data.root elsewhere/my_pairs
     """
     from atme.reports.evaluate import evaluate_run
 
@@ -230,6 +186,10 @@ def analyze_history(
         transform: atanh tests the network's output before its tanh.
         alpha: level of the tests.
         seed: of the controls, and of the pixels that are drawn.
+
+    Examples:
+        atme analyze runs/mine
+        atme analyze runs/mine --window 20,200 --transform atanh
     """
     from atme.reports.analyze.command import analyze_run
 
@@ -260,6 +220,10 @@ def compare_runs(
         precision: bf16 is faster on most machines and a little less exact.
         device: auto takes a GPU where there is one.
         trust: import classes that the runs' options name and that are not of atme; read them first.
+
+    Examples:
+        atme compare runs/atme runs/pix2pix --output compared
+        atme compare runs/atme_seed? --output seeds --images 3
     """
     from atme.reports.compare import Asked, compare_runs
 

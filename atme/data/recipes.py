@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from jsonargparse import ArgumentParser
 
 import atme
 
@@ -133,6 +132,8 @@ def read_recipe(path: str | Path) -> Recipe:
         ValueError: not YAML, or a key that is unknown, missing or of another type.
     """
     path = Path(path)
+    from jsonargparse import ArgumentParser  # a list of names shall come before it could be loaded
+
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(Recipe, skip={"name"})
     try:

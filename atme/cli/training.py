@@ -1,0 +1,62 @@
+"""The verbs that read a preset: ``atme train`` and ``atme show``."""
+
+from collections.abc import Callable
+
+from atme.cli.arguments import parse
+from atme.cli.exits import DONE, INTERRUPTED, say
+from atme.cli.help import asks_for_help, first_line, training_page
+
+
+def train(arguments: list[str]) -> int:
+    """Train a translator.
+
+    Examples:
+        atme train --config options/earth_atme_demo.yaml --run.dir runs/demo
+        atme train --config options/facades_pix2pix.yaml --data.root my_pairs --run.dir runs/mine
+        atme train --config runs/mine/options.yaml --training.resume auto
+    """
+    if asks_for_help(arguments):
+        return _training_help(train, arguments, command="atme train")
+    from atme.training import options
+    from atme.training import train as run_training
+
+    parser = options.parser()
+    chosen = parse(parser, arguments, usage="write atme train --config PRESET --section.key VALUE …")
+    text = parser.dump(chosen)
+    outcome = run_training(parser.instantiate(chosen), text=text)
+    if outcome.signal is not None:
+        say(f"interrupted at step {outcome.step}; go on with --training.resume auto")
+        return INTERRUPTED + outcome.signal
+    say(f"trained to step {outcome.step}; results in {outcome.run}")
+    return DONE
+
+
+def show(arguments: list[str]) -> int:
+    """Show what a preset resolves to, and what it costs.
+
+    Examples:
+        atme show options/earth_atme.yaml
+        atme show options/earth_atme.yaml --training.batch_size 4 --training.precision bf16
+    """
+    if asks_for_help(arguments):
+        return _training_help(show, arguments, command="atme show")
+    from atme.reports.show import show as show_preset
+    from atme.training import options
+
+    parser = options.parser()
+    preset = arguments[:1] if arguments and not arguments[0].startswith("-") else []
+    words = [f"--config={path}" for path in preset] + arguments[len(preset) :]
+    chosen = parse(parser, words, usage="write atme show PRESET --section.key VALUE …")
+    show_preset(parser.instantiate(chosen), text=parser.dump(chosen))
+    return DONE
+
+
+def _training_help(verb: Callable[[list[str]], int], arguments: list[str], *, command: str) -> int:
+    """One screen, or with "all" every key of a preset."""
+    if "all" not in arguments:
+        print(training_page(verb, command=command))
+        return DONE
+    from atme.training import options
+
+    options.parser(prog=command, description=first_line(verb)).print_help()
+    return DONE
