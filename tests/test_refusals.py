@@ -228,7 +228,7 @@ def test_flags_stand_alone_everywhere(tmp_path: Path, capsys: pytest.CaptureFixt
     """Before or after the words that are no options, with true and without."""
     for words in (["--fix"], ["--fix", "true"], ["--fix=true"]):
         for line in ([*words, str(tmp_path)], [str(tmp_path), *words]):
-            assert "no images" in refused(capsys, "data", "check", *line)
+            assert "no pictures" in refused(capsys, "data", "check", *line)
 
 
 @pytest.mark.parametrize("preset_key", ["null", "{}", "[]"])
