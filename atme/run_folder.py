@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from atme.yaml_files import read_yaml
 
 NAMES = ("generator", "discriminator", "scheme")
 """The networks of a game, as their files are named."""
@@ -113,14 +113,7 @@ def read_options(run: Path) -> dict[str, Any]:
     Raises:
         ValueError: if it is missing or damaged.
     """
-    path = run / "options.yaml"
-    try:
-        options = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: cannot be read ({error}); give the folder of a run") from error
-    if not isinstance(options, dict):
-        raise ValueError(f"{path}: holds no options; give the folder of a run")
-    return options
+    return read_yaml(run / "options.yaml").values
 
 
 def read_log(run: Path) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import pytest
 
 from atme import cli
 from atme.cli import arguments as arguments_of_words
-from atme.cli import verbs
+from atme.cli import training
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -50,7 +50,7 @@ def test_there_is_something_to_check() -> None:
 def test_a_command_is_understood(page: Path, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     read = arguments_of_words.parse
 
-    def only_read(parser: object, arguments: list[str]) -> None:
+    def only_read(parser: object, arguments: list[str], **_: object) -> None:
         preset = "options/earth_atme_demo.yaml"
         known = [re.sub(r"runs/\w+/options\.yaml", preset, argument) for argument in arguments]
         read(parser, known)  # type: ignore[arg-type]
@@ -58,7 +58,7 @@ def test_a_command_is_understood(page: Path, command: str, monkeypatch: pytest.M
 
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(arguments_of_words, "parse", only_read)
-    monkeypatch.setattr(verbs, "parse", only_read)
+    monkeypatch.setattr(training, "parse", only_read)
     arguments = shlex.split(command)[1:]
     with pytest.raises(Understood):
         cli.VERBS[arguments[0]](arguments[1:])

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "atme"
 
 ORDER = (
-    {"names"},
+    {"names", "yaml_files"},
     {"images", "run_folder", "complaints", "machine", "outputs", "terminal"},
     {"data", "networks", "losses", "process", "metrics"},
     {"noise", "history", "prepare"},

@@ -5,15 +5,16 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 import albumentations as A
-import yaml
 from jsonargparse import ArgumentError, ArgumentParser
 
+from atme.complaints import of_parser
 from atme.data.augment import Augmentation, TestView
 from atme.data.device import DeviceAugmentation
 from atme.data.pairs import PairedImages
 from atme.data.recipes import LayoutChoice
 from atme.data.shapes import Size
 from atme.data.sizes import Interpolation
+from atme.yaml_files import read_yaml
 
 Augment: TypeAlias = Augmentation | DeviceAugmentation | TestView
 
@@ -169,11 +170,12 @@ def read_data_options(preset: Path | None, **changes: object) -> DataOptions:
     """
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(DataOptions, "data")
+    section = {} if preset is None else read_yaml(preset).values.get("data", {})
+    if not isinstance(section, dict):
+        raise ValueError(f"{preset}: data is no section; write its keys below it, such as root")
     try:
-        section = {} if preset is None else yaml.safe_load(preset.read_text())["data"]
         options: DataOptions = parser.instantiate(parser.parse_object({"data": section | changes})).data
-    except (OSError, yaml.YAMLError, KeyError, TypeError, ArgumentError) as error:
-        raise ValueError(
-            f"{preset or 'data'}: its data section cannot be read ({error}); see atme train --help"
-        ) from error
+    except (ArgumentError, TypeError) as error:
+        said = of_parser(error, known=parser.get_defaults().keys())
+        raise ValueError(f"{preset}: {said}" if preset else said) from error
     return options
