@@ -205,6 +205,20 @@ def test_what_people_write_is_read(words: list[str], key: str, value: object) ->
     assert (list(found) if isinstance(value, list) else found) == value
 
 
+def test_a_preset_of_data_is_read_by_the_same_rules(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "mine.yaml"
+    for text, said in (
+        ("data: {rooot: x}", "data.rooot: no such key; did you mean data.root?"),
+        ("data: {flip: x}", "data.flip: x does not fit; give true or false"),
+        ("data: 3", "data is no section"),
+        ("data: {flip: true, flip: false}", "flip stands here again"),
+    ):
+        file.write_text(text)
+        line = refused(capsys, "data", "preview", "earth", "--preset", str(file))
+        assert str(file) in line
+        assert said in line
+
+
 def test_a_word_wins_over_a_preset_wherever_it_stands(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("training: {keep: 5, batch_size: 4}\n")
     (tmp_path / "b.yaml").write_text("training: {keep: 6}\n")
