@@ -49,6 +49,7 @@ def open_image(path: str | Path, stream: BinaryIO) -> Image.Image:
         ValueError: not an image, truncated before its pixels, or of a kind that Pillow does not read.
     """
     raise_pillows_limit()
+    stream.seek(0)
     kind = _format_of(path, stream)
     try:
         return _OPENERS[kind](stream)

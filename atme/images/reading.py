@@ -44,7 +44,8 @@ def read_image(path: str | Path, *, clear: bool = True) -> Pixels:
             a kind that is not supported.
     """
     try:
-        content = Path(path).read_bytes()
+        with open(path, "rb") as file:
+            content = file.read()
     except OSError as error:
         raise unreadable(path, error) from error
     with decoding(path), BytesIO(content) as stream, open_image(path, stream) as image:
