@@ -128,6 +128,55 @@ def test_checksums_are_heeded(place: Path, kind: str, data: st.DataObject) -> No
         read_image(place)
 
 
+class TestJpegIsDecodedStrictly:
+    """What lenient decoders draw gray: each case ends as a JPEG should.
+
+    A progressive one that lacks its last scans is a whole picture of less detail, and nothing tells.
+    """
+
+    @pytest.mark.parametrize("kind", ["jpeg", "jpeg gray", "jpeg cmyk"])
+    @settings(max_examples=25, deadline=None)
+    @given(share=st.floats(0, 0.9))
+    def test_a_cut_file_with_an_end(self, place: Path, kind: str, share: float) -> None:
+        whole = FILES[kind]
+        data = whole.index(b"\xff\xda") + 14
+        place.write_bytes(whole[: data + int(share * (len(whole) - data))].rstrip(b"\xff") + b"\xff\xd9")
+        with pytest.raises(ValueError, match=r"a\.img: damaged .*; copy or download it again"):
+            read_image(place)
+
+    def test_a_hole(self, place: Path) -> None:
+        data = FILES["jpeg"].index(b"\xff\xda") + 14
+        place.write_bytes(FILES["jpeg"][: data + 100] + FILES["jpeg"][data + 300 :])
+        with pytest.raises(ValueError, match=r"a\.img: damaged"):
+            read_image(place)
+
+    def test_a_header_that_claims_more(self, place: Path) -> None:
+        content = bytearray(FILES["jpeg"])
+        frame = content.index(b"\xff\xc0")
+        content[frame + 5 : frame + 9] = (64).to_bytes(2, "big") + (4096).to_bytes(2, "big")
+        place.write_bytes(content)
+        with pytest.raises(ValueError, match=r"a\.img: damaged"):
+            read_image(place)
+
+    @pytest.mark.parametrize("oddity", ["bytes between segments", "parameters of the scan"])
+    def test_oddities_of_cameras_are_no_damage(
+        self, place: Path, oddity: str, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        content = bytearray(FILES["jpeg"])
+        if oddity == "bytes between segments":
+            table = content.index(b"\xff\xdb")
+            content[table:table] = bytes(5)
+        else:
+            content[content.index(b"\xff\xda") + 12] = (
+                5  # the last coefficient, which sequential decoding does not heed
+            )
+        place.write_bytes(FILES["jpeg"])
+        whole = read_image(place)
+        place.write_bytes(content)
+        assert np.array_equal(read_image(place), whole)
+        assert capfd.readouterr() == ("", "")
+
+
 class TestLimit:
     def claiming(self, path: Path, width: int, height: int) -> Path:
         """A small JPEG whose header claims this size."""

@@ -1,8 +1,8 @@
 """Image files as arrays: upright as a viewer shows them, and whole or not at all.
 
-Pillow reads headers and most pixels. OpenCV decodes JPEG, and what has 16 bits in several channels, which Pillow
-cuts to 8. Decoders fill the missing rest of a truncated file with gray and at most whisper about it, so
-the file's end is looked for first.
+Pillow reads headers and most pixels, simplejpeg JPEG (`jpeg.py`). OpenCV decodes plain PNG, where it is as strict and
+faster, and what has 16 bits in several channels, which Pillow cuts to 8. Decoders fill the missing rest of a
+truncated file with gray and at most whisper about it, so the file's end is looked for first.
 """
 
 from io import BytesIO
@@ -15,6 +15,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from atme.images.converting import clear_transparent, unpack, upright
 from atme.images.headers import Header, describe, is_whole, packing
+from atme.images.jpeg import decode_jpeg
 from atme.images.opening import open_image
 from atme.images.pixels import Pixels
 from atme.images.refusals import Refusal, damaged, decoding, truncated, unreadable
@@ -63,7 +64,9 @@ def _decode(path: str | Path, image: Image.Image, header: Header, content: bytes
     packed = packing(image)
     if header.format == "TIFF":
         _load_tiff(path, image)  # also if OpenCV reads it then: it fills in what Pillow refuses
-    if header.deep or (header.format in ("JPEG", "PNG") and packed in _FLAGS and not image.has_transparency_data):
+    if header.format == "JPEG":
+        return decode_jpeg(path, image, content)
+    if header.deep or (header.format == "PNG" and packed in _FLAGS and not image.has_transparency_data):
         return _by_opencv(path, content, _FLAGS.get(packed, cv2.IMREAD_UNCHANGED))
     if header.format == "PNG":
         with PngImageFile(BytesIO(content)) as other:
