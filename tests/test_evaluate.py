@@ -280,3 +280,13 @@ def test_a_comparison_without_training_split_has_no_median_color(work: Path) -> 
     shutil.rmtree("pairs/train")
     assert compare("runs/copy", "--trust") == 0
     assert [each["name"] for each in found("compared/compare.json")["predictors"]] == ["copy"]
+
+
+def test_the_analysis_of_a_checkpoint_is_that_of_its_run(work: Path, capsys: Said) -> None:
+    refusals = []
+    for name in ("runs/copy", "runs/copy/checkpoints/step_00000004"):
+        assert main(["analyze", name]) == 2
+        refusals.append(capsys.readouterr().err)
+    assert refusals[0] == refusals[1]
+    assert "runs/copy" in refusals[0]
+    assert "history" in refusals[0]

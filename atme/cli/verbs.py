@@ -194,7 +194,7 @@ def analyze_history(
     from atme.reports.analyze.command import analyze_run
 
     page = analyze_run(run, window=window, transform=transform, alpha=alpha, seed=seed)
-    say(f"open {page} in a browser; the numbers are in {run / 'analysis'}")
+    say(f"open {page} in a browser; the numbers are in {page.parent / 'analysis'}")
     return DONE
 
 

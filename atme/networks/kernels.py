@@ -7,6 +7,7 @@ compiled is found again by the next process.
 ``ATME_COMPILE=0`` leaves it out, on the same machine with other bits: sums are taken in another order.
 """
 
+import logging
 import os
 import warnings
 from collections.abc import Callable
@@ -55,6 +56,7 @@ def reason() -> str | None:
     """Why kernels are not compiled here, for the log; None if they are."""
     if os.environ.get("ATME_COMPILE") == "0":
         return "ATME_COMPILE is 0"
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # it warns of a GPU that is not there
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -30,7 +30,7 @@ from atme.reports.analyze.study import CONTROL_PIXELS, Process, Study, study
 from atme.reports.analyze.wording import TESTS, cannot_say, found, percent
 from atme.reports.files import write_csv, write_json
 from atme.reports.flatness import LOG_4, Flatness, flatness
-from atme.run_folder import read_log
+from atme.run_folder import read_log, run_of
 from atme.terminal import remarks, results
 
 PIXELS = 6
@@ -48,7 +48,7 @@ def analyze_run(
     """Test whether W of a run is a Brownian motion, and write what was found into its folder.
 
     Args:
-        run: The run's folder, with a history.
+        run: The run's folder, with a history; that of one of its checkpoints stands for it.
         window: First and last epoch to read, both counted from 1 and included; None for all.
         transform: "atanh" tests atanh W, the network's output before the tanh that bounds it.
         alpha: Level of the tests, in (0, 1).
@@ -61,6 +61,7 @@ def analyze_run(
         ValueError: If the run has no history, none of its recordings can be tested, or an argument is out of range.
         OSError: If the results cannot be written.
     """
+    run = run_of(run)
     sections: list[Section] = []
     problems: list[str] = []
     progress = remarks()
