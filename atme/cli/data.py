@@ -8,13 +8,12 @@ listing and fetching never load torch.
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from atme.cli.check import check
 from atme.cli.exits import DONE, FAULTY, say
+from atme.cli.values import require_place, workers_of
 from atme.data.recipes import LayoutChoice
-
-if TYPE_CHECKING:
-    from atme.prepare.check.check import Report
 
 
 def list_datasets(name: str | None = None) -> int:
@@ -114,7 +113,7 @@ def pair(
         matches.pairs,
         out,
         layout=layout,
-        workers=_workers(workers),
+        workers=workers_of(workers),
         track=lambda done: counted(done, total=len(matches.pairs), doing="pairing"),
     )
     print(f"{out}: {', '.join(f'{count:,} pairs in {name}' for name, count in written.splits.items())}")
@@ -170,7 +169,7 @@ def split(
     write_splits(
         splits,
         out,
-        workers=_workers(workers),
+        workers=workers_of(workers),
         track=lambda done: counted(done, total=len(pairs), doing="copying"),
     )
     print(f"{out}: {said({name: len(found) for name, found in splits.items()})} pairs")
@@ -199,7 +198,7 @@ def cityscapes(photographs: Path, labels: Path, out: Path, *, workers: int = 0) 
         photographs,
         labels,
         out,
-        workers=_workers(workers),
+        workers=workers_of(workers),
         track=lambda made, total: counted(made, total=total, doing="pairing"),
     )
     print(f"{out}: {said(COUNTS)} pairs")
@@ -238,7 +237,7 @@ def preview(
     from atme.reports.preview import draw_preview
 
     require_ending(output, bits=8, channels=3)
-    _require_free(output, find_root(folder), overwrite=overwrite)
+    require_place(output, find_root(folder), overwrite=overwrite)
     changes = {} if layout is None else {"layout": layout}
     drawn = draw_preview(read_data_options(preset, root=folder, **changes), pairs=pairs, views=views)
     write_image(output, drawn.picture)
@@ -246,101 +245,6 @@ def preview(
     for remark in drawn.remarks:
         say(remark)
     return DONE
-
-
-def check(
-    folder: str,
-    *,
-    fix: bool = False,
-    undo: bool = False,
-    page: Path | None = None,
-    layout: LayoutChoice = "auto",
-    overwrite: bool = False,
-    workers: int = 0,
-) -> int:
-    """Check a dataset: every file decoded, measured and compared; exit code 1 if something is wrong.
-
-    Args:
-        folder: a folder of pairs in any layout, or a dataset's name.
-        fix: move the files of suspicious pairs aside, into FOLDER.set_aside; nothing is deleted.
-        undo: move everything back that was set aside, and check nothing.
-        page: write an HTML page with pictures of all that is suspicious.
-        layout: where the pairs lie in the folder, if that is not plain: side_by_side, or the folder of A (trainA,
-            A/train, …).
-        overwrite: replace a page that is there.
-        workers: pairs decoded at a time; 0: one a core.
-
-    Examples:
-        atme data check my_pairs --page check.html
-        atme data check my_pairs --fix
-        atme data check my_pairs --undo
-    """
-    from atme.data.recipes import find_root
-    from atme.prepare.check.check import check_folder
-    from atme.prepare.check.set_aside import put_back
-    from atme.reports.check import write_page
-    from atme.terminal import counted
-
-    root = find_root(folder)
-    if undo:
-        print(f"{root}: {len(put_back(root).files):,} files are back")
-        return DONE
-    if page is not None:
-        _require_free(page, root, overwrite=overwrite)
-    report = check_folder(
-        root,
-        workers=_workers(workers),
-        layout=layout,
-        track=lambda inspections, total: counted(inspections, total=total, doing="checking"),
-    )
-    _show(report)
-    if page is not None:
-        write_page(report, page)
-        print(f"page: {page}")
-    if fix and report.faults:
-        _set_aside(report)
-    return FAULTY if report.faults else DONE
-
-
-def _show(report: "Report") -> None:
-    from atme.reports.check import fault_table, split_table
-    from atme.terminal import results
-
-    console = results()
-    console.print(split_table(report))
-    if report.faults:
-        console.print(fault_table(report))
-    else:
-        print("nothing suspicious")
-    for remark in report.remarks:
-        say(remark)
-
-
-def _set_aside(report: "Report") -> None:
-    from atme.prepare.check.set_aside import LOG, set_aside
-    from atme.prepare.status import set_aside_folder
-
-    moved = set_aside(report.root, report.faults, pairs=report.pairs)
-    folder = set_aside_folder(report.root)
-    print(f"{len(moved):,} files moved to {folder}, as {LOG} there tells")
-    print(f"to move them back: atme data check {report.root} --undo")
-
-
-def _require_free(place: Path, root: Path, *, overwrite: bool) -> None:
-    """Whether a picture or a page of a dataset may be written there: never over one of the dataset's own."""
-    from atme.images import find_images
-    from atme.outputs import require_free
-
-    reads = find_images(root, below=True).images if place.exists() else ()
-    require_free([place], reads=reads, overwrite=overwrite)
-
-
-def _workers(workers: int) -> int:
-    from atme.machine import cores
-
-    if workers < 0:
-        raise ValueError(f"--workers {workers}: write how many work at a time, or 0 for one a core")
-    return workers or cores()
 
 
 VERBS: dict[str, Callable[..., int]] = {

@@ -3,23 +3,26 @@
 The page stands alone: pictures are inside it, and it needs neither network nor script.
 """
 
+import shlex
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 from rich.table import Table
 
 from atme.data.halves import read_halves
 from atme.data.scan import Entry
 from atme.images import Pixels, read_image
+from atme.names import shown
 from atme.prepare.check.check import Report
-from atme.prepare.check.faults import MEANING, Fault, Kind
+from atme.prepare.check.faults import KEPT_BY_FIX, MEANING, Fault, Kind
 from atme.prepare.check.similarity import as_color
 from atme.reports.embedded import picture_uri
+from atme.reports.page import rendered
 
 _CARDS = 48  # faults of one kind that are shown with pictures; the rest are listed by name
 _HEIGHT = 144  # pixels of a thumbnail
@@ -43,11 +46,11 @@ class _Card:
 
 def split_table(report: Report) -> Table:
     """The splits in numbers."""
-    table = Table(title=str(report.root), title_justify="left")
+    table = Table(title=shown(report.root), title_justify="left")
     for column in ("Split", "Pairs", "Size of a half", "A | B"):
         table.add_column(column, justify="right" if column == "Pairs" else "left")
     for split in report.splits:
-        table.add_row(split.name, f"{split.pairs:,}", _said(split.sizes), _said(split.channels))
+        table.add_row(shown(split.name), f"{split.pairs:,}", _said(split.sizes), _said(split.channels))
     return table
 
 
@@ -58,10 +61,21 @@ def fault_table(report: Report) -> Table:
     table.add_column("Pairs", justify="right")
     table.add_column("First ones", overflow="fold")
     for kind, faults in _by_kind(report).items():
-        first = [f"{_name(fault.entry)}: {fault.detail}" for fault in faults[:_EXAMPLES]]
+        first = [f"{_name(fault.entry)}: {shown(fault.detail)}" for fault in faults[:_EXAMPLES]]
         more = [f"… and {len(faults) - _EXAMPLES:,} more"] if len(faults) > _EXAMPLES else []
         table.add_row(kind, f"{len(faults):,}", "\n".join(first + more))
     return table
+
+
+def as_dict(report: Report) -> dict[str, Any]:
+    """All that was found, for other programs; paths as they are below the dataset's folder."""
+    return {
+        "root": str(report.root),
+        "has_manifest": report.has_manifest,
+        "splits": [asdict(split) for split in report.splits],
+        "faults": [_fault_as_dict(fault, report.root) for fault in report.faults],
+        "remarks": list(report.remarks),
+    }
 
 
 def write_page(report: Report, path: Path) -> None:
@@ -70,23 +84,46 @@ def write_page(report: Report, path: Path) -> None:
     Raises:
         OSError: `path` cannot be written.
     """
-    environment = Environment(
-        loader=PackageLoader("atme.reports"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
     sections = [
         {
             "kind": kind,
+            "anchor": kind.replace(" ", "-"),
             "meaning": MEANING[kind],
             "count": len(faults),
             "cards": [_card(fault) for fault in faults[:_CARDS]],
-            "more": [(_name(fault.entry), fault.detail) for fault in faults[_CARDS:]],
+            "more": [(_name(fault.entry), shown(fault.detail)) for fault in faults[_CARDS:]],
         }
         for kind, faults in _by_kind(report).items()
     ]
-    splits = [(s.name, s.pairs, _said(s.sizes), _said(s.channels)) for s in report.splits]
-    page = environment.get_template("check.html").render(report=report, splits=splits, sections=sections)
+    page = rendered(
+        "check.html",
+        colors=[],
+        root=shown(report.root),
+        command=f"atme data check {shlex.quote(shown(report.root))}",
+        count=len(report.faults),
+        kept=[kind for kind in MEANING if kind in KEPT_BY_FIX and kind in _by_kind(report)],
+        splits=[(shown(s.name), s.pairs, _said(s.sizes), _said(s.channels)) for s in report.splits],
+        has_manifest=report.has_manifest,
+        remarks=[shown(remark) for remark in report.remarks],
+        sections=sections,
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")
+
+
+def _fault_as_dict(fault: Fault, root: Path) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "kind": fault.kind,
+        "split": fault.entry.split,
+        "name": fault.entry.name,
+        "files": [path.relative_to(root).as_posix() for path in fault.entry.paths],
+        "detail": fault.detail,
+    }
+    if fault.other is not None:
+        found["other"] = {"split": fault.other.split, "name": fault.other.name}
+    if fault.shift is not None:
+        found["shift"] = {"right": fault.shift[0], "down": fault.shift[1]}
+    return found
 
 
 def _by_kind(report: Report) -> dict[Kind, list[Fault]]:
@@ -97,7 +134,7 @@ def _by_kind(report: Report) -> dict[Kind, list[Fault]]:
 
 
 def _name(entry: Entry) -> str:
-    return "/".join(part for part in (entry.split, entry.name) if part)
+    return shown("/".join(part for part in (entry.split, entry.name) if part))
 
 
 def _said(counts: dict[str, int]) -> str:
@@ -115,21 +152,36 @@ def _card(fault: Fault) -> _Card:
         other = "/".join((fault.other.split, ""))
         pictures += [_thumbnail(path, f"{other}{path.name}") for path in fault.other.paths]
     if fault.shift is not None:
-        pictures.append(_overlay(*read_halves(fault.entry.paths)))
-    return _Card(_name(fault.entry), fault.detail, pictures)
+        pictures += _overlays(fault.entry, fault.shift)
+    if fault.kind == "values":
+        pictures += [_spread(half, letter) for letter, half in zip("AB", read_halves(fault.entry.paths), strict=True)]
+    return _Card(_name(fault.entry), shown(fault.detail), pictures)
 
 
 def _thumbnail(path: Path, caption: str) -> _Picture:
     try:
-        return _picture(as_color(read_image(path)), caption)
+        return _picture(as_color(read_image(path)), shown(caption))
     except ValueError:  # it is on the page because it cannot be read
-        return _Picture(caption, uri=None, width=_HEIGHT)
+        return _Picture(shown(caption), uri=None, width=_HEIGHT)
 
 
-def _overlay(a: Pixels, b: Pixels) -> _Picture:
-    """The edges of A in red over those of B in cyan: white where both lie on each other."""
-    red, cyan = _edges(a), _edges(b)
-    return _picture(np.dstack([red, cyan, cyan]), "edges: A red, B cyan, both white", height=2 * _HEIGHT)
+def _spread(half: Pixels, letter: str) -> _Picture:
+    """A half whose largest value is made white, so that what looks black is seen."""
+    bright = half[..., :3] / max(1, int(half[..., :3].max())) * 255
+    return _picture(as_color(bright.astype(np.uint8)), f"{letter}, spread over all values")
+
+
+def _overlays(entry: Entry, shift: tuple[int, int]) -> list[_Picture]:
+    """The edges of A in red over those of B in cyan, as they are and moved: white where both lie on each other."""
+    a, b = read_halves(entry.paths)
+    moved = np.roll(b, shift[::-1], (0, 1))
+    red = _edges(a)
+    return [
+        _picture(
+            np.dstack([red, _edges(other), _edges(other)]), f"{words}: edges of A red, of B cyan", height=2 * _HEIGHT
+        )
+        for words, other in (("as they are", b), ("B moved", moved))
+    ]
 
 
 def _edges(image: Pixels) -> NDArray[np.uint8]:

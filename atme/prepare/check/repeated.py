@@ -95,23 +95,22 @@ def _pairs_alike(ordered: Sequence[Inspection]) -> Iterator[Repeat]:
 
 
 def _halves_alike(ordered: Sequence[Inspection]) -> Iterator[Repeat]:
-    """Halves that look the same as those of pairs in other splits."""
+    """Halves that look the same, as they are, as those of pairs in other splits: turned, plain maps are too alike."""
     for side, letter in enumerate("AB"):
         shown = [i for i in ordered if not halves_of(i)[side].blank]
         words = [f"its {letter} looks the same as that of {{}}"]
-        words += [f"its {letter} is that of {{}} {turning.words}" for turning in TURNINGS[1:]]
         yield from _across(shown, partial(_look, side=side), HALVES_ALIKE, words)
 
 
 def _across(
     ordered: Sequence[Inspection], looks: Callable[[Inspection], list[Look]], likeness: Likeness, words: list[str]
 ) -> Iterator[Repeat]:
-    """Each that looks the same as one of a split before its own, with the first such one."""
+    """Each that looks the same, in a turning there are words for, as one of a split before its own: the first one."""
     before: list[Inspection] = []
     for group in _by_split(ordered):
         if before:
             some, others = (looks_of([looks(i) for i in each]) for each in (group, before))
-            first, turned = first_turned(some, others, likeness=likeness)
+            first, turned = first_turned(some, others, likeness=likeness, turnings=range(len(words)))
             for inspection, place, turning in zip(group, first.tolist(), turned.tolist(), strict=True):
                 if place >= 0:
                     yield Repeat(inspection.entry, before[place].entry, words[turning])

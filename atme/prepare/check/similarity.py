@@ -12,7 +12,7 @@ Frames of a film all look the same: n of them make n² / 2 pairs that look alike
 picture the first one that it is like, and of a group that is alike only the first one is compared any further.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -152,10 +152,12 @@ def first_alike(some: Looks, others: Looks, *, likeness: Likeness, turning: int)
     return found
 
 
-def first_turned(some: Looks, others: Looks, *, likeness: Likeness) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def first_turned(
+    some: Looks, others: Looks, *, likeness: Likeness, turnings: Iterable[int] = range(len(TURNINGS))
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """As `first_alike`, in the likeliest turning there is one: (N,) places among the others, (N,) turnings."""
     found, turned = np.full(len(some), -1, np.intp), np.zeros(len(some), np.intp)
-    for turning in range(len(TURNINGS)):
+    for turning in turnings:
         waiting = np.flatnonzero(found < 0)
         found[waiting] = first_alike(some[waiting], others, likeness=likeness, turning=turning)
         turned[waiting] = turning
