@@ -251,6 +251,7 @@ def test_a_failure_while_writing_leaves_what_was_there(
 
     monkeypatch.setattr("atme.reports.evaluate.write_json", full)
     assert score("runs/copy") == 2
+    assert score("runs/copy", "--precision", "bf16") == 2
     assert {path.name: path.read_bytes() for path in Path("runs/copy/evaluation").iterdir()} == before
     assert reports.write_json is not full
 

@@ -102,11 +102,11 @@ def score(translator: Translator, data: DataOptions, *, split: str) -> Evaluatio
 def _write(scored: Evaluation, folder: Path, split: str) -> None:
     """Both files, each whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
-    _keep_earlier(folder, split, protocol=scored.protocol)
     with TemporaryDirectory(dir=folder, prefix=f".{split}.") as unfinished:
         made = Path(unfinished)
         write_csv(made / f"{split}.csv", scored.table())
         write_json(made / f"{split}.json", scored.summary())
+        _keep_earlier(folder, split, protocol=scored.protocol)
         for name in (f"{split}.csv", f"{split}.json"):
             (made / name).replace(folder / name)
 
