@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import browser
 import numpy as np
 import pytest
 import torch
@@ -25,6 +26,19 @@ os.environ.setdefault("ATME_COMPILE", "0")
 # No test measures time, on whatever machine it runs.
 settings.register_profile("atme", deadline=None)
 settings.load_profile("atme")
+
+
+@pytest.fixture(autouse=True)
+def _own_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Datasets are those of the project, wherever the user's own lie."""
+    monkeypatch.delenv("ATME_DATA", raising=False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line says what was not tested for want of a browser, and how to get one."""
+    skipped = sum(browser.MISSING in str(report.longrepr) for report in terminalreporter.stats.get("skipped", []))
+    if skipped:
+        terminalreporter.write_line(f"tests of pages skipped: {skipped}; {browser.MISSING}", yellow=True)
 
 
 @pytest.fixture(autouse=True)
@@ -170,9 +184,11 @@ page.onload = () => {{
 @pytest.fixture
 def chromium(tmp_path: Path) -> list[str]:
     """The command of a headless Chromium that keeps to itself."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    found = browser.find()
+    if found is None and browser.is_required():
+        pytest.fail(f"{browser.MISSING}, and {browser.REQUIRED} is set")
     if found is None:
-        pytest.fail("no chromium: the page is tested in a browser; install Debian's package chromium")
+        pytest.skip(browser.MISSING)
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     flags += ["--disable-dev-shm-usage", f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1400,1000"]
     return [found, *flags]
