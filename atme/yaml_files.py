@@ -77,7 +77,7 @@ def read_yaml(path: Path) -> YamlFile:
     lines = dict(_lines(node, path)) if isinstance(node, MappingNode) else {}
     values = None if node is None else _plain(lambda: loader.construct_document(node), path)
     if values is None:
-        raise ValueError(f"{path}: holds nothing; write keys and values, as options/earth_atme.yaml does")
+        raise ValueError(f"{path}: holds nothing; write keys and values, as atme presets earth_atme shows them")
     if not isinstance(values, dict):
         raise ValueError(f"{path}: holds no keys with values; write lines such as 'training:', as a preset has them")
     return YamlFile(path, values, lines)
@@ -116,7 +116,7 @@ def _near(path: Path) -> str:
     folder = path.parent
     beside = [each.name for each in folder.iterdir() if each.suffix in (".yaml", ".yml")] if folder.is_dir() else []
     near = get_close_matches(path.name, beside, n=1, cutoff=0.5)
-    return f"did you mean {folder / near[0]}?" if near else "give a YAML file, such as options/earth_atme.yaml"
+    return f"did you mean {folder / near[0]}?" if near else "give a YAML file, or a name that atme presets lists"
 
 
 def _lines(node: MappingNode, path: Path, before: str = "") -> Iterator[tuple[str, int]]:

@@ -1,6 +1,7 @@
 """The house stands: imports point one way, and no top-level folder shadows somebody else's package."""
 
 import ast
+import configparser
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ PACKAGE = ROOT / "atme"
 
 ORDER = (
     {"names", "yaml_files"},
-    {"images", "run_folder", "complaints", "machine", "outputs", "terminal"},
+    {"images", "shipped", "run_folder", "complaints", "machine", "outputs", "terminal"},
     {"data", "networks", "losses", "process", "metrics"},
     {"noise", "history", "prepare"},
     {"models"},
@@ -74,6 +75,15 @@ def test_the_check_can_fail(room: str, line: str) -> None:
 def test_no_folder_shadows_a_package() -> None:
     for folder in ("datasets", "options", "analysis"):
         assert not (ROOT / folder / "__init__.py").exists()
+
+
+def test_every_package_goes_into_the_wheel() -> None:
+    """setup.cfg names each: the folders of presets and recipes, which lie elsewhere, cannot be found beside others."""
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    named = setup["options"]["packages"].split()
+    found = {".".join(path.parent.relative_to(ROOT).parts) for path in PACKAGE.rglob("__init__.py")}
+    assert sorted(named) == sorted(found | {"atme.shipped.datasets", "atme.shipped.options"})
 
 
 def test_public_names_are_there() -> None:

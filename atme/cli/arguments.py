@@ -11,6 +11,7 @@ from atme.cli.exits import DONE
 from atme.cli.help import asks_for_help, page, usage
 from atme.cli.presets import actions_of, check_preset, hint_of, nulls
 from atme.complaints import nearest, of_parser
+from atme.shipped.presets import find_preset
 from atme.yaml_files import YamlFile, read_yaml
 
 if TYPE_CHECKING:
@@ -132,9 +133,9 @@ def _spelled_out(parser: "ArgumentParser", arguments: Sequence[str]) -> list[str
         elif word.startswith("--") and _NEGATIVE.fullmatch(following):
             words.append(f"{word}={rest.pop(0)}")
         elif word == "--config" and not following.startswith("--"):
-            presets.append(f"{word}={rest.pop(0)}")
+            presets.append(f"{word}={find_preset(rest.pop(0))}")
         elif word.startswith("--config="):
-            presets.append(word)
+            presets.append(f"--config={find_preset(word.removeprefix('--config='))}")
         else:
             words.append(word)
     return presets + words

@@ -208,7 +208,7 @@ def cityscapes(photographs: Path, labels: Path, out: Path, *, workers: int = 0) 
 def preview(
     folder: str,
     *,
-    preset: Path | None = None,
+    preset: str | None = None,
     output: Path = Path("preview.png"),
     pairs: int = 4,
     views: int = 3,
@@ -219,7 +219,7 @@ def preview(
 
     Args:
         folder: a folder of pairs in any layout, or a dataset's name.
-        preset: a YAML file whose data section says how views are drawn; the defaults without it.
+        preset: the name or file of a preset, whose data section says how views are drawn; the defaults without it.
         output: the picture that is written.
         pairs: how many pairs are shown.
         views: how many views of each.
@@ -228,18 +228,20 @@ def preview(
 
     Examples:
         atme data preview earth
-        atme data preview my_pairs --preset options/facades_atme.yaml --output views.png
+        atme data preview my_pairs --preset facades_atme --output views.png
     """
     from atme.data.options import read_data_options
     from atme.data.recipes import find_root
     from atme.images import write_image
     from atme.images.writing import require_ending
     from atme.reports.preview import draw_preview
+    from atme.shipped.presets import find_preset
 
     require_ending(output, bits=8, channels=3)
     require_place(output, find_root(folder), overwrite=overwrite)
     changes = {} if layout is None else {"layout": layout}
-    drawn = draw_preview(read_data_options(preset, root=folder, **changes), pairs=pairs, views=views)
+    file = None if preset is None else find_preset(preset)
+    drawn = draw_preview(read_data_options(file, root=folder, **changes), pairs=pairs, views=views)
     write_image(output, drawn.picture)
     print(f"{output}: {drawn.pairs} pairs, {views} views of each")
     for remark in drawn.remarks:

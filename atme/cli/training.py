@@ -11,8 +11,8 @@ def train(arguments: list[str]) -> int:
     """Train a translator.
 
     Examples:
-        atme train --config options/earth_atme_demo.yaml --run.dir runs/demo
-        atme train --config options/facades_pix2pix.yaml --data.root my_pairs --run.dir runs/mine
+        atme train --config earth_atme_demo --run.dir runs/demo
+        atme train --config facades_pix2pix --data.root my_pairs --run.dir runs/mine
         atme train --config runs/mine/options.yaml --training.resume auto
     """
     if asks_for_help(arguments):
@@ -35,8 +35,8 @@ def show(arguments: list[str]) -> int:
     """Show what a preset resolves to, and what it costs.
 
     Examples:
-        atme show options/earth_atme.yaml
-        atme show options/earth_atme.yaml --training.batch_size 4 --training.precision bf16
+        atme show earth_atme
+        atme show earth_atme --training.batch_size 4 --training.precision bf16
     """
     if asks_for_help(arguments):
         return _training_help(show, arguments, command="atme show")

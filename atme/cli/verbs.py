@@ -8,6 +8,7 @@ from atme.cli.arguments import call, known_verb
 from atme.cli.data import VERBS as DATA_VERBS
 from atme.cli.exits import DONE, FAULTY, WRONG, say
 from atme.cli.help import overview
+from atme.cli.shipped import list_presets
 from atme.cli.training import show, train
 from atme.complaints import several
 from atme.outputs import listed
@@ -47,11 +48,18 @@ def compare(arguments: list[str]) -> int:
     return call(compare_runs, arguments, prog="atme compare")
 
 
+def presets(arguments: list[str]) -> int:
+    """List the presets that come along, or write one out."""
+    word = arguments[:1] if arguments and not arguments[0].startswith("-") else []
+    return call(list_presets, [*(f"--name={name}" for name in word), *arguments[len(word) :]], prog="atme presets")
+
+
 VERBS: dict[str, Callable[[list[str]], int]] = {
     "train": train,
     "translate": translate,
     "evaluate": evaluate,
     "show": show,
+    "presets": presets,
     "analyze": analyze,
     "compare": compare,
     "data": data,

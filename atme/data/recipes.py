@@ -1,17 +1,22 @@
 """Recipes: what is known of a dataset, one YAML file each, so that a name can stand for a folder.
 
-They lie in `datasets/` below the working directory, and beside the package's checkout; downloads land there
-too.
+Recipes and data are sought in the same places, in this order: the folder that ``ATME_DATA`` names, ``datasets/`` below
+the working directory, and what comes with the package. A fetch puts data into the first of them.
 """
 
+import os
 from argparse import ArgumentError
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
 import yaml
 
-import atme
+from atme import shipped
+
+ENVIRONMENT = "ATME_DATA"
+"""The variable that may name a folder for all datasets."""
 
 # As layout.py knows them; it is not imported, since it loads torch, and a list of names shall come at once.
 LayoutName = Literal["side_by_side", "two_folders"]
@@ -61,7 +66,8 @@ class Recipe:
     Args:
         name: the YAML file's name, without its ending.
         title: what the pairs show, in one line.
-        root: the folder of the files, below that of the recipe.
+        root: the folder of the files: where they lie now or, if they are nowhere yet, where a fetch puts them.
+            (In the YAML file relative to each of the places where data is sought.)
         layout: how the halves lie in it.
         splits: for each split the number of its pairs.
         direction: which half is usually the source.
@@ -99,7 +105,7 @@ def find_root(data: str | Path) -> Path:
     if Path(data).is_dir():
         return Path(data)
     recipe = find_recipe(str(data))
-    if not recipe.root.is_dir():
+    if not is_here(recipe.root):
         remedy = recipe.by_hand or f"run: atme data fetch {recipe.name}"
         raise ValueError(f"{data}: {recipe.root} is not there yet; {remedy}")
     return recipe.root
@@ -113,16 +119,40 @@ def find_recipe(name: str) -> Recipe:
     """
     paths = recipe_paths()
     if name not in paths:
+        near = get_close_matches(name, paths, n=1, cutoff=0.6)
+        guess = f"did you mean {near[0]}? " if near else ""
         known = ", ".join(paths) or "none (no datasets/*.yaml found)"
-        raise ValueError(f"{name}: neither a folder nor a known dataset; the known ones are: {known}")
+        raise ValueError(f"{name}: neither a folder nor a known dataset; {guess}the known ones are: {known}")
     return read_recipe(paths[name])
 
 
 def recipe_paths() -> dict[str, Path]:
-    """The recipes that can be found, by name: those below the working directory come first."""
-    folders = (Path(atme.__file__).parent.parent / "datasets", Path("datasets"))
-    found = {path.stem: path for folder in folders for path in folder.glob("*.yaml")}
+    """The recipes that can be found, by name; of two with one name that in the place that comes first."""
+    found = {
+        path.stem: path
+        for place in reversed(places())
+        for path in place.glob("*.yaml")
+        if path.is_file() and not path.name.startswith(".")
+    }
     return dict(sorted(found.items()))
+
+
+def places() -> list[Path]:
+    """The folders in which recipes and data are sought, in this order.
+
+    Raises:
+        ValueError: ``ATME_DATA`` names no folder.
+    """
+    chosen = os.environ.get(ENVIRONMENT)
+    return [*([_named(chosen)] if chosen else []), Path("datasets"), shipped.folder("datasets")]
+
+
+def is_here(folder: Path) -> bool:
+    """Whether a folder holds anything."""
+    try:
+        return folder.is_dir() and any(folder.iterdir())
+    except PermissionError:
+        return True
 
 
 def read_recipe(path: str | Path) -> Recipe:
@@ -137,11 +167,28 @@ def read_recipe(path: str | Path) -> Recipe:
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(Recipe, skip={"name"})
     try:
-        keys = yaml.safe_load(path.read_text())
+        keys = yaml.safe_load(path.read_text(encoding="utf-8"))
         if not isinstance(keys, dict):
             raise TypeError("holds no keys with values")
         options = parser.instantiate(parser.parse_object(keys))
     except (OSError, ValueError, yaml.YAMLError, ArgumentError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{path}: {reason}; repair this recipe") from error
-    return Recipe(**{**options.as_dict(), "name": path.stem, "root": path.parent / options.root})
+    return Recipe(**{**options.as_dict(), "name": path.stem, "root": _place_of(options.root, beside=path.parent)})
+
+
+def _place_of(root: Path, *, beside: Path) -> Path:
+    """Where the data of a recipe lies, or will lie; a recipe from elsewhere has it beside itself."""
+    known = places()
+    folders = known if beside.resolve() in {place.resolve() for place in known} else [beside]
+    return next((place / root for place in folders if is_here(place / root)), folders[0] / root)
+
+
+def _named(value: str) -> Path:
+    try:
+        place = Path(value).expanduser()
+    except RuntimeError as error:  # ~nobody
+        raise ValueError(f"{ENVIRONMENT}={value}: {error}; name a folder, or unset it") from error
+    if place.exists() and not place.is_dir():
+        raise ValueError(f"{ENVIRONMENT}={value}: is no folder; name one, or unset it")
+    return place

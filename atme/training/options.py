@@ -95,7 +95,7 @@ class TrainingOptions:
 def parser(**settings: object) -> ArgumentParser:
     """The parser of a preset: every key it may have, with its type, default and help."""
     options = ArgumentParser(exit_on_error=False, allow_abbrev=False, **settings)  # type: ignore[arg-type]
-    options.add_argument("--config", action=ActionConfigFile, help="A preset, or a run's options.yaml.")
+    options.add_argument("--config", action=ActionConfigFile, help="A preset's name or file, or a run's options.yaml.")
     options.add_class_arguments(RunOptions, "run")
     options.add_class_arguments(DataOptions, "data")
     build.add_arguments(options)
