@@ -317,8 +317,8 @@ def test_the_first_door_costs_nothing() -> None:
         ({"ada_kimg": 0.0}, "ada_kimg 0.0"),
         ({"interval": 0}, "interval 0"),
         ({"clean": 64}, "clean 64 of 64"),
-        ({"seed": -1}, "seed -1"),
-        ({"sigma": 0.0}, "sigma 0.0"),
+        ({"seed": -1}, "seed: -1 "),
+        ({"sigma": 0.0}, "sigma: 0.0 "),
         ({"schedule": "cosine", "betas": (0.1, 0.2)}, "no ends"),
     ],
 )

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "atme"
 
 ORDER = (
-    {"names", "yaml_files"},
+    {"names", "require", "yaml_files"},
     {"images", "shipped", "run_folder", "complaints", "machine", "outputs", "terminal"},
     {"data", "networks", "losses", "process", "metrics"},
     {"noise", "history", "prepare"},

@@ -53,5 +53,5 @@ def test_nothing_tested_nothing_corrected() -> None:
 
 
 def test_unknown_correction_is_named() -> None:
-    with pytest.raises(ValueError, match="'bonferroni': unknown; choose none, holm or"):
+    with pytest.raises(ValueError, match="'bonferroni' is unknown; choose from none, holm"):
         corrected(PVALUES, correction="bonferroni")  # type: ignore[arg-type]

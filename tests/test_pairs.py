@@ -222,7 +222,7 @@ class TestErrors:
             PairedImages("earth", split="val")
 
     def test_a_negative_seed(self) -> None:
-        with pytest.raises(ValueError, match=r"seed: -1 is negative; give 0 or more"):
+        with pytest.raises(ValueError, match=r"seed: -1 is no whole number from 0 on; give one"):
             PairedImages("earth", seed=-1)
 
     @pytest.mark.parametrize("index", [-1, 5, 2**40])

@@ -98,7 +98,7 @@ def test_unet_drops_out_in_the_layers_of_the_paper() -> None:
 
 @pytest.mark.parametrize(
     ("make", "message"),
-    [(lambda: Pix2PixUNet(num_downs=1), "num_downs 1"), (lambda: Pix2PixResNet(blocks=-1), "blocks -1")],
+    [(lambda: Pix2PixUNet(num_downs=1), "num_downs: 1 "), (lambda: Pix2PixResNet(blocks=-1), "blocks: -1 ")],
 )
 def test_options_that_cannot_be_are_refused(make, message: str) -> None:
     with pytest.raises(ValueError, match=message):

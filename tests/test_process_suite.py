@@ -135,9 +135,9 @@ def test_shares_use_the_level_and_the_correction() -> None:
     [
         ({"window": (0, 121)}, "window 0:121: the history has 120 epochs"),
         ({"window": (50, 50)}, "window 50:50"),
-        ({"window": (-10, 50)}, "window -10:50"),
-        ({"transform": "logit"}, "'logit': unknown; choose none or atanh"),
-        ({"alpha": 5}, "alpha = 5: not a level"),
+        ({"window": (-10, 50)}, "window: .* from 0 on; give 2"),
+        ({"transform": "logit"}, "'logit' is unknown; choose from none, atanh"),
+        ({"alpha": 5}, "alpha: 5 is no number above 0 and below 1"),
     ],
 )
 def test_bad_arguments_are_named(options: dict[str, object], message: str) -> None:

@@ -199,8 +199,8 @@ def test_times_outside_the_chain_are_refused(t: int) -> None:
 @pytest.mark.parametrize(
     ("schedule", "options", "culprit"),
     [
-        ("linear", {"steps": 0}, "steps 0"),
-        ("linear", {"steps": 5, "sigma": 0.0}, "sigma 0.0"),
+        ("linear", {"steps": 0}, "steps: 0 "),
+        ("linear", {"steps": 5, "sigma": 0.0}, "sigma: 0.0 "),
         ("linear", {"steps": 5, "betas": (0.0, 0.02)}, "above 0"),
         ("linear", {"steps": 5, "betas": (0.1, 1.5)}, "more than all"),
         ("constant", {"steps": 5, "betas": (0.1, 0.2)}, "one value"),

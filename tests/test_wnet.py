@@ -65,7 +65,6 @@ def test_bfloat16_is_the_same_function() -> None:
     assert (rough - exact).abs().max() < 0.05 * exact.abs().max()
 
 
-@pytest.mark.parametrize("groups", [0, 3])
-def test_groups_must_divide_the_widths(groups: int) -> None:
-    with pytest.raises(ValueError, match=f"groups {groups}: does not divide the width 32"):
-        WNet(groups=groups)
+def test_groups_must_divide_the_widths() -> None:
+    with pytest.raises(ValueError, match="groups 3: does not divide the width 32"):
+        WNet(groups=3)

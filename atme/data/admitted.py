@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import albumentations as A
 import cv2
 
+from atme import require
 from atme.data.views import Transform
 
 _CHOICES = (A.OneOf, A.OneOrOther, A.RandomOrder, A.Sequential, A.SomeOf)
@@ -40,7 +41,7 @@ def require_moves(transforms: Sequence[Transform]) -> None:
     Raises:
         ValueError: naming the first that does not, and what may stand in its place.
     """
-    for transform in _leaves(transforms):
+    for transform in _leaves(transforms, "transforms"):
         if type(transform) not in MOVING:
             raise ValueError(
                 f"transforms: {_name(transform)} is none of those that turn, mirror, shift, zoom or crop as their "
@@ -57,7 +58,7 @@ def require_colors(transforms: Sequence[Transform]) -> None:
     Raises:
         ValueError: naming the first that does not, and what to do.
     """
-    for transform in _leaves(transforms):
+    for transform in _leaves(transforms, "source_transforms"):
         if type(transform) is A.MotionBlur:
             if transform.allow_shifted or tuple(transform.direction_range) != (0, 0):
                 still = "allow_shifted: false and direction_range: [0, 0]"
@@ -73,12 +74,14 @@ def require_colors(transforms: Sequence[Transform]) -> None:
             )
 
 
-def _leaves(transforms: Sequence[Transform]) -> list[Transform]:
+def _leaves(transforms: Sequence[Transform], where: str) -> list[Transform]:
     """All transforms, those within choices instead of the choices."""
+    if not isinstance(transforms, list | tuple):
+        raise ValueError(f"{where}: {require.shown(transforms)} is no list; give one of transforms of albumentations")
     leaves: list[Transform] = []
     for transform in transforms:
         within = type(transform) in _CHOICES
-        leaves += _leaves(transform.transforms) if within else [transform]
+        leaves += _leaves(transform.transforms, where) if within else [transform]
     return leaves
 
 

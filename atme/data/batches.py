@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
+from atme import require
 from atme.data.device import Uncut
 from atme.data.pair import Pair
 from atme.data.pairs import PairedImages
@@ -39,7 +40,7 @@ class Batches(Sampler[list[tuple[int, int]]]):
         start_step: the first step to be made, counted from 0.
 
     Raises:
-        ValueError: fewer images than one step takes.
+        ValueError: fewer images than one step takes, or a number out of its range.
     """
 
     def __init__(
@@ -54,8 +55,11 @@ class Batches(Sampler[list[tuple[int, int]]]):
         seed: int = 0,
         start_step: int = 0,
     ) -> None:
-        assert min(batch_size, accumulate, world) > 0
-        assert 0 <= rank < world
+        least = {"images": 0, "batch_size": 1, "epochs": 0, "accumulate": 1, "world": 1, "seed": 0, "start_step": 0}
+        given = (images, batch_size, epochs, accumulate, world, seed, start_step)
+        for (name, lowest), value in zip(least.items(), given, strict=True):
+            require.whole(name, value, least=lowest)
+        require.whole("rank", rank, most=world - 1)
         self.steps_per_epoch = _steps_per_epoch(images, batch_size, slots=accumulate * world)
         self.steps, self.start_step = epochs * self.steps_per_epoch, start_step
         self._images, self._seed = images, seed
@@ -101,7 +105,13 @@ def loader(
         batches: which, and in what order.
         workers: processes that read ahead; 0 reads when a batch is asked for.
         pin_memory: hand them over in page-locked memory, from where a GPU copies in the background.
+
+    Raises:
+        ValueError: no such data set or batches, or a negative number of workers.
     """
+    require.kind("dataset", dataset, of=PairedImages)
+    require.kind("batches", batches, of=Batches)
+    require.whole("workers", workers)
     return DataLoader(
         _Drawn(dataset),
         batch_sampler=batches,

@@ -23,6 +23,7 @@ from kornia.geometry.transform import homography_warp
 from numpy.typing import NDArray
 from torch import Tensor
 
+from atme import require
 from atme.data.augment import Augmentation
 from atme.data.pair import Pair, square
 from atme.data.shapes import Size
@@ -177,6 +178,9 @@ class DeviceAugmentation:
         self.sizes = Sizes.of(load_size, crop_size, interpolation)
         if crop_scale is not None and self.sizes.crop_size is None:
             raise ValueError("crop_scale: needs a crop_size to resize to; give one, or leave crop_scale out")
+        if crop_scale is not None:
+            require.numbers("crop_scale", crop_scale, count=2)
+        require.numbers("crop_ratio", crop_ratio, count=2)
         if crop_scale is not None and not 0 < crop_scale[0] <= crop_scale[1] <= 1:
             raise ValueError(
                 f"crop_scale: {list(crop_scale)} are no shares of an area; give two from 0 to 1, as [0.5, 1]"

@@ -7,14 +7,26 @@ from typing import Literal, TypeAlias
 import albumentations as A
 from jsonargparse import ArgumentError, ArgumentParser
 
+from atme import require
 from atme.complaints import of_parser
 from atme.data.augment import Augmentation, TestView
 from atme.data.device import DeviceAugmentation
+from atme.data.layout import Direction
 from atme.data.pairs import PairedImages
 from atme.data.recipes import LayoutChoice
 from atme.data.shapes import Size
 from atme.data.sizes import Interpolation
 from atme.yaml_files import read_yaml
+
+_CHOICES = {
+    "layout": LayoutChoice,
+    "direction": Direction,
+    "test_view": ("whole", "center"),
+    "augment_on": ("workers", "device"),
+    "source_interpolation": Interpolation,
+    "target_interpolation": Interpolation,
+    "cache": ("none", "ram", "disk"),
+}
 
 Augment: TypeAlias = Augmentation | DeviceAugmentation | TestView
 
@@ -77,10 +89,11 @@ class DataOptions:
     cache_dir: Path | None = None
 
     def __post_init__(self) -> None:
+        require.whole("data.workers", self.workers)  # 0 reads in the training process
+        for name, among in _CHOICES.items():
+            require.choice(f"data.{name}", getattr(self, name), among)
         if self.cache == "disk" and self.cache_dir is None:
             raise ValueError("data.cache_dir: cache disk needs a folder for its file; name one, or use ram")
-        if self.workers < 0:
-            raise ValueError(f"data.workers: {self.workers} is negative; 0 reads in the training process")
         if self.augment_on == "workers" and (self.crop_scale is not None or self.crop_ratio != (1.0, 1.0)):
             key = "crop_ratio" if self.crop_scale is None else "crop_scale"
             raise ValueError(f"data.{key}: is read with data.augment_on device only; set that, or leave it out")

@@ -59,9 +59,14 @@ class Pair:
         """Samples as a batch.
 
         Raises:
-            ValueError: samples of different size.
+            ValueError: no sample, or samples of different size, or that know different things.
         """
+        if not samples:
+            raise ValueError("samples: there are none; give one or more")
         first = samples[0]
+        for what in ("target", "index"):
+            if len({getattr(sample, what) is None for sample in samples}) > 1:
+                raise ValueError(f"samples: some have no {what}; give all of them one, or none")
         for sample in samples:
             if sample.source.shape != first.source.shape:
                 shapes = f"{tuple(sample.source.shape)}, but {first.name[0]} {tuple(first.source.shape)}"

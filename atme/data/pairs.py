@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from atme import require
 from atme.data.augment import Augmentation, TestView
 from atme.data.cache import Read, keep
 from atme.data.device import DeviceAugmentation, Uncut
@@ -67,8 +68,14 @@ class PairedImages(Dataset[Pair]):
         cache: Literal["none", "ram", "disk"] = "none",
         cache_dir: str | Path | None = None,
     ) -> None:
-        if seed < 0:
-            raise ValueError(f"seed: {seed} is negative; give 0 or more")
+        require.kind("root", root, of=(str, Path))
+        require.kind("split", split, of=str)
+        require.whole("seed", seed)
+        require.choice("direction", direction, Direction)
+        require.choice("layout", layout, LayoutChoice)
+        require.choice("cache", cache, ("none", "ram", "disk"))
+        if augment is not None:
+            require.kind("augment", augment, of=(Augmentation, DeviceAugmentation, TestView))
         keep_freed_memory()
         self.root, self.split, self.direction, self.seed = find_root(root), split, direction, seed
         self.layout = find_layout(self.root, split=split, layout=layout)

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Self, TypeAlias, get_args
+from typing import Any, Literal, Self, TypeAlias
 
 import cv2
 
+from atme import require
 from atme.complaints import several
 from atme.data.shapes import Size
 from atme.images import Pixels
@@ -37,9 +38,10 @@ class Sizes:
         Raises:
             ValueError: a size under 1, or an unknown interpolation.
         """
+        if not isinstance(interpolation, list | tuple) or len(interpolation) != 2:
+            raise ValueError(f"interpolation: {require.shown(interpolation)}; give two, the source's and the target's")
         for how in interpolation:
-            if how not in get_args(Interpolation):
-                raise ValueError(f"interpolation: {how!r} is unknown; choose from {', '.join(get_args(Interpolation))}")
+            require.choice("interpolation", how, Interpolation)
         return cls(_size("load_size", load_size), _size("crop_size", crop_size), interpolation)
 
     def load(self, image: Pixels, *, how: Interpolation = "bilinear") -> Pixels:
@@ -113,7 +115,6 @@ def in_words(size: Size) -> str:
 def _size(option: str, size: int | Size | None) -> Size | None:
     if size is None:
         return None
-    height, width = (size, size) if isinstance(size, int) else size
-    if min(height, width) < 1:
-        raise ValueError(f"{option}: {size} is no size in pixels; give 1 or more, or null")
-    return height, width
+    both: Any = (size, size) if isinstance(size, int) and not isinstance(size, bool) else size
+    require.size(option, both)
+    return both[0], both[1]

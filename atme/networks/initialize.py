@@ -10,6 +10,8 @@ from typing import Literal
 import torch
 from torch import nn
 
+from atme import require
+
 Scheme = Literal["normal", "xavier", "kaiming", "orthogonal", "default"]
 
 WEIGHTED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
@@ -33,6 +35,9 @@ def initialize(
             `xavier` and `orthogonal`.
         generator: source of the draws; PyTorch's global one if left out.
     """
+    require.kind("module", module, of=nn.Module)
+    require.choice("scheme", scheme, Scheme)
+    require.number("gain", gain, least=0)
     if scheme == "default":
         return
     with torch.no_grad():

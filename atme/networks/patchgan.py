@@ -14,6 +14,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from atme import require
 from atme.networks.embedding import LevelEmbedding
 from atme.networks.norm import Norm, make_norm
 
@@ -47,8 +48,11 @@ class PatchGAN(nn.Module):
         timestep_aware: bool = False,
     ) -> None:
         super().__init__()
-        if not 0 <= layers <= 5:
-            raise ValueError(f"layers {layers}: a PatchGAN has 1 to 5; 0 judges each pixel alone")
+        require.whole("layers", layers, most=5)
+        for name, value in {"source_channels": source_channels, "target_channels": target_channels, "dim": dim}.items():
+            require.whole(name, value, least=1)
+        require.choice("norm", norm, Norm)
+        self.source_channels, self.target_channels = source_channels, target_channels
         channels, widths = source_channels + target_channels, layer_widths(layers, dim)
         self.features = nn.Sequential(*make_features(channels, widths, layers=layers, norm=norm))
         self.verdict = make_convolution(widths[-1], 1, layers=layers)
@@ -74,6 +78,10 @@ class PatchGAN(nn.Module):
         Raises:
             ValueError: if the image is too small for the layers.
         """
+        require.tensor("source", source, ("B", self.source_channels, "H", "W"))
+        require.tensor("image", image, (len(source), self.target_channels, *source.shape[-2:]))
+        if level is not None:
+            require.tensor("level", level, (len(image),), floating=False)
         self.verdict_shape(*image.shape[-2:])
         features = self.features(torch.cat([source, image], dim=1))  # (B, C, h', w')
         logits: Tensor = self.verdict(features)  # (B, 1, h, w)
@@ -126,6 +134,7 @@ class PatchGAN(nn.Module):
         Raises:
             ValueError: if the image is too small for the layers.
         """
+        require.size("image", (height, width))
         shape = (height, width)
         for layer in self.path():
             if isinstance(layer, nn.Conv2d):

@@ -13,6 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from atme import require
 from atme.networks.norm import make_norm
 from atme.networks.size import require_size
 
@@ -49,8 +50,9 @@ class Pix2PixUNet(nn.Module):
         dropout: bool = True,
     ) -> None:
         super().__init__()
-        if num_downs < 2:
-            raise ValueError(f"num_downs {num_downs}: must be 2 at least; 8 suits images of 256×256")
+        require.whole("num_downs", num_downs, least=2)
+        _require_options(in_channels, out_channels, ngf, norm)
+        self.in_channels = in_channels
         self.stride = 2**num_downs
         bias = norm != "batch"  # batch norm has a shift of its own
         widths = [ngf * min(2**i, WIDEST) for i in range(num_downs)]
@@ -80,7 +82,7 @@ class Pix2PixUNet(nn.Module):
         Raises:
             ValueError: if H or W is no multiple of `stride`.
         """
-        require_size(image, stride=self.stride, network="this pix2pix U-Net")
+        require_size(image, channels=self.in_channels, stride=self.stride, network="this pix2pix U-Net")
         seen = [image]
         for down in self.down:
             seen.append(down(seen[-1]))  # (B, C, H/2, W/2) after the first, and so on
@@ -120,8 +122,9 @@ class Pix2PixResNet(nn.Module):
         dropout: bool = True,
     ) -> None:
         super().__init__()
-        if blocks < 0:
-            raise ValueError(f"blocks {blocks}: cannot be negative; 6 and 9 are usual")
+        require.whole("blocks", blocks)
+        _require_options(in_channels, out_channels, ngf, norm)
+        self.in_channels = in_channels
         self.stride = 4
         bias = norm != "batch"  # batch norm has a shift of its own
 
@@ -153,7 +156,8 @@ class Pix2PixResNet(nn.Module):
             ValueError: if H or W does not fit.
         """
         # A border cannot reflect more than there is: the residual blocks need two pixels each way.
-        require_size(image, stride=self.stride, smallest=2 * self.stride, network="this pix2pix ResNet")
+        smallest, network = 2 * self.stride, "this pix2pix ResNet"
+        require_size(image, channels=self.in_channels, stride=self.stride, smallest=smallest, network=network)
         hidden = self.down(self.stem(image))  # (B, 4·ngf, H/4, W/4)
         hidden = self.up(self.blocks(hidden))  # (B, ngf, H, W)
         return torch.tanh(self.last(hidden))  # (B, out_channels, H, W)
@@ -182,3 +186,10 @@ class ReflectedBlock(nn.Module):
         """(B, C, H, W) to the same shape."""
         changed: Tensor = self.second(self.dropout(self.first(image)))  # (B, C, H, W)
         return image + changed
+
+
+def _require_options(in_channels: int, out_channels: int, ngf: int, norm: str) -> None:
+    """What both generators ask of their options."""
+    for name, value in {"in_channels": in_channels, "out_channels": out_channels, "ngf": ngf}.items():
+        require.whole(name, value, least=1)
+    require.choice("norm", norm, ("batch", "instance"))

@@ -2,19 +2,23 @@
 
 from torch import Tensor
 
+from atme import require
 
-def require_size(image: Tensor, *, stride: int, network: str, smallest: int | None = None) -> None:
-    """Check the height and width of a batch of images.
+
+def require_size(image: Tensor, *, channels: int, stride: int, network: str, smallest: int | None = None) -> None:
+    """Check a batch of images: that it is one, its channels, height and width.
 
     Args:
         image: (B, C, H, W).
+        channels: C.
         stride: H and W must be multiples of it.
         network: the name that the error gives.
         smallest: the least H and W; the stride itself if left out.
 
     Raises:
-        ValueError: if H or W does not fit; it names both, and the next size that fits.
+        ValueError: if it is no such batch, or if H or W does not fit; it names both, and the next size that fits.
     """
+    require.tensor("image", image, ("B", channels, "H", "W"))
     height, width = image.shape[-2:]
     smallest = smallest or stride
     if height % stride == width % stride == 0 and min(height, width) >= smallest:

@@ -26,6 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from atme import require
 from atme.networks.attention import Attention, LinearAttention
 from atme.networks.block import Block, convolve
 from atme.networks.embedding import Embedding, LatentMapping, LevelEmbedding
@@ -196,10 +197,17 @@ class UNet(nn.Module):
     ) -> None:
         super().__init__()
         init_dim = dim if init_dim is None else init_dim
+        options = {"in_channels": in_channels, "out_channels": out_channels, "dim": dim, "init_dim": init_dim}
+        options |= {"groups": groups, "time_dim_mult": time_dim_mult, "learned_sinusoidal_dim": learned_sinusoidal_dim}
+        for name, value in options.items():
+            require.whole(name, value, least=1)
+        require.whole_numbers("dim_mults", dim_mults, least=1)
+        require.choice("embedding", embedding, Embedding)
+        require.choice("head", head, ("atme", "ddpm"))
+        require.number("eps", eps, above=0)
         widths = [init_dim, *(dim * mult for mult in dim_mults)]
         require_widths(widths, dim=dim, groups=groups)
-        if latent < 0:
-            raise ValueError(f"latent {latent}: z has no such length; choose 0 for none, 100 is usual")
+        require.whole("latent", latent)
         self.stride = 2 ** (len(dim_mults) - 1)
         self.out_channels, self.latent = out_channels, latent
 
@@ -240,7 +248,7 @@ class UNet(nn.Module):
         Raises:
             ValueError: if H or W is no multiple of `stride`.
         """
-        require_size(image, stride=self.stride, network="this U-Net")
+        require_size(image, channels=self.stem.in_channels, stride=self.stride, network="this U-Net")
         embedded = self._embedded(level, latent)  # (B, time_dim_mult·dim), twice that with a latent
         stem = self.stem(image.contiguous(memory_format=torch.channels_last))  # (B, init_dim, H, W)
         hidden, seen = stem, []
@@ -258,9 +266,12 @@ class UNet(nn.Module):
 
     def _embedded(self, level: Tensor, latent: Tensor | None) -> Tensor:
         """What every residual block listens to: the level, and the latent where there is one."""
+        require.tensor("level", level, ("B",), floating=False)
         embedded: Tensor = self.embed(level)
         if (latent is None) != (self.map_latent is None):
             raise ValueError(f"latent: this U-Net was built for a z of length {self.latent}; give it just that")
+        if latent is not None:
+            require.tensor("latent", latent, (len(level), self.latent))
         return embedded if self.map_latent is None else torch.cat([embedded, self.map_latent(latent)], dim=1)
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from atme import require
 from atme.networks.block import Block
 
 SHRINK = (4, 2, 1)
@@ -33,8 +34,10 @@ class WNet(nn.Module):
 
     def __init__(self, *, widths: tuple[int, int, int] = (32, 64, 32), groups: int = 8) -> None:
         super().__init__()
+        require.whole("groups", groups, least=1)
+        require.whole_numbers("widths", widths, least=1, count=len(SHRINK))
         for width in widths:
-            if width < 1 or groups < 1 or width % groups:
+            if width % groups:
                 raise ValueError(f"groups {groups}: does not divide the width {width} of W; choose another")
         self.blocks = nn.ModuleList(Block(a, b, groups=groups) for a, b in pairwise([1, *widths]))
         self.last = nn.Conv2d(widths[-1], 1, 1)
@@ -49,6 +52,8 @@ class WNet(nn.Module):
         Returns:
             (B, 1, H, W) in (-1, 1).
         """
+        require.tensor("verdict", verdict, ("B", 1, "h", "w"))
+        require.size("size", size)
         hidden = verdict.contiguous(memory_format=torch.channels_last)  # (B, 1, h, w)
         for shrink, block in zip(SHRINK, self.blocks, strict=True):
             height, width = (-(-side // shrink) for side in size)

@@ -14,8 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from atme import require
 from atme.data import Pair
-from atme.noise.injection import Corrupted, Game, Injection, Verdicts
+from atme.noise.injection import Corrupted, Game, Injection, Verdicts, require_known
 
 
 class Brownian(Injection):
@@ -35,8 +36,9 @@ class Brownian(Injection):
 
     def __init__(self, game: Game, *, step: float = 0.01, bounded: bool = False, seed: int = 0) -> None:
         super().__init__()
-        if step <= 0:
-            raise ValueError(f"noise.step: {step} is no standard deviation; give a positive number")
+        require.kind("game", game, of=Game)
+        require.number("noise.step", step, above=0)
+        require.whole("noise.seed", seed)
         self.game, self.step, self.bounded, self.seed = game, step, bounded, seed
         self.register_buffer("visits", torch.zeros(game.images, dtype=torch.int64))
 
@@ -45,6 +47,7 @@ class Brownian(Injection):
 
         With a ``verdict`` no visit is meant, but a look back: W_t is that of the last visit, whatever the verdict.
         """
+        require_known(pair, self.game)
         if pair.index is None:
             return super().before_generator(pair)
         visit = 1 if verdict is None else 0
@@ -67,6 +70,8 @@ class Brownian(Injection):
 
     def path(self, image: int, epochs: int) -> np.ndarray:
         """W of one image at the epochs 1 … ``epochs``: (epochs, h, w) float32; longer paths begin with shorter ones."""
+        require.whole("image", image, most=self.game.images - 1)
+        require.whole("epochs", epochs, least=1)
         shape = self.game.verdict_shape(*self.game.size)
         chance = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(image,)))
         motion = self.step * chance.standard_normal((epochs, *shape)).cumsum(axis=0)

@@ -30,6 +30,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from atme import require
 from atme.noise.injection import Game, Injection, Judged, Verdicts
 from atme.noise.schedules import Chain, Schedule, forward_chain
 
@@ -89,13 +90,27 @@ class Diffusion(Injection):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        require.kind("game", game, of=Game)
+        require.choice("explore", explore, ("priority", "uniform"))
+        require.choice("diffuse", diffuse, ("target", "both"))
         t_max = {"priority": 1000, "uniform": 500}[explore] if t_max is None else t_max
+        wholes = {
+            "interval": interval,
+            "t_min": t_min,
+            "t_max": t_max,
+            "entries": entries,
+            "clean": clean,
+            "seed": seed,
+        }
+        for name, value in wholes.items():
+            require.whole(name, value)
+        require.number("d_target", d_target)
+        require.number("ada_kimg", ada_kimg)
         _require(1 <= t_min <= t_max, f"t_min {t_min}, t_max {t_max}", "choose 1 ≤ t_min ≤ t_max")
         _require(-1 <= d_target <= 1, f"d_target {d_target}", "a mean of signs lies in [-1, 1]")
         _require(round(1000 * ada_kimg) >= 1, f"ada_kimg {ada_kimg}", "choose at least 0.001, one image")
         _require(interval >= 1, f"interval {interval}", "choose at least 1 update")
         _require(0 <= clean < entries, f"clean {clean} of {entries} entries", "choose 0 ≤ clean < entries")
-        _require(seed >= 0, f"seed {seed}", "choose 0 or more")
         forward_chain(schedule, steps=t_max, sigma=sigma, betas=betas)  # complains now if ever
         self.schedule, self.betas, self.sigma = schedule, betas, sigma
         self.explore, self.diffuse, self.seed, self.clean = explore, diffuse, seed, clean

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from atme import require
 from atme.data import Pair
 
 
@@ -34,6 +35,16 @@ class Game:
     """Pixels from one cell of the discriminator's map to the next."""
     verdict_start: float | None = None
     """Pixels from an image's upper and left edge to the middle of its first cell; None: the map lies in its middle."""
+
+    def __post_init__(self) -> None:
+        require.whole("images", self.images, least=1)
+        require.size("size", self.size)
+        require.whole("batch", self.batch, least=1)
+        require.whole("verdict_stride", self.verdict_stride, least=1)
+        if self.verdict_start is not None:
+            require.number("verdict_start", self.verdict_start)
+        if not callable(self.verdict_shape):
+            raise ValueError(f"verdict_shape: {require.shown(self.verdict_shape)}; give a function of height and width")
 
 
 @dataclass(frozen=True)
@@ -87,6 +98,7 @@ class Injection(nn.Module):
             pair: samples in [-1, 1]; ``index`` None means images outside the training set.
             verdict: (B, 1, h, w) logits to use in place of what is remembered.
         """
+        require.kind("pair", pair, of=Pair)
         return Corrupted(pair.source, pair.source.new_zeros(len(pair)))
 
     def before_discriminator(self, source: Tensor, *images: Tensor, rng: torch.Generator) -> tuple[Judged, ...]:
@@ -117,6 +129,7 @@ class Identity(Injection):
 
     def __init__(self, game: Game) -> None:
         super().__init__()
+        require.kind("game", game, of=Game)
 
 
 class Sequence(Injection):
@@ -135,9 +148,17 @@ class Sequence(Injection):
 
     def __init__(self, game: Game, *, schemes: list[Callable[[Game], Injection]]) -> None:
         super().__init__()
+        require.kind("game", game, of=Game)
+        if not isinstance(schemes, list | tuple) or not all(callable(make) for make in schemes):
+            raise ValueError(
+                f"noise.schemes: {require.shown(schemes)} is no list of makers; give one of classes of noise"
+            )
         if not schemes:
             raise ValueError("noise.schemes: the list is empty; name at least one scheme, or use Identity")
-        self.schemes = nn.ModuleList([make(game) for make in schemes])
+        made = [make(game) for make in schemes]
+        for scheme in made:
+            require.kind("noise.schemes", scheme, of=Injection)
+        self.schemes = nn.ModuleList(made)
 
     def _each(self) -> list[Injection]:
         return [scheme for scheme in self.schemes if isinstance(scheme, Injection)]
@@ -187,3 +208,20 @@ def _later(old: Judged, new: Judged) -> Judged:
             "keep one of them"
         )
     return Judged(new.source, new.image, old.level if new.level is None else new.level)
+
+
+def require_known(pair: Pair, game: Game) -> None:
+    """Whether a pair is one, of the training set of this game; read on the CPU only, where it costs nothing.
+
+    Raises:
+        ValueError: it is not.
+    """
+    require.kind("pair", pair, of=Pair)
+    if pair.index is None or pair.index.device.type != "cpu" or not len(pair.index):
+        return
+    first, last = int(pair.index.min()), int(pair.index.max())
+    if first < 0 or last >= game.images:
+        wrong = first if first < 0 else last
+        raise ValueError(
+            f"pair.index: {wrong}, and this game has {game.images} training images; give None for other images"
+        )

@@ -28,10 +28,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from atme import require
 from atme.data import Pair
 from atme.data.pair import square
 from atme.networks import WNet
-from atme.noise.injection import Corrupted, Game, Injection, Verdicts
+from atme.noise.injection import Corrupted, Game, Injection, Verdicts, require_known
 
 
 class DecisionMemory(Injection):
@@ -64,6 +65,11 @@ class DecisionMemory(Injection):
         widths: tuple[int, int, int] = (32, 64, 32),
     ) -> None:
         super().__init__()
+        require.kind("game", game, of=Game)
+        require.choice("noise.initial", initial, ("equilibrium", "published"))
+        require.choice("noise.translate_with", translate_with, ("equilibrium", "published", "refine"))
+        require.whole("noise.ripple_seed", ripple_seed)
+        require.number("noise.level_scale", level_scale)
         self.game, self.align, self.level_scale = game, align, level_scale
         self.translate_with, self.ripple_seed = translate_with, ripple_seed
         self.passes = 2 if translate_with == "refine" else 1
@@ -75,6 +81,9 @@ class DecisionMemory(Injection):
 
     def before_generator(self, pair: Pair, *, verdict: Tensor | None = None) -> Corrupted:
         """x → x·(1 + W); the level is mean(W)·level_scale."""
+        require_known(pair, self.game)
+        if verdict is not None:
+            require.tensor("verdict", verdict, (len(pair), 1, "h", "w"))
         decision = self._recall(pair) if verdict is None else verdict  # (B, 1, h, w)
         with torch.autocast(pair.source.device.type, enabled=False):
             w = self.network(decision.float(), size=pair.source.shape[-2:])  # (B, 1, H, W)
@@ -131,7 +140,17 @@ def move(
 
     Returns:
         (B, 1, h, w) logits, interpolated bilinearly; 0, the state of maximum entropy, where nothing was seen.
+
+    Raises:
+        ValueError: an argument of another shape, or a number out of its range.
     """
+    require.tensor("decision", decision, ("B", 1, "h", "w"))
+    require.tensor("then", then, (len(decision), 2, 3))
+    require.tensor("now", now, (len(decision), 2, 3))
+    require.size("size", size)
+    require.whole("stride", stride, least=1)
+    if start is not None:
+        require.number("start", start)
     place = _place(tuple(decision.shape[-2:]), size, stride, start).to(now)
     path = torch.linalg.inv(square(then.to(now)) @ place) @ square(now) @ place  # (B, 3, 3)
     grid = F.affine_grid(path[:, :2].to(decision), list(decision.shape), align_corners=False)  # (B, h, w, 2)

@@ -17,13 +17,15 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.special import expit
 from torch import Tensor
+
+from atme import require
 
 Table = NDArray[np.float64]
 
@@ -169,7 +171,6 @@ class Chain:
         return mean + _at(np.sqrt(v) * self.sigma, t - 1, y0) * noise  # (B, ...)
 
 
-@lru_cache(maxsize=64)
 def forward_chain(
     schedule: Schedule, *, steps: int, sigma: float = 1.0, betas: tuple[float, float] | None = None
 ) -> Chain:
@@ -184,8 +185,16 @@ def forward_chain(
     Raises:
         ValueError: if the schedule is unknown or has no ends to choose, or if a number is out of its range.
     """
-    if steps < 1 or sigma <= 0:
-        raise ValueError(f"steps {steps}, sigma {sigma}: a chain needs at least 1 step and a sigma above 0")
+    require.choice("schedule", schedule, Schedule)
+    require.whole("steps", steps, least=1)
+    require.number("sigma", sigma, above=0)
+    if betas is not None:
+        require.numbers("betas", betas, count=2)
+    return _chain(schedule, steps, sigma, None if betas is None else (betas[0], betas[1]))
+
+
+@lru_cache(maxsize=64)
+def _chain(schedule: Schedule, steps: int, sigma: float, betas: tuple[float, float] | None) -> Chain:
     if betas is not None and min(betas) <= 0:
         raise ValueError(f"betas {list(betas)}: noise can only be added; choose both above 0")
     beta = _betas(schedule, steps, betas)
@@ -199,8 +208,6 @@ def _betas(schedule: str, steps: int, ends: tuple[float, float] | None) -> Table
         if ends is not None:
             raise ValueError(f"betas {list(ends)}: {schedule} has no ends to choose; leave betas out")
         return _WITHOUT_ENDS[schedule](steps)
-    if schedule not in _WITH_ENDS:
-        raise ValueError(f"schedule {schedule!r}: unknown; choose from {', '.join(get_args(Schedule))}")
     return _WITH_ENDS[schedule](steps, *(ends or ()))
 
 

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
+from atme import require
 from atme.process.findings import Finding
 from atme.process.series import ROUNDING, Array, as_series, blocks, measure
 
@@ -88,10 +89,7 @@ def _checked_lag(longest_lag: int | None, *, epochs: int) -> int:
     most = epochs // 2 - 2
     if longest_lag is None:
         return min(most, int(np.ceil(12 * (epochs / 100) ** 0.25)))
-    if not 0 <= longest_lag <= most:
-        raise ValueError(
-            f"adf: longest_lag = {longest_lag}: {epochs} values allow lags 0 to {most}; choose one of these"
-        )
+    require.whole(f"adf: longest_lag ({epochs} values allow lags 0 to {most})", longest_lag, most=most)
     return longest_lag
 
 

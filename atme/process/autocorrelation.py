@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import chdtrc, ndtr, ndtri
 
+from atme import require
 from atme.process.findings import Finding
 from atme.process.series import Array, Measured, as_series, measure
 
@@ -61,7 +62,10 @@ def autocorrelation(series: ArrayLike, *, lags: int | None = None, alpha: float 
     Raises:
         ValueError: If the array is no history, is too short, or no pixel can be tested.
     """
+    require.number("autocorrelation: alpha", alpha, above=0, below=1)
     n = len(as_series(series, test="autocorrelation", shortest=4))
+    if lags is not None:
+        require.whole("autocorrelation: lags", lags, least=1, most=n - 1)
     most = int(min(10 * np.log10(n), n - 1)) if lags is None else lags
     measured = _measure(series, lags=most, test="autocorrelation")
     r, tested = measured.values, np.isfinite(measured.values[0])
@@ -104,6 +108,8 @@ def ljung_box(series: ArrayLike, *, lags: int | None = None) -> Finding:
         ValueError: If the array is no history, is too short, or no pixel can be tested.
     """
     n = len(as_series(series, test="ljung_box", shortest=10))
+    if lags is not None:
+        require.whole("ljung_box: lags", lags, least=1, most=n - 1)
     most = min(10, n // 5) if lags is None else lags
     measured = _measure(series, lags=most, test="ljung_box")
     weights = n * (n + 2) / (n - np.arange(1, most + 1))
@@ -122,8 +128,7 @@ def ljung_box(series: ArrayLike, *, lags: int | None = None) -> Finding:
 
 
 def _measure(series: ArrayLike, *, lags: int, test: str) -> Measured:
-    if lags < 1:
-        raise ValueError(f"{test}: lags = {lags}: there is nothing to correlate; choose 1 or more")
+    require.whole(f"{test}: lags", lags, least=1)
     values = as_series(series, test=test, shortest=lags + 1)
     task = partial(_autocorrelations, lags=lags)
     return measure(task, values=values, name=test, outcomes=lags, per_series=8 * 2 * len(values))

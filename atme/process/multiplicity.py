@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from statsmodels.stats.multitest import fdrcorrection
 
+from atme import require
+
 Array = NDArray[np.float64]
 
 Correction = Literal["none", "holm", "benjamini_hochberg"]
@@ -34,11 +36,12 @@ def corrected(pvalue: Array, *, correction: Correction) -> Array:
     Raises:
         ValueError: If the correction is unknown.
     """
+    require.choice("correction", correction, Correction)
+    if not isinstance(pvalue, np.ndarray) or pvalue.ndim != 1 or pvalue.dtype.kind != "f":
+        raise ValueError(f"pvalue: {require.shown(pvalue)} is no array of p-values; give (N,) float64")
     if correction == "none":
         return pvalue
     methods = {"holm": _holm, "benjamini_hochberg": _benjamini_hochberg}
-    if correction not in methods:
-        raise ValueError(f"correction {correction!r}: unknown; choose none, holm or benjamini_hochberg")
     result, tested = np.full_like(pvalue, np.nan), np.isfinite(pvalue)
     if tested.any():
         result[tested] = methods[correction](pvalue[tested])

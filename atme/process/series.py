@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from atme import require
 from atme.machine import cores
 
 Array = NDArray[np.float64]
@@ -56,7 +57,10 @@ def as_series(values: ArrayLike, *, test: str, shortest: int) -> NDArray[np.gene
     Raises:
         ValueError: If the array has another number of axes, no pixel, too few epochs, or no real numbers.
     """
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise ValueError(f"{test}: {require.shown(values)} is no array ({error}); give (epochs, pixels)") from error
     if array.ndim != 2 or array.shape[1] == 0:
         raise ValueError(
             f"{test}: takes an array (epochs, pixels) with at least one pixel, got shape {array.shape}; "

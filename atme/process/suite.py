@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from atme import require
 from atme.process.adf import augmented_dickey_fuller
 from atme.process.autocorrelation import autocorrelation, ljung_box
 from atme.process.correlation import pixel_correlation
@@ -76,6 +77,7 @@ class Examination:
 
 def questions(*, alpha: float = 0.01) -> dict[str, Question]:
     """The tests of the suite, in the order in which they are to be read: name -> question."""
+    require.number("alpha", alpha, above=0, below=1)
     ratios = {f"variance_ratio_{q}": Question(partial(variance_ratio, q=q), "level", "kept") for q in HORIZONS}
     return {
         "adf_increments": Question(augmented_dickey_fuller, "increments", "rejected"),
@@ -106,8 +108,7 @@ def suite(
     Raises:
         ValueError: If W is no history, or an argument is out of its range.
     """
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha = {alpha}: not a level; choose a number between 0 and 1, such as 0.01")
+    require.number("alpha", alpha, above=0, below=1)
     history = as_series(W, test="suite", shortest=2)
     first, last = _checked_window(window, epochs=len(history))
     level = _transformed(history[first:last], transform=transform)
@@ -123,6 +124,8 @@ def suite(
 
 
 def _checked_window(window: tuple[int, int] | None, *, epochs: int) -> tuple[int, int]:
+    if window is not None:
+        require.whole_numbers("window", window, count=2)
     first, last = (0, epochs) if window is None else window
     if not 0 <= first < last <= epochs:
         raise ValueError(
@@ -134,8 +137,7 @@ def _checked_window(window: tuple[int, int] | None, *, epochs: int) -> tuple[int
 def _transformed(history: NDArray[np.generic], *, transform: Transform) -> NDArray[np.float64]:
     """The level to test, float64; NaN where infinite, so that increments subtract no infinities."""
     level = history.astype(np.float64)
-    if transform not in ("none", "atanh"):
-        raise ValueError(f"transform {transform!r}: unknown; choose none or atanh")
+    require.choice("transform", transform, Transform)
     if transform == "atanh":
         if (np.abs(level) > 1).any():
             raise ValueError("transform atanh: W leaves [-1, 1]; choose transform none")

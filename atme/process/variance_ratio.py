@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import gammainc, gammaincc
 
+from atme import require
 from atme.process.findings import Finding
 from atme.process.series import ROUNDING, Array, as_series, measure
 
@@ -46,8 +47,7 @@ def variance_ratio(series: ArrayLike, *, q: int) -> Finding:
     Raises:
         ValueError: If q < 2, the array is no history, is too short, or no pixel can be tested.
     """
-    if q < 2:
-        raise ValueError(f"variance_ratio: q = {q}: VR(q) compares q epochs with one; choose 2 or more")
+    require.whole("variance_ratio: q", q, least=2)  # VR(q) compares q epochs with one
     name = f"variance_ratio_{q}"
     values = as_series(series, test=name, shortest=2 * q + 1)
     task = partial(_variance_ratio, q=q)
