@@ -274,5 +274,5 @@ def test_two_processes_play_it(preset: Any, tmp_path: Path) -> None:
 def test_a_latent_has_no_place_in_pix2pix() -> None:
     with pytest.raises(ValueError, match=r"generator\.latent: 6, and Pix2Pix"):
         Pix2Pix().require(game())
-    with pytest.raises(ValueError, match="latent -1"):
+    with pytest.raises(ValueError, match="latent: -1 "):
         UNet(3, 3, dim=8, dim_mults=(1, 2), groups=4, latent=-1)
