@@ -193,7 +193,7 @@ def test_networks_that_do_not_fit_are_refused(networks: Networks, message: str) 
 
 
 def test_numbers_out_of_range_are_refused() -> None:
-    for wrong, message in (({"r1": -1.0}, "model.r1"), ({"r1_every": 0}, "r1_every"), ({"steps": 0}, "steps 0")):
+    for wrong, message in (({"r1": -1.0}, "model.r1"), ({"r1_every": 0}, "r1_every"), ({"steps": 0}, "steps: 0")):
         with pytest.raises(ValueError, match=message):
             DenoisingGAN(**wrong)  # type: ignore[arg-type]
 
