@@ -2,29 +2,25 @@
 
 import ast
 import configparser
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from house import ONLY_FOR, ORDER, PICTURE, drawn
 
 import atme
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "atme"
 
-ORDER = (
-    {"names", "require", "yaml_files"},
-    {"images", "shipped", "run_folder", "complaints", "machine", "outputs", "terminal"},
-    {"data", "networks", "losses", "process", "metrics"},
-    {"noise", "history", "prepare"},
-    {"models"},
-    {"training", "inference"},
-    {"reports"},
-    {"cli"},
-    {"__main__"},
-)
-"""Rooms from left to right: each may import from those further left, and from itself."""
+TOP = {
+    *("atme", "tests", "docs", "options", "datasets", "analysis"),
+    *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile"),
+    *("setup.cfg", "pyproject.toml", "mkdocs.yml", ".gitignore", ".pre-commit-config.yaml", ".ci"),
+}
+"""All that lies at the top of the repository."""
 
 FLOOR = {room: number for number, rooms in enumerate(ORDER) for room in rooms}
 
@@ -55,7 +51,7 @@ def violations(room: str, tree: ast.Module) -> list[str]:
 def test_imports_point_one_way(path: Path) -> None:
     room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
     if room != "__init__":
-        assert room in FLOOR, f"{room}: say in ORDER where this room stands"
+        assert room in FLOOR, f"{room}: say in tests/house.py where this room stands"
         assert violations(room, ast.parse(path.read_text())) == []
 
 
@@ -70,6 +66,73 @@ def test_imports_point_one_way(path: Path) -> None:
 )
 def test_the_check_can_fail(room: str, line: str) -> None:
     assert violations(room, ast.parse(line))
+
+
+def all_imports() -> dict[str, set[str]]:
+    """Module -> the modules of this package that it imports, wherever in the file, and the rooms above them."""
+    found: dict[str, set[str]] = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        named = imports(ast.parse(path.read_text()))
+        found[module] = named | {name.rpartition(".")[0] for name in named}
+    return found
+
+
+def reached(room: str, graph: dict[str, set[str]]) -> set[str]:
+    """The rooms that a room imports, also by way of others."""
+    todo = [module for module in graph if module != "atme" and room_of(module) == room]
+    seen = set(todo)
+    while todo:
+        for name in graph.get(todo.pop(), set()) - seen - {"atme"}:
+            seen.add(name)
+            todo.append(name)
+    return {room_of(module) for module in seen} - {room}
+
+
+@pytest.mark.parametrize("guarded", ONLY_FOR)
+def test_few_may_enter(guarded: str) -> None:
+    graph = all_imports()
+    for room in FLOOR:
+        if room not in ONLY_FOR[guarded] | {guarded, "__main__"}:
+            assert guarded not in reached(room, graph), f"{room} reaches {guarded}"
+
+
+def test_what_training_reads_knows_nothing_of_how_data_was_made() -> None:
+    rooms = reached("training", all_imports())
+    assert {"data", "noise", "models", "networks"} <= rooms
+    assert not rooms & {"prepare", "reports", "inference", "cli"}
+
+
+def test_who_enters_by_a_back_door_is_seen() -> None:
+    graph = {"atme.data.pairs": {"atme.noise.odd"}, "atme.noise.odd": {"atme.prepare"}, "atme.prepare": set()}
+    assert reached("data", graph) == {"noise", "prepare"}
+
+
+def test_the_picture_of_the_rooms_is_of_these_rooms() -> None:
+    assert PICTURE.read_text("utf-8") == drawn(), "python tests/house.py draws it anew"
+
+
+def test_the_docs_name_what_is_there() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    named = set(re.findall(r"`((?:atme|tests|datasets|options)/[\w/.]*)`", text))
+    assert len(named) > 20
+    assert [path for path in named if not (ROOT / path).exists()] == []
+    for room in ("noise", "model", "metric", "dataset", "page"):
+        assert f"| a new **{room}**" in text
+
+
+def test_every_room_is_there() -> None:
+    there = {path.stem if path.suffix == ".py" else path.name for path in PACKAGE.iterdir()}
+    assert there - {"__init__", "__pycache__", "py.typed"} == set(FLOOR)
+
+
+def test_the_top_level_holds_what_is_known() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("no checkout of git, so what belongs to the project is not known")
+    top = {line.split("/")[0] for line in listed.stdout.splitlines()}
+    assert top == TOP
 
 
 def test_no_folder_shadows_a_package() -> None:

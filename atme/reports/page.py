@@ -1,6 +1,7 @@
 """How a page of a report is made: a template, with everything that it shows inside."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -8,7 +9,7 @@ from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
 
-def rendered(template: str, *, colors: Sequence[str], **values: object) -> str:
+def rendered(template: str, *, colors: Sequence[str] = (), **values: object) -> str:
     """The page as HTML.
 
     Args:
@@ -25,6 +26,16 @@ def rendered(template: str, *, colors: Sequence[str], **values: object) -> str:
     )
     gradients = {name: _gradient(name) for name in colors}
     return environment.get_template(template).render(gradients=gradients, **values)
+
+
+def write_html(path: Path, page: str) -> None:
+    """Write a page; of a name, bytes that are no text show as �.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(page.encode("utf-8", "xmlcharrefreplace"))
 
 
 def _gradient(name: str) -> str:

@@ -23,7 +23,8 @@ from rich.table import Table
 
 from atme import history
 from atme.process import Examination, questions
-from atme.reports.analyze.page import ImageView, PixelSeries, Section, image_view, write_page
+from atme.reports.analyze.page import write_page
+from atme.reports.analyze.pictures import ImageView, PixelSeries, Section, image_view
 from atme.reports.analyze.published_tests import choose, published_tests
 from atme.reports.analyze.stretches import longest_stretch
 from atme.reports.analyze.study import CONTROL_PIXELS, Process, Study, study

@@ -9,7 +9,7 @@ from atme.reports.compare.pictures import COLORS
 from atme.reports.compare.result import Comparison, Result
 from atme.reports.compare.scores import Spread, lower_is_better
 from atme.reports.compare.words import decimals, title
-from atme.reports.page import rendered
+from atme.reports.page import rendered, write_html
 
 PARAMETERS = {"generator": "G", "discriminator": "D", "scheme": "noise scheme"}
 QUANTITIES = {
@@ -59,7 +59,7 @@ def write_page(path: Path, comparison: Comparison, *, words: Sequence[str], rema
         incidental=[setting for setting in comparison.settings if setting.incidental],
         comparable=not comparison.differences,
     )
-    path.write_text(page, encoding="utf-8")
+    write_html(path, page)
 
 
 def number(comparison: Comparison, metric: str, mean: float, sd: float | None = None) -> str:
