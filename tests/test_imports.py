@@ -127,6 +127,25 @@ def test_every_room_is_there() -> None:
     assert there - {"__init__", "__pycache__", "py.typed"} == set(FLOOR)
 
 
+LONGEST = 300
+
+
+def too_long(text: str) -> bool:
+    """Whether a file is long and does not say why in its first lines."""
+    lines = text.splitlines()
+    return len(lines) > LONGEST and "lines because" not in " ".join(lines[:10])
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_file_is_long_without_a_reason(path: Path) -> None:
+    assert not too_long(path.read_text())
+
+
+def test_a_long_file_would_be_seen() -> None:
+    assert too_long('"""A file."""\n' + "x = 1\n" * LONGEST)
+    assert not too_long('"""A file of 400 lines because its table is long."""\n' + "x = 1\n" * LONGEST)
+
+
 def test_the_top_level_holds_what_is_known() -> None:
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
     if listed.returncode:
