@@ -318,6 +318,11 @@ class TestGrid:
         assert (grid([[cell]], columns=["ŷ"]) != grid([[cell]], columns=["y"])).any()
         assert (grid([[cell]], columns=["ŷ"]) != grid([[cell]], columns=["\uffff"])).any()  # not a box
 
+    @pytest.mark.parametrize("name", ["a\nb", "\udcfc", "\t", "\u202e", "x" * 2000])
+    def test_a_row_may_be_called_after_any_file(self, name: str) -> None:
+        cell = torch.zeros(3, 128, 128)
+        assert grid([[cell]], columns=["x"], row_titles=[name]).shape[1] < 128 + 40 * 15
+
     def test_wrong_numbers_of_cells(self) -> None:
         cell = torch.zeros(3, 4, 4)
         with pytest.raises(ValueError, match=r"rows of \[2, 1\] cells under 2 columns"):

@@ -9,10 +9,12 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from atme.images.pixels import Pixels, to_array
+from atme.names import shown
 
 _INK, _PAPER = (20, 20, 20), (255, 255, 255)
 _GAP, _TEXT = 4, 15  # pixels between cells; height of the letters
 _SQUARE, _GROUND = 8, (214, 255)  # pixels of a square of the ground below what is transparent, and its grays
+_LONGEST = 40  # letters of a title
 _LEAST_CELL = 128  # pixels that the largest cell spans at least, for eyes
 # From -1 over 0 to 1: blue, white, red, so that a zero map is white and both signs look equally strong.
 _DIVERGING = np.array([(5, 48, 97), (67, 147, 195), (247, 247, 247), (214, 96, 77), (103, 0, 31)])
@@ -44,7 +46,7 @@ def grid(
     largest = max((max(cell.shape) for row in painted for cell in row), default=_LEAST_CELL)
     factor = math.ceil(_LEAST_CELL / largest)
     cells = [[cell.repeat(factor, axis=0).repeat(factor, axis=1) for cell in row] for row in painted]
-    return _lay_out(cells, columns, row_titles or [""] * len(rows))
+    return _lay_out(cells, columns, [_title(text) for text in row_titles or [""] * len(rows)])
 
 
 def _check(rows: Sequence[Sequence[object]], columns: Sequence[str], row_titles: Sequence[str]) -> None:
@@ -81,6 +83,12 @@ def _color(field: Tensor) -> Pixels:
     anchors = np.arange(len(_DIVERGING))
     channels = [np.interp(values, anchors, channel) for channel in _DIVERGING.T]
     return np.stack(channels, axis=-1).round().astype(np.uint8)
+
+
+def _title(text: str) -> str:
+    """A name as it can be drawn; of a long one its beginning and its end."""
+    line = shown(text)
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST // 2]}…{line[1 - _LONGEST // 2 :]}"
 
 
 def _lay_out(cells: list[list[Pixels]], columns: Sequence[str], row_titles: Sequence[str]) -> Pixels:

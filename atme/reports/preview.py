@@ -9,7 +9,6 @@ from atme.data.options import DataOptions
 from atme.data.pair import Pair
 from atme.data.pairs import PairedImages
 from atme.images import Pixels, grid
-from atme.names import shown
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ def draw_preview(options: DataOptions, *, pairs: int, views: int) -> Preview:
     picture = grid(
         [_row(train, whole, index, views=views) for index in rows],
         columns=titles,
-        row_titles=[shown(train.names[index]) for index in rows],
+        row_titles=[train.names[index] for index in rows],
     )
     return Preview(picture, len(rows), train.remarks)
 

@@ -42,7 +42,7 @@ def _digest(test: PairedImages) -> str:
     digest = hashlib.sha256()
     for index in range(len(test)):
         pair = test[index]
-        digest.update(pair.name[0].encode())
+        digest.update(pair.name[0].encode("utf-8", "surrogatepass"))
         for image, bits in ((pair.source, test.source_bits), (pair.target, test.target_bits)):
             assert image is not None
             pixels = to_array(image, bits=bits)
