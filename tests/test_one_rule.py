@@ -198,6 +198,7 @@ def test_names_of_any_bytes_from_pictures_to_scores(
             write_image(Path(half, "new.png"), rng.integers(0, 256, (36, 36, 3), np.uint8))
             Path(half, "new.png").rename(Path(half, name))
     options = preset(data__root="set", training__rate={"epochs": 1, "decay_epochs": 0})
+    said = ""
     for line in (
         "data pair a b pairs",
         "data split pairs set --val 0 --test 2",
@@ -209,7 +210,10 @@ def test_names_of_any_bytes_from_pictures_to_scores(
         "compare run --output compared",
     ):
         assert main(line.split()) in (0, 1), capsys.readouterr().err
+        Path("set/trainA/notes.txt").touch() if "split" in line else None
+        said = capsys.readouterr().err if line.startswith("train") else said
     assert {path.name for path in Path("translated").iterdir()} == {f"{Path(name).stem}.png" for name in NAMES}
+    assert said.count("train: left alone: 1 of other endings (notes.txt)\n") == 1
     for written in ("page.html", "compared/report.html", "compared/compare.json", "run/options.yaml", "run/log.jsonl"):
         assert Path(written).read_bytes().decode()
     monkeypatch.chdir(tmp_path)

@@ -23,7 +23,7 @@ def fingerprint(names: Sequence[str], paths: Sequence[tuple[Path, ...]], *, dire
     count = min(LOOKED_AT, len(names))
     looked_at = [at * (len(names) - 1) // max(count - 1, 1) for at in range(count)]
     return {
-        "names": _digest("\0".join([direction, *names]).encode()),
+        "names": _digest("\0".join([direction, *names]).encode("utf-8", "surrogatepass")),
         "files": {names[index]: _digest(*(path.read_bytes() for path in paths[index])) for index in looked_at},
     }
 

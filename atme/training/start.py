@@ -1,6 +1,6 @@
 """From options to a run that can begin: everything is checked before anything is written."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,7 @@ def prepare(options: Namespace, *, text: str) -> Start:
         text=text,
         earlier=earlier(origin, text, step=state.step),
         goes_on=origin.goes_on,
-        told=(*noted, *taken, *told(origin, training, batches)),
+        told=(*_of_files(train), *_of_files(test), *noted, *taken, *told(origin, training, batches)),
         model=model,
         state=state,
         measured=measured,
@@ -115,6 +115,11 @@ def prepare(options: Namespace, *, text: str) -> Start:
         tracked=tracked,
         fixed=options.data.open_fixed(),
     )
+
+
+def _of_files(pairs: PairedImages) -> Iterator[str]:
+    """What a user should know of the files of a split."""
+    yield from (f"{pairs.split}: {remark}" for remark in pairs.remarks)
 
 
 def _weights(training: TrainingOptions, origin: Origin) -> Weights | None:
