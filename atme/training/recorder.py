@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from atme import history
 from atme.models import Step
-from atme.training import checkpoint, machine, samples
+from atme.training import checkpoint, device, samples
 from atme.training.changes import write_options
 from atme.training.log import Log, Means, Stopwatch
 from atme.training.progress import Display
@@ -34,7 +34,7 @@ class Recorder:
         self._steps_per_epoch = start.batches.steps_per_epoch
         self._main = start.state.accelerator.is_main_process
         self._logged = self._saved = self._begun = self._state.step
-        self._machine = machine.facts(start.state.accelerator)
+        self._machine = device.facts(start.state.accelerator)
         self._display = Display(steps=start.batches.steps, step=self._state.step, shown=self._main)
         try:
             self._log = self._open() if self._main else None
@@ -47,7 +47,7 @@ class Recorder:
 
     def __enter__(self) -> Self:
         self._display.__enter__()
-        for line in (f"trains on {machine.in_words(self._machine)}", *self._start.told):
+        for line in (f"trains on {device.in_words(self._machine)}", *self._start.told):
             self.say(line)
         return self
 

@@ -16,8 +16,8 @@ from atme.models import Networks, TranslationModel
 from atme.models.build import Measured, build
 from atme.training import checkpoint, optimizers
 from atme.training.changes import flatten
+from atme.training.device import accelerator
 from atme.training.going_on import earlier, recorded, refuse_nothing_left, told
-from atme.training.machine import accelerator
 from atme.training.options import TrainingOptions
 from atme.training.origin import Origin, find_origin, refuse_other_data
 from atme.training.samples import Samples

@@ -1,0 +1,162 @@
+"""Where a run is computed: what it says of it, what it demands, fp16's scale, and files on Windows."""
+
+import errno
+import fcntl
+import os
+import types
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from atme.cli import main
+from atme.models import Networks
+from atme.models.build import Measured
+from atme.networks import PatchGAN, UNet
+from atme.noise import Game, Identity
+from atme.run_folder import checkpoints, read_log
+from atme.training import checkpoint
+from atme.training.device import accelerator, facts
+from atme.training.options import TrainingOptions
+from atme.training.origin import Origin
+from atme.training.state import State
+
+Preset = Callable[..., Path]
+SHORT = ("--training.rate.epochs", "1", "--training.rate.decay_epochs", "0", "--training.sample_every", "0")
+
+
+def train(preset: Path, run: Path, *more: str) -> int:
+    return main(["train", "--config", str(preset), "--run.dir", str(run), *more])
+
+
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_the_first_line_and_every_line_of_the_log_say_where_it_runs(
+    preset: Preset, tmp_path: Path, capsys: pytest.CaptureFixture[str], precision: str
+) -> None:
+    assert train(preset(training__precision=precision), tmp_path / "run", *SHORT) == 0
+    threads = torch.get_num_threads()
+    first = capsys.readouterr().err.splitlines()[0]
+    assert first == f"trains on cpu, {precision}, {threads} thread{'s' if threads > 1 else ''}"
+    for line in read_log(tmp_path / "run"):
+        assert (line["device"], line["precision"], line["threads"]) == ("cpu", precision, threads)
+
+
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_a_device_that_is_not_there_is_refused(
+    preset: Preset, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, device: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    run = tmp_path / "run"
+    assert train(preset(), run, "--training.device", device) == 2
+    errors = capsys.readouterr().err
+    assert errors == f"atme: training.device: PyTorch finds no {device} device here; use auto or cpu\n"
+    assert not run.exists()
+    for remedy in ("auto", "cpu"):
+        assert train(preset(), tmp_path / remedy, "--training.device", remedy, *SHORT) == 0
+
+
+@pytest.mark.parametrize("device", ["cpu", "mps"])
+def test_fp16_needs_cuda(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    with pytest.raises(ValueError, match=rf"fp16 needs a CUDA GPU, and this is {device}; use bf16 or float32"):
+        accelerator(TrainingOptions(precision="fp16", device=device))  # type: ignore[arg-type]
+
+
+def test_one_process_trains_at_several_precisions() -> None:
+    found = [facts(accelerator(TrainingOptions(precision=each, device="cpu"))) for each in ("float32", "bf16")]
+    assert [each["precision"] for each in found] == ["float32", "bf16"]
+
+
+def make_state(*, accumulate: int, scaler: torch.amp.GradScaler | None) -> State:
+    """A small game, stepped by plain descent."""
+    torch.manual_seed(0)
+    judge = PatchGAN(1, 1, layers=2, dim=4)
+    game = Game(1, (16, 16), 1, judge.verdict_shape, 4)
+    networks = Networks(UNet(1, 1, dim=4, dim_mults=(1,), groups=2), judge, Identity(game))
+    made = {
+        "generator": torch.optim.SGD(networks.generator.parameters(), lr=0.1),
+        "discriminator": torch.optim.SGD(judge.parameters(), lr=0.1),
+    }
+    processes = Accelerator(cpu=True, gradient_accumulation_steps=accumulate)
+    state = State(networks, made, accelerator=processes, average=None, seed=0)  # type: ignore[arg-type]
+    processes.scaler = scaler
+    return state
+
+
+def bias(module: nn.Module) -> nn.Parameter:
+    return [parameter for name, parameter in module.named_parameters() if name.endswith("bias")][-1]
+
+
+def growing() -> torch.amp.GradScaler:
+    """A loss scale that doubles at every update, so that none goes unseen."""
+    return torch.amp.GradScaler("cpu", init_scale=2.0, growth_interval=1)
+
+
+def moved(state: State, slopes: list[float], *, steps: int = 1) -> tuple[float, ...]:
+    """How far a bias of each side moves, where the micro-batches' losses have these slopes."""
+    sides = {"discriminator": bias(state.bare.discriminator), "generator": bias(state.bare.generator)}
+    before = [float(each.detach().sum()) for each in sides.values()]
+    for _ in range(steps):
+        for micro, slope in enumerate(slopes):
+            with state.at(micro):
+                for side, each in sides.items():
+                    state.update(side, slope * each.sum())  # type: ignore[arg-type]
+        state.finish_step()
+    return tuple(float(each.detach().sum()) - was for each, was in zip(sides.values(), before, strict=True))
+
+
+@pytest.mark.parametrize("accumulate", [1, 2, 3])
+def test_a_changing_loss_scale_weighs_all_micro_batches_alike(accumulate: int) -> None:
+    """Three steps with a scale are three steps without one."""
+    slopes = [1.0, 2.0, 4.0][:accumulate]
+    plain = moved(make_state(accumulate=accumulate, scaler=None), slopes, steps=3)
+    scaled = make_state(accumulate=accumulate, scaler=growing())
+    assert moved(scaled, slopes, steps=3) == pytest.approx(plain, rel=1e-5)
+    assert scaled.accelerator.scaler.get_scale() == 2.0 * 2**3  # one update a step
+
+
+def test_a_run_of_another_precision_goes_on_with_a_new_loss_scale(tmp_path: Path) -> None:
+    """From float32 or bf16, which have none, to fp16; fp16's own goes on; and back to none."""
+    measured = Measured(1, 1, 1, 16, 16, 1)
+    plain = make_state(accumulate=1, scaler=None)
+    moved(plain, [1.0])
+    place = checkpoint.save(plain, measured, tmp_path / "plain", keep=1, pairs={})
+    scaled = make_state(accumulate=1, scaler=growing())
+    checkpoint.load(scaled, Origin(place, goes_on=True, folder=None, options={}), now={})
+    assert scaled.step == 1
+    assert scaled.accelerator.scaler.get_scale() == 2.0
+    moved(scaled, [1.0])
+    place = checkpoint.save(scaled, measured, tmp_path / "scaled", keep=1, pairs={})
+    for scaler, expected in ((growing(), 4.0), (None, None)):
+        again = make_state(accumulate=1, scaler=scaler)
+        checkpoint.load(again, Origin(place, goes_on=True, folder=None, options={}), now={})
+        assert (scaler and scaler.get_scale()) == expected
+
+
+@pytest.mark.parametrize("rule", ["files", "folders"])
+def test_checkpoints_are_written_by_the_rules_of_windows(
+    preset: Preset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rule: str
+) -> None:
+    """Emulated: fsync wants a descriptor that may write, and folders cannot be opened."""
+    windows = types.SimpleNamespace(**vars(os))
+
+    def open_(path: Path, flags: int, *rest: int) -> int:
+        if path.is_dir():
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return os.open(path, flags, *rest)
+
+    def fsync(descriptor: int) -> None:
+        if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        os.fsync(descriptor)
+
+    windows.open = open_
+    if rule == "files":
+        windows.fsync = fsync
+    monkeypatch.setattr(checkpoint, "os", windows)
+    assert train(preset(), tmp_path / "run", *SHORT) == 0
+    assert len(checkpoints(tmp_path / "run")) == 1
