@@ -45,6 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _guarded(name: str, arguments: list[str]) -> int:
     """Run a verb; what it refuses becomes one line."""
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network for its newest version
+    _share_cores()
     try:
         return known_verb(name, VERBS, command="atme")(arguments)
     except (ValueError, OSError) as error:
@@ -52,6 +53,18 @@ def _guarded(name: str, arguments: list[str]) -> int:
     except KeyboardInterrupt:
         say("interrupted")
         return INTERRUPTED + 2
+
+
+def _share_cores() -> None:
+    """Let threads that wait for one another give up their cores soon, where the user says nothing of it.
+
+    PyTorch's threads meet some thousand times in an update, and by default a thread that waits spins for milliseconds:
+    free of cost on an idle machine, and beside other work the very thing that keeps the other thread from its core. It
+    is read when PyTorch is loaded. 1,000 turns are what GNU's OpenMP takes where it knows of too few cores; LLVM's and
+    Intel's count milliseconds.
+    """
+    if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"} & os.environ.keys():
+        os.environ |= {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "1"}
 
 
 def _refuse(error: Exception) -> int:
