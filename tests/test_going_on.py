@@ -254,7 +254,12 @@ class TestOtherData:
         longer = ("--training.rate.epochs", "5")
         line = refused(tmp_path / "branch", "--training.resume", str(checkpoints(base)[0]), *change, *longer)
         assert named in line
-        assert f"--training.start_from {checkpoints(base)[0]}" in line
+        if named.startswith(("generator.", "discriminator.", "noise.init_args.widths")):
+            assert "begin anew in a new --run.dir" in line  # no weights fit
+            anew = ("--training.rate.epochs", "1", "--training.rate.decay_epochs", "0")
+            assert train(base / "options.yaml", tmp_path / "new", *change, *anew) == 0
+        else:
+            assert follow(line, base, tmp_path / "new", *change)
 
     def test_averaging_that_is_switched_on_is_named(self, base: Path, tmp_path: Path, refused: Refused) -> None:
         plain = tmp_path / "plain"

@@ -105,30 +105,34 @@ def _refuse_other_networks(state: State, origin: Origin, now: Flat) -> None:
     """Compare names and shapes of all weights before one of them is taken."""
     place = origin.checkpoint
     assert place is not None
-    alone = f"set it back, or take weights alone, into a new --run.dir, with --training.start_from {place}"
     if state.averages and not (place / "average_generator.safetensors").is_file():
         changed = origin.changed(now, "training.average") or f"training.average: {place} has no averages"
-        raise ValueError(f"{changed}; {alone}")
+        raise ValueError(f"{changed}; {_alone(place)}")
     for name, sections in _SECTIONS.items():
-        own = {key: list(value.shape) for key, value in getattr(state.bare, name).state_dict().items()}
+        module = getattr(state.bare, name)
+        own = {key: list(value.shape) for key, value in module.state_dict().items()}
         try:
             given = weight_shapes(place / f"{name}.safetensors")
         except (OSError, SafetensorError) as error:
             raise ValueError(_unreadable(place, error)) from error
         if own != given:
             changed = origin.changed(now, *sections) or f"{name}: {place} holds another network"
-            raise ValueError(f"{changed}; {alone}")
+            fit = name == "scheme" and all(given.get(key) in (None, own[key]) for key, _ in module.named_parameters())
+            raise ValueError(f"{changed}; {_alone(place) if fit else 'set it back, or begin anew in a new --run.dir'}")
+
+
+def _alone(place: Path) -> str:
+    """The way out for whoever wants the change."""
+    return f"set it back, or take weights alone, into a new --run.dir, with --training.start_from {place}"
 
 
 def _go_on(optimizer: Optimizer, side: Side, moments: dict[str, Any], origin: Origin, now: Flat) -> None:
+    assert origin.checkpoint is not None
     try:
         optimizers.go_on(optimizer, side, moments)
     except (ValueError, KeyError, TypeError) as error:
         changed = origin.changed(now, f"optimizers.{side}.") or str(error)
-        raise ValueError(
-            f"{changed}, and its moments serve no other optimizer; set it back, or take weights alone, into a new "
-            f"--run.dir, with --training.start_from {origin.checkpoint}"
-        ) from error
+        raise ValueError(f"{changed}, and its moments serve no other optimizer; {_alone(origin.checkpoint)}") from error
 
 
 def sweep(run: Path) -> None:
