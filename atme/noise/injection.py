@@ -211,14 +211,14 @@ def _later(old: Judged, new: Judged) -> Judged:
 
 
 def require_known(pair: Pair, game: Game) -> None:
-    """Whether a pair is one, of the training set of this game; read on the CPU only, where it costs nothing.
+    """Whether a pair is one, of the training set of this game; read on the CPU only, where that costs nothing.
 
     Raises:
         ValueError: it is not.
     """
     require.kind("pair", pair, of=Pair)
-    if pair.index is None or pair.index.device.type != "cpu" or not len(pair.index):
-        return
+    if type(pair.index) is not Tensor or pair.index.device.type != "cpu" or not len(pair.index):
+        return  # unknown, or of a kind that holds no values: costs are computed on such
     first, last = int(pair.index.min()), int(pair.index.max())
     if first < 0 or last >= game.images:
         wrong = first if first < 0 else last
