@@ -12,9 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from atme.images import (
-    IMAGE_SUFFIXES,
     grid,
-    is_image_name,
     read_header,
     read_image,
     to_array,
@@ -164,11 +162,6 @@ class TestFiles:
     def test_the_ending_may_lie(self, tmp_path: Path) -> None:
         (tmp_path / "a.jpg").write_bytes(encoded(picture(8, 9, 4), "PNG"))
         assert np.array_equal(read_image(tmp_path / "a.jpg"), picture(8, 9, 4))
-
-    def test_names(self) -> None:
-        assert all(is_image_name(f"x/y.{suffix}") for suffix in ("jpg", "PNG", "Tiff"))
-        assert not any(is_image_name(name) for name in ("jpg", "a.txt", "a.jpg.part", ".png"))
-        assert all(suffix == suffix.lower() for suffix in IMAGE_SUFFIXES)
 
 
 class TestDamaged:

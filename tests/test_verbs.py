@@ -1,10 +1,9 @@
-"""`atme data …` as a user types it: from folders of pictures to a checked dataset, and what is known and here."""
+"""`atme data …` as a user types it: what is known, what is here, and how it arrives."""
 
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
 from jsonargparse import ArgumentParser
@@ -13,9 +12,7 @@ from local_mirror import Mirror as Server
 from test_recipes_all import FEW, archive_of
 
 from atme.cli import data as verbs
-from atme.data import PairedImages
 from atme.data.recipes import find_recipe
-from atme.images import read_image, write_image
 from atme.prepare.status import presence
 from atme.prepare.whole_folder import hidden_beside
 
@@ -46,52 +43,8 @@ def test_every_parameter_is_explained(verb: str) -> None:
     assert all(action.help for action in actions), [action.dest for action in actions if not action.help]
 
 
-@pytest.fixture
-def photos(tmp_path: Path, pairs_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two folders of pictures that belong together, by name: photos/field1_3.png and maps/field1_3.png."""
+def test_cityscapes_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for number, path in enumerate(sorted((pairs_folder / "train").iterdir())):
-        for folder, half in zip(("photos", "maps"), np.split(read_image(path), 2, axis=1), strict=True):
-            (tmp_path / folder).mkdir(exist_ok=True)
-            write_image(tmp_path / folder / f"field{number // 2}_{number}.png", np.ascontiguousarray(half))
-    return tmp_path
-
-
-def test_from_two_folders_to_a_checked_dataset(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("pair photos maps pairs --by stem") == 0
-    assert run("split pairs mydata --val 1 --test 0.3 --group ^(field[0-9]+)_") == 0
-    assert run("check mydata --page report.html") == 0
-    said = capsys.readouterr().out
-    assert "pairs: 7 pairs in train" in said
-    assert "mydata: train 4, val 1, test 2 pairs" in said
-    assert "nothing suspicious" in said
-    assert {split: len(PairedImages(photos / "mydata", split=split)) for split in ("train", "val", "test")} == {
-        "train": 4,
-        "val": 1,
-        "test": 2,
-    }
-    assert (photos / "report.html").is_file()
-
-
-def test_what_is_left_out_is_said(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("field0_0", "field0_1", "field1_2", "field1_3", "field2_4", "field2_5"):
-        (photos / "maps" / f"{name}.png").unlink()
-    run("pair photos maps pairs --layout side_by_side")
-    said = capsys.readouterr().out
-    assert "pairs: 1 pairs in train" in said
-    assert "left out, without a partner: photos/field0_0.png, photos/field0_1.png" in said
-    assert "and 1 more" in said
-
-
-def test_split_asks_for_sense(photos: Path) -> None:
-    run("pair photos maps pairs")
-    with pytest.raises(ValueError, match=r"--val 1\.5: write a share below 1"):
-        run("split pairs out --val 1.5")
-    with pytest.raises(ValueError, match="photos/absent: no such folder"):
-        run("split photos/absent out")
-
-
-def test_cityscapes_by_hand(photos: Path) -> None:
     with pytest.raises(ValueError, match=r"left\.zip: cannot be opened"):
         run("cityscapes left.zip right.zip out")
 

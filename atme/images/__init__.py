@@ -3,7 +3,7 @@
 from atme.images.converting import clear_transparent, from_pil
 from atme.images.folder import Found, find_images, find_some_images
 from atme.images.grids import grid
-from atme.images.headers import IMAGE_SUFFIXES, Header, is_image_name, read_header
+from atme.images.headers import IMAGE_SUFFIXES, Header, read_header
 from atme.images.pixels import Pixels, centered, to_array, to_tensor
 from atme.images.reading import read_image
 from atme.images.writing import write_image
@@ -19,7 +19,6 @@ __all__ = [
     "find_some_images",
     "from_pil",
     "grid",
-    "is_image_name",
     "read_header",
     "read_image",
     "to_array",

@@ -55,11 +55,6 @@ class Header:
     """Whether it has 16 bits in several channels, which Pillow would cut to 8."""
 
 
-def is_image_name(path: str | Path) -> bool:
-    """Whether the name ends as an image's does; the file is not opened."""
-    return Path(path).suffix.lower() in IMAGE_SUFFIXES
-
-
 def read_header(path: str | Path) -> Header:
     """Size and channels of an image file, without decoding it (some 100 µs).
 

@@ -196,11 +196,11 @@ def _unpack(
 
 def _inner_folder(made: Path, order: _Order) -> Path:
     """The folder that holds the splits: archives wrap them in one folder of the dataset's name."""
+    from atme.data.layout import has_split  # it loads torch, which nothing needs until here
+
     entries = list(made.iterdir())
-    own = {"A", "B", *order.splits, *(f"{split}{half}" for split in order.splits for half in "AB")}
-    if len(entries) == 1 and entries[0].is_dir() and entries[0].name not in own:
-        return entries[0]
-    return made
+    is_wrapped = len(entries) == 1 and entries[0].is_dir()
+    return entries[0] if is_wrapped and not any(has_split(made, split) for split in order.splits) else made
 
 
 def _count(dataset: Path, order: _Order, split: str) -> int:
