@@ -8,7 +8,7 @@ A name may hold a line break, or bytes that are no text at all, which Python han
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -41,6 +41,13 @@ def partners(a: Collection[str], b: Collection[str]) -> dict[str, str]:
     of_a, of_b = _single(a), _single(b)
     found = {name: of_b[key] for key, name in of_a.items() if key in of_b and not {name, of_b[key]} & same}
     return {name: name for name in same} | found
+
+
+def loosely(pairs: Sequence[tuple[str, str]]) -> str:
+    """That pairs were made of names that differ in case, with the first three; empty for none."""
+    shown_ones = ", ".join(f"{shown(a)} and {shown(b)}" for a, b in pairs[:3])
+    more = f" and {len(pairs) - 3:,} more" if len(pairs) > 3 else ""
+    return f"{len(pairs):,} paired though the case of their names differs ({shown_ones}{more})" if pairs else ""
 
 
 def _single(names: Collection[str]) -> dict[str, str]:

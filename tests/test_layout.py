@@ -172,7 +172,7 @@ class TestMissing:
     @pytest.mark.parametrize("names", [["a.png"], ["A/a.png", "B/a.png"]])
     def test_what_is_not_divided(self, tmp_path: Path, names: list[str]) -> None:
         put(*(tmp_path / name for name in names))
-        words = rf"not divided: run atme data split {tmp_path} NEW, or take them all as split \.$"
+        words = rf"its pairs are not divided; run: atme data split {tmp_path} NEW, and give NEW$"
         with pytest.raises(ValueError, match=words):
             find_layout(tmp_path)
         assert find_layout(tmp_path, split=".")

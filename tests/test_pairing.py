@@ -284,7 +284,7 @@ class TestNamesWritten:
         assert [pair.name for pair in matches.pairs] == ["IMG", nfc]
         assert matches.alone == ()
         (remark,) = matches.remarks
-        assert remark.startswith("1 matched though the case of their names differs (IMG")
+        assert remark.startswith("1 paired though the case of their names differs (IMG")
 
     def test_names_of_any_bytes(self, tmp_path: Path) -> None:
         names = [name for name in ODD_NAMES if len(name) < 200 and not name.startswith("Mu\u0308")]

@@ -172,5 +172,5 @@ def _remedy(root: Path, split: str) -> str:
     if root.name == split and holds_images(root):
         return f"give the folder above it, {root.parent}"
     if has_split(root, WHOLE) and (holds_images(root) or any(holds_images(root / half) for half in "AB")):
-        return f"its pairs are not divided: run atme data split {root} NEW, or take them all as split {WHOLE}"
+        return f"its pairs are not divided; run: atme data split {root} NEW, and give NEW"
     return "make ROOT/train with A|B images, or ROOT/train/A and ROOT/train/B with the two halves"

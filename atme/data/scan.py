@@ -18,8 +18,7 @@ from atme.complaints import several
 from atme.data.layout import Layout, find_layout, split_names
 from atme.data.recipes import LayoutChoice
 from atme.images.folder import Found, find_images, find_some_images, in_words, together
-from atme.names import composed, partners, shown
-from atme.outputs import some
+from atme.names import composed, loosely, partners
 
 IN_NO_SPLIT = "in no split"
 """Reason why a picture of a dataset is left alone."""
@@ -81,8 +80,7 @@ class Listing:
     @property
     def loosely(self) -> str:
         """That pairs were made of names that are not quite the same; empty if none was."""
-        names = [" and ".join(shown(path.name) for path in entry.paths) for entry in self.in_case]
-        return f"{len(names):,} paired though the case of their names differs ({some(names, most=3)})" if names else ""
+        return loosely([(entry.paths[0].name, entry.paths[-1].name) for entry in self.in_case])
 
     @property
     def remarks(self) -> tuple[str, ...]:

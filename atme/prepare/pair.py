@@ -16,7 +16,7 @@ from atme.data.layout import split_of_folder
 from atme.data.recipes import LayoutName
 from atme.images import find_some_images, write_image
 from atme.images.folder import UNOPENED, Found, in_words, together
-from atme.names import composed, partners, shown
+from atme.names import composed, loosely, partners, shown
 from atme.outputs import some
 from atme.prepare.names_written import Place, require_apart, require_split_name
 from atme.prepare.whole_folder import appearing
@@ -86,7 +86,7 @@ def match(a: Path, b: Path, *, by: str, split: str | None = None) -> Matches:
         _keyed(each, folder, rule, splits=splits, known=known)
         for each, folder, rule, splits in zip(found, (a, b), rules, divided, strict=True)
     ]
-    pairs, loosely = _matched(sides[0], sides[1], usual=split or "train")
+    pairs, loose = _matched(sides[0], sides[1], usual=split or "train")
     if not pairs:
         examples = " and ".join(shown(each.images[0].name) for each in found)
         raise ValueError(f"{a} and {b}: no two names match by {by} (such as {examples}); try another --by")
@@ -94,7 +94,7 @@ def match(a: Path, b: Path, *, by: str, split: str | None = None) -> Matches:
     alone = dict.fromkeys(path for each in found for path in each.images if path not in matched)
     pairs, renamed = _written(pairs, keeps_ending=by == "name")
     require_apart(Place(pair.split, pair.name, _longest(pair.a.suffix, pair.b.suffix), pair.a) for pair in pairs)
-    remarks = tuple(line for line in (loosely, renamed, in_words(together(found))) if line)
+    remarks = tuple(line for line in (loose, renamed, in_words(together(found))) if line)
     return Matches(tuple(pairs), tuple(alone), remarks)
 
 
@@ -180,9 +180,8 @@ def _matched(
         for key, other in sorted(partners(a[split], b[split]).items()):
             pairs.append(Match(key, a[split][key], b[split][other], split or usual))
             if key != other:
-                loose.append(f"{shown(a[split][key].name)} and {shown(b[split][other].name)}")
-    words = f"{len(loose):,} matched though the case of their names differs ({some(loose, most=3)})" if loose else ""
-    return pairs, words
+                loose.append((a[split][key].name, b[split][other].name))
+    return pairs, loosely(loose)
 
 
 def _written(pairs: list[Match], *, keeps_ending: bool) -> tuple[list[Match], str]:
