@@ -1,6 +1,8 @@
 """A run's folder: where what a run leaves behind lies, for all who read it.
 
 options.yaml  log.jsonl  tensorboard/  samples/  checkpoints/step_00000400/  evaluation/test.json
+
+And the folder that ``save_pretrained`` writes, as model hubs have them: config.json  model.safetensors  README.md
 """
 
 import json
@@ -13,6 +15,9 @@ from atme.yaml_files import read_yaml
 
 NAMES = ("generator", "discriminator", "scheme")
 """The networks of a game, as their files are named."""
+
+CONFIG, MODEL = "config.json", "model.safetensors"
+"""What a model hub's folder holds: options, sizes and step; and all weights."""
 
 _CHECKPOINT = re.compile(r"step_(\d{8})")
 
@@ -42,12 +47,19 @@ def find_run(place: str | Path) -> Trained:
     place = Path(place)
     if not place.is_dir():
         raise ValueError(f"{place}: no such folder; give the folder of a run, such as runs/demo")
+    if is_handed(place):
+        return Trained(place, place, is_last=True)
     if not (place / "state.json").is_file():
         return Trained(place, latest(place), is_last=True)
     if (place / "options.yaml").is_file():
         return Trained(place, place, is_last=True)
     run = run_of(place)
     return Trained(run, place, is_last=place.resolve() == latest(run).resolve())
+
+
+def is_handed(place: Path) -> bool:
+    """Whether a folder is laid out as model hubs have them."""
+    return (place / CONFIG).is_file() and not (place / "options.yaml").exists()
 
 
 def run_of(place: str | Path) -> Path:
@@ -94,12 +106,20 @@ def latest(run: Path) -> Path:
     return places[-1]
 
 
+def scores_folder(place: Trained) -> Path:
+    """Where scores of a checkpoint lie: an earlier one has a folder of its own."""
+    folder = place.folder / "evaluation"
+    return folder if place.is_last else folder / place.checkpoint.resolve().name
+
+
 def read_state(checkpoint: Path) -> dict[str, Any]:
     """``state.json`` of a checkpoint: step, seed, and the measured sizes.
 
     Raises:
         ValueError: if it is missing or damaged.
     """
+    if is_handed(checkpoint):
+        return _read_config(checkpoint)
     try:
         state: dict[str, Any] = json.loads((checkpoint / "state.json").read_text())
     except (OSError, ValueError) as error:
@@ -108,12 +128,24 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
 
 
 def read_options(run: Path) -> dict[str, Any]:
-    """``options.yaml`` of a run, as plain values.
+    """``options.yaml`` of a run, as plain values; of a hub's folder what ``config.json`` holds of it.
 
     Raises:
         ValueError: if it is missing or damaged.
     """
-    return read_yaml(run / "options.yaml").values
+    return _read_config(run)["options"] if is_handed(run) else read_yaml(run / "options.yaml").values
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    """``config.json``: what a checkpoint has in ``state.json``, and the options."""
+    path = folder / CONFIG
+    try:
+        config = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path}: cannot be read ({error}); get the folder anew") from error
+    if not isinstance(config, dict) or not isinstance(config.get("options"), dict):
+        raise ValueError(f"{path}: holds no options of a model of atme; give a folder that save_pretrained wrote")
+    return config
 
 
 def read_log(run: Path) -> list[dict[str, Any]]:

@@ -74,7 +74,7 @@ def make_run(folder: Path, options: dict[str, Any], sizes: Measured, *, steps: t
     """Write a run, with a checkpoint after so many updates each."""
     parser = ArgumentParser(exit_on_error=False)
     add_arguments(parser)
-    parts = {name: options[name] for name in options if name not in ("data", "run")}
+    parts = {name: options[name] for name in options if name not in ("data", "run", "training")}
     torch.manual_seed(0)
     _, networks = build(parser.instantiate(parser.parse_object(parts)), sizes)
     for step in steps:

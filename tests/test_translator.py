@@ -116,8 +116,8 @@ def test_what_a_run_knows_is_read_from_its_options_and_its_checkpoint(tmp_path: 
     found.save_pretrained(tmp_path / "saved")
     again = Translator.from_pretrained(tmp_path / "saved", device="cpu", trust=True)
     assert again.knows == expected
-    assert "nowhere" not in (tmp_path / "saved" / "options.yaml").read_text()
-    assert "evil" not in (tmp_path / "saved" / "options.yaml").read_text()
+    assert "nowhere" not in (tmp_path / "saved" / "config.json").read_text()
+    assert not any(b"evil" in path.read_bytes() for path in (tmp_path / "saved").iterdir())
 
 
 def test_a_run_of_before_bits_were_measured_is_read(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_saving_writes_over_nothing(tmp_path: Path, copies: Translator) -> None:
         copies.save_pretrained(tmp_path / "saved")
     copies.save_pretrained(tmp_path / "saved", overwrite=True)
     with pytest.raises(ValueError, match="lies below a file"):
-        copies.save_pretrained(tmp_path / "saved" / "state.json" / "below")
+        copies.save_pretrained(tmp_path / "saved" / "config.json" / "below")
 
 
 # Code in a stranger's folder.

@@ -3,7 +3,7 @@
 import inspect
 import re
 from argparse import ArgumentError
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
@@ -116,14 +116,15 @@ def parse(parser: "ArgumentParser", arguments: Sequence[str], *, usage: str = ""
 def _spelled_out(parser: "ArgumentParser", arguments: Sequence[str]) -> list[str]:
     """The words as the parser reads them.
 
-    ``--flag`` as ``--flag=true``, ``--rate -1e-4`` as ``--rate=-1e-4``, and presets first: the parser takes what comes
-    last, and a word of the command line is to win wherever it stands.
+    ``--flag`` as ``--flag=true``, ``--dry-run`` as ``--dry_run``, ``--rate -1e-4`` as ``--rate=-1e-4``, and presets
+    first: the parser takes what comes last, and a word of the command line is to win wherever it stands.
     """
     flags = {f"--{key}" for key, action in actions_of(parser).items() if hint_of(action) is bool}
     takes_words = any(not action.option_strings for action in parser._actions)
     presets: list[str] = []
     words: list[str] = []
-    rest = list(arguments)
+    options = {option for action in parser._actions for option in action.option_strings}
+    rest = [_with_underscores(word, options) for word in arguments]
     while rest:
         word = rest.pop(0)
         following = rest[0] if rest else "--"
@@ -139,6 +140,14 @@ def _spelled_out(parser: "ArgumentParser", arguments: Sequence[str]) -> list[str
         else:
             words.append(word)
     return presets + words
+
+
+def _with_underscores(word: str, options: Collection[str]) -> str:
+    """An option that is written with dashes within, as it is called here."""
+    option, joined, value = word.partition("=")
+    written = f"--{option[2:].replace('-', '_')}"
+    known = option.startswith("--") and option not in options and written in options
+    return f"{written}{joined}{value}" if known else word
 
 
 def _presets(words: Sequence[str]) -> Iterator[Path]:

@@ -1,28 +1,23 @@
-"""From a folder on disk to networks that translate, and back."""
+"""From a folder on disk to networks that translate."""
 
-import json
 from argparse import ArgumentError
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import torch
-import yaml
 from jsonargparse import ArgumentParser
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
-import atme
 from atme.data.recipes import find_root
 from atme.data.tested import find_again, tested
 from atme.inference.trust import require_ours
 from atme.models import Networks, TranslationModel
 from atme.models.build import SECTIONS, Measured, add_arguments, build
-from atme.outputs import require_free
-from atme.run_folder import NAMES, find_run, read_options, read_state
+from atme.models.weights import read_network, weights_file
+from atme.run_folder import CONFIG, NAMES, find_run, is_handed, read_options, read_state
 
 Weights = Literal["average", "last"]
 
@@ -74,62 +69,18 @@ def load(place: str | Path, *, weights: Weights, device: str, trust: bool) -> Lo
     chosen = {name: options[name] for name in SECTIONS if name in options} | _data(options)
     measured, step = _measured(state, run.checkpoint)
     model, networks = _build({name: chosen[name] for name in SECTIONS if name in chosen}, measured, run.folder)
-    averaged = weights == "average" and (run.checkpoint / _average("generator")).exists()
+    averaged = weights == "average" and weights_file(run.checkpoint, "average_generator").exists()
+    averaged = averaged and not is_handed(run.checkpoint)  # which holds the one or the other
     for name in NAMES:
         module = getattr(networks, name)
-        _load_weights(module, run.checkpoint / _file(name), strict=True)
-        if averaged and (run.checkpoint / _average(name)).exists():
-            _load_weights(module, run.checkpoint / _average(name), strict=False)
+        # what is remembered of training images is not handed on, and not read
+        blank = networks.scheme.memory() if name == "scheme" and is_handed(run.checkpoint) else {}
+        _load_weights(module, run.checkpoint, name, given=blank)
+        if averaged and weights_file(run.checkpoint, f"average_{name}").exists():
+            _load_weights(module, run.checkpoint, f"average_{name}", given=module.state_dict())
         module.to(_device(device)).eval()
     kind: Weights = "average" if averaged or state.get("weights") == "average" else "last"
     return Loaded(model, networks, measured, Source(run.checkpoint, step, kind), chosen, _root(run.folder, options))
-
-
-def save(loaded: Loaded, folder: Path, *, overwrite: bool) -> None:
-    """Write what `load` reads.
-
-    Args:
-        loaded: what is written.
-        folder: made if it is missing.
-        overwrite: whether files of an earlier saving may be replaced.
-
-    Raises:
-        ValueError: if files are there, or the folder is a run's or a checkpoint's.
-        OSError: if the folder cannot be written.
-    """
-    _refuse_runs(folder)
-    weights = {_file(name): getattr(loaded.networks, name).state_dict() for name in NAMES}
-    if not overwrite:
-        _require_new([folder / name for name in (*weights, "state.json", "options.yaml")])
-    about = {
-        "step": loaded.source.step,
-        "weights": loaded.source.weights,
-        "measured": loaded.measured.as_dict(),
-        "atme": atme.__version__,
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder, prefix=".unfinished.") as unfinished:
-        made = Path(unfinished)
-        for name, state in weights.items():
-            save_file({key: value.contiguous().cpu() for key, value in state.items()}, made / name)
-        (made / "options.yaml").write_text(yaml.safe_dump(loaded.options, sort_keys=False, allow_unicode=True), "utf-8")
-        (made / "state.json").write_text(json.dumps(about, indent=2))
-        for path in sorted(made.iterdir()):
-            path.replace(folder / path.name)
-
-
-def _refuse_runs(folder: Path) -> None:
-    """A run, or a checkpoint, is no place to save to."""
-    is_checkpoint = (folder / "state.json").exists() and not (folder / "options.yaml").exists()
-    if is_checkpoint or any((folder / name).exists() for name in ("checkpoints", "log.jsonl", "optimizers.pt")):
-        raise ValueError(f"{folder}: holds a run, which would be written over; choose another folder")
-
-
-def _require_new(places: list[Path]) -> None:
-    try:
-        require_free(places)
-    except ValueError as error:
-        raise ValueError(str(error).replace("--overwrite", "overwrite=True")) from error
 
 
 def _data(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -150,7 +101,8 @@ def _measured(state: Mapping[str, Any], checkpoint: Path) -> tuple[Measured, int
     try:
         return Measured(**state["measured"]), int(state["step"])
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{checkpoint / 'state.json'}: is damaged ({error}); use another checkpoint") from error
+        path = checkpoint / (CONFIG if is_handed(checkpoint) else "state.json")
+        raise ValueError(f"{path}: is damaged ({error}); use another checkpoint") from error
 
 
 def _build(options: dict[str, Any], measured: Measured, folder: Path) -> tuple[TranslationModel, Networks]:
@@ -160,14 +112,16 @@ def _build(options: dict[str, Any], measured: Measured, folder: Path) -> tuple[T
         return build(parser.instantiate(parser.parse_object(options)), measured)
     except (ArgumentError, TypeError) as error:
         reason = " ".join(str(error).split())
-        raise ValueError(f"{folder}: its options build no networks here ({reason}); see its options.yaml") from error
+        raise ValueError(f"{folder}: its options build no networks here ({reason}); see them") from error
 
 
-def _load_weights(module: nn.Module, path: Path, *, strict: bool) -> None:
+def _load_weights(module: nn.Module, folder: Path, name: str, *, given: Mapping[str, Tensor]) -> None:
+    """Load a network's file; what it lacks is taken from ``given``."""
     try:
-        module.load_state_dict(load_file(path), strict=strict)
+        module.load_state_dict({**given, **read_network(folder, name)})
     except (OSError, SafetensorError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+        reason = " ".join(str(error).split())
+        path = weights_file(folder, name)
         raise ValueError(f"{path}: the weights cannot be read ({reason}); use another checkpoint") from error
 
 
@@ -179,11 +133,3 @@ def _device(name: str) -> torch.device:
     except (RuntimeError, AssertionError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"device: {name} cannot be used ({reason}); use cpu or auto") from error
-
-
-def _file(name: str) -> str:
-    return f"{name}.safetensors"
-
-
-def _average(name: str) -> str:
-    return f"average_{name}.safetensors"

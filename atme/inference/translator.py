@@ -17,7 +17,8 @@ from atme.data import Pair
 from atme.data.sizes import resize
 from atme.images import Pixels, to_array, to_tensor
 from atme.inference.as_trained import as_trained, draws
-from atme.inference.loading import Loaded, Weights, load, save
+from atme.inference.hub import find_folder
+from atme.inference.loading import Loaded, Weights, load
 from atme.inference.pictures import (
     Picture,
     Scale,
@@ -29,6 +30,7 @@ from atme.inference.pictures import (
     too_large,
     work_size,
 )
+from atme.inference.pretrained import save
 from atme.machine import keep_freed_memory
 from atme.models.any_size import translate
 from atme.models.knowledge import knowledge
@@ -99,8 +101,9 @@ class Translator:
     @classmethod
     def from_pretrained(
         cls,
-        folder: str | Path,
+        place: str | Path,
         *,
+        revision: str | None = None,
         device: str = "auto",
         precision: Precision = "float32",
         as_trained: bool = False,
@@ -109,29 +112,39 @@ class Translator:
         """The translator that `save_pretrained` wrote; a run or a checkpoint is taken too.
 
         Args:
-            folder: where it was written.
+            place: the folder that it was written to; or the name of a model at the Hugging Face Hub, OWNER/NAME, which
+                is fetched once and then found on disk. A folder that is there comes first.
+            revision: of a model at the hub: a branch, a tag or a commit.
             device: as for `from_run`.
             precision: as for `from_run`.
             as_trained: as for `from_run`.
             trust: as for `from_run`.
 
         Raises:
-            ValueError: as for `from_run`.
+            ValueError: as for `from_run`, or if there is neither such a folder nor such a model that can be reached.
         """
+        folder = find_folder(place, revision=revision)
         return cls.from_run(folder, device=device, precision=precision, as_trained=as_trained, trust=trust)
 
-    def save_pretrained(self, folder: str | Path, *, overwrite: bool = False) -> None:
-        """Write what `from_pretrained` reads: the weights in use, the options, and all that `knows` is made of.
+    def save_pretrained(
+        self, folder: str | Path, *, name: str | None = None, license: str = "unknown", overwrite: bool = False
+    ) -> None:
+        """Write what `from_pretrained` reads, laid out as model hubs have it.
+
+        ``config.json`` holds the options and all that `knows` is made of, ``model.safetensors`` the weights in use,
+        ``README.md`` the model's card, filled from the run, with its last grid of samples.
 
         Args:
             folder: made if it is missing.
+            name: of the model, in its card; the folder's by default.
+            license: of the weights, in a hub's word such as ``mit``.
             overwrite: whether the files of an earlier saving may be replaced.
 
         Raises:
             ValueError: if files are there, or the folder holds a run.
             OSError: if the folder cannot be written.
         """
-        save(self._loaded, Path(folder), overwrite=overwrite)
+        save(self._loaded, self.knows, Path(folder), name=name, license=license, overwrite=overwrite)
 
     def __call__(
         self,

@@ -33,6 +33,7 @@ class Brownian(Injection):
     """
 
     visits: Tensor
+    of_each_image = ("visits",)
 
     def __init__(self, game: Game, *, step: float = 0.01, bounded: bool = False, seed: int = 0) -> None:
         super().__init__()

@@ -91,6 +91,9 @@ class Injection(nn.Module):
     passes: int = 1
     """Generator calls that one translation takes; a second pass reads the verdict on the first."""
 
+    of_each_image: tuple[str, ...] = ()
+    """Buffers that hold something of each training image, which no translation reads."""
+
     def before_generator(self, pair: Pair, *, verdict: Tensor | None = None) -> Corrupted:
         """Corrupt what the generator reads.
 
@@ -114,6 +117,12 @@ class Injection(nn.Module):
     @torch.no_grad()
     def remember(self, verdicts: Verdicts) -> None:
         """Take in the verdicts of one update, of all processes: the only arrow that points backwards."""
+
+    def memory(self) -> dict[str, Tensor]:
+        """What is remembered of each training image, by its name in the state."""
+        schemes = [(name, module) for name, module in self.named_modules() if isinstance(module, Injection)]
+        names = [f"{name}.{buffer}".lstrip(".") for name, scheme in schemes for buffer in scheme.of_each_image]
+        return {name: value for name, value in self.state_dict().items() if name in names}
 
     def readings(self) -> dict[str, float]:
         """Numbers that the scheme adds to the log, by name."""

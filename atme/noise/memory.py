@@ -52,6 +52,7 @@ class DecisionMemory(Injection):
 
     decisions: Tensor
     views: Tensor
+    of_each_image = ("decisions", "views")
 
     def __init__(
         self,

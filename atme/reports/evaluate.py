@@ -13,7 +13,7 @@ from atme.data.tested import read_tested
 from atme.inference import Evaluation, Translator, evaluate
 from atme.metrics import UNITS
 from atme.reports.files import write_csv, write_json
-from atme.run_folder import Trained, find_run
+from atme.run_folder import find_run, scores_folder
 from atme.terminal import counted, remarks, results
 
 EARLIER = "earlier"
@@ -62,12 +62,6 @@ def evaluate_run(
     title = f"{run}, {split}: {len(scored.names)} pairs, step {translator.source.step}"
     results().print(_table(scored, title))
     return scored
-
-
-def scores_folder(place: Trained) -> Path:
-    """Where scores of a checkpoint lie: an earlier one has a folder of its own."""
-    folder = place.folder / "evaluation"
-    return folder if place.is_last else folder / place.checkpoint.resolve().name
 
 
 def file_name(split: str) -> str:

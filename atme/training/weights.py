@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from atme.models import Networks
 from atme.models.build import Measured
+from atme.models.weights import read_network, weights_file
 from atme.run_folder import find_run, read_state
 from atme.training.changes import Flat, differing, resolved
 
@@ -110,12 +110,11 @@ def _scheme(scheme: nn.Module, weights: Weights, now: Flat) -> list[str]:
 def _read(folder: Path, name: str) -> dict[str, Tensor]:
     """The weights of a network: averages of the parameters where there are any, and buffers."""
     try:
-        weights = load_file(folder / f"{name}.safetensors")
-        average = folder / f"average_{name}.safetensors"
-        return weights | (load_file(average) if average.is_file() else {})
+        averaged = (folder / f"average_{name}.safetensors").is_file()
+        return read_network(folder, name) | (read_network(folder, f"average_{name}") if averaged else {})
     except (OSError, SafetensorError) as error:
         raise ValueError(
-            f"training.start_from: {folder / name}.safetensors cannot be read ({error}); start from another checkpoint"
+            f"training.start_from: {weights_file(folder, name)} cannot be read ({error}); start from another checkpoint"
         ) from error
 
 
@@ -126,7 +125,7 @@ def _changed(weights: Weights, now: Flat, *sections: str) -> str:
 
 
 def _strange(folder: Path, name: str, misfits: list[str]) -> str:
-    return f"{folder / name}.safetensors holds another network ({misfits[0]}); start from another checkpoint"
+    return f"{weights_file(folder, name)} holds another network ({misfits[0]}); start from another checkpoint"
 
 
 def _shape(weight: Tensor | None) -> tuple[int, ...] | None:

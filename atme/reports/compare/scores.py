@@ -12,8 +12,8 @@ from atme.data import DataOptions, PairedImages
 from atme.inference import Translator
 from atme.inference.evaluation import protocol
 from atme.metrics import UNITS
-from atme.reports.evaluate import file_name, score, scores_folder
-from atme.run_folder import find_run
+from atme.reports.evaluate import file_name, score
+from atme.run_folder import find_run, scores_folder
 
 
 @dataclass(frozen=True)

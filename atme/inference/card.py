@@ -1,0 +1,191 @@
+"""A model's card: what it is made of, how good it is and what it cannot do, filled from its run.
+
+Nothing is written that is not known: without an evaluation of just these weights, the card says that there is none.
+"""
+
+import csv
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from atme.complaints import one_line
+from atme.data.recipes import find_recipe
+from atme.data.sizes import in_words
+from atme.inference.loading import Loaded
+from atme.metrics import UNITS
+from atme.models.build import SECTIONS
+from atme.models.knowledge import KINDS, Knowledge
+from atme.run_folder import Trained, find_run, read_options, scores_folder
+
+CARD, PICTURE = "README.md", "samples.png"
+
+_HOME = "https://arxiv.org/abs/2304.09024"
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A table."""
+
+    columns: list[str]
+    """This model, and trivial predictors."""
+    rows: dict[str, list[str]]
+    """For each metric a number a column, in words."""
+
+
+def card(loaded: Loaded, knows: Knowledge, *, name: str, license: str, picture: bool) -> str:
+    """The card, in Markdown with a model hub's front matter.
+
+    Args:
+        loaded: the model.
+        knows: what it knows of pictures.
+        name: of the model, as it is loaded by.
+        license: a hub's word for it, such as ``mit``; ``unknown`` if none was chosen.
+        picture: whether `PICTURE` lies beside the card.
+    """
+    run = find_run(loaded.source.folder)
+    options = read_options(run.folder)
+    summary = _evaluated(run, loaded)
+    environment = Environment(
+        loader=PackageLoader("atme.inference"), undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False
+    )
+    return environment.get_template("card.md").render(
+        front=_front(license),
+        name=name,
+        home=_HOME,
+        picture=PICTURE if picture else None,
+        sources=f"{KINDS.get(knows.source_channels, '')} pictures".strip(),
+        targets=f"{KINDS.get(knows.target_channels, '')} pictures".strip(),
+        scale=knows.scale_in_words,
+        bits=knows.target_bits,
+        images=f"{loaded.measured.images:,}",
+        trained=f"samples of {in_words((loaded.measured.height, loaded.measured.width))}",
+        data=_data(loaded, knows, options),
+        settings=_settings(loaded, options),
+        scores=None if summary is None else _scores(summary, run),
+        pairs=None if summary is None else summary["protocol"]["pairs"],
+        split=None if summary is None else summary["protocol"]["split"],
+        units=UNITS,
+        licensed=_licensed(license),
+    )
+
+
+def _front(license: str) -> str:
+    from huggingface_hub import ModelCardData
+
+    about = ModelCardData(
+        library_name="atme", license=license, pipeline_tag="image-to-image", tags=["atme", "pix2pix", "gan"]
+    )
+    return f"---\n{about.to_yaml()}\n---"
+
+
+def _data(loaded: Loaded, knows: Knowledge, options: Mapping[str, Any]) -> dict[str, str]:
+    """What it was trained on, by the name of the dataset alone: where it lay is nobody's business."""
+    measured = loaded.measured
+    root = (options.get("data") or {}).get("root")
+    about = {} if root is None else _dataset(str(root))
+    half = "" if knows.layout == "two_folders" else f" (of A\\|B pictures, the {knows.source_half} half is the source)"
+    return about | {
+        "training pairs": f"{measured.images:,}",
+        "direction": f"{knows.direction}{half}",
+        "sources": f"{measured.source_channels} channels of {measured.source_bits} bits",
+        "targets": f"{measured.target_channels} channels of {measured.target_bits} bits",
+        "training samples": in_words((measured.height, measured.width)),
+        "colors under alpha 0": "cleared" if knows.clear_transparent else "as they are",
+    }
+
+
+def _dataset(root: str) -> dict[str, str]:
+    named = {"dataset": _cell(Path(root).name or root)}
+    try:
+        recipe = find_recipe(root)
+    except ValueError:  # a folder of somebody's
+        return named
+    return named | {"it shows": _cell(recipe.title), "its license": _cell(recipe.license)}
+
+
+def _settings(loaded: Loaded, options: Mapping[str, Any]) -> dict[str, str]:
+    chosen = {name: _in_words(loaded.options[name]) for name in SECTIONS if name in loaded.options}
+    training, rate = (options.get("training") or {}), ((options.get("training") or {}).get("rate") or {})
+    optimizer = ((options.get("optimizers") or {}).get("generator") or {}).get("init_args") or {}
+    known = {
+        "epochs": None if "epochs" not in rate else f"{rate['epochs']} + {rate.get('decay_epochs', 0)} of decay",
+        "learning rate": optimizer.get("lr"),
+        "precision": training.get("precision"),
+        "average of weights": training.get("average"),
+        "seed": (options.get("run") or {}).get("seed"),
+    }
+    return (
+        chosen
+        | {"updates": f"{loaded.source.step:,}", "images per update": str(loaded.measured.batch)}
+        | {"weights": "averages over the training" if loaded.source.weights == "average" else "of the last update"}
+        | {name: _cell(value) for name, value in known.items() if value is not None}
+    )
+
+
+def _in_words(section: Any) -> str:
+    """A class with its options, or keys with values, in one cell of a table."""
+    if not isinstance(section, Mapping):
+        return _cell(section)
+    keys = dict(section)
+    path = keys.pop("class_path", "")
+    inner = keys.pop("init_args", None) or keys
+    said = ", ".join(f"{key}: {json.dumps(value)}" for key, value in inner.items())
+    return _cell(f"{path} ({said})" if path and said else path or said)
+
+
+def _cell(value: object) -> str:
+    return one_line(ValueError(str(value))).replace("|", "\\|")
+
+
+def _evaluated(run: Trained, loaded: Loaded) -> dict[str, Any] | None:
+    """The scores on the test split, if they are those of these weights."""
+    try:
+        summary: dict[str, Any] = json.loads((scores_folder(run) / "test.json").read_text("utf-8"))
+        protocol = summary["protocol"]
+        of_these = (protocol["step"], protocol["weights"]) == (loaded.source.step, loaded.source.weights)
+        return summary if of_these and {"pairs", "split"} <= protocol.keys() else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _scores(summary: Mapping[str, Any], run: Trained) -> Scores:
+    baselines: Mapping[str, Mapping[str, Any]] = summary.get("baselines") or {}
+    spread = _spread(scores_folder(run) / "test.csv", pairs=summary["protocol"]["pairs"])
+    rows = {}
+    for metric in (name for name in UNITS if name in summary):
+        ours = f"{_number(summary[metric])}{spread.get(metric, '')}"
+        rows[metric] = [ours, *(_number(each.get(metric)) for each in baselines.values())]
+    return Scores(["this model", *(name.replace("_", " ") for name in baselines)], rows)
+
+
+def _spread(table: Path, *, pairs: int) -> dict[str, str]:
+    """For each metric " ± " its standard deviation over the pictures, from the table beside the scores."""
+    try:
+        with table.open(newline="", encoding="utf-8", errors="backslashreplace") as file:
+            rows = list(csv.DictReader(file))
+        values = {metric: [float(row[metric]) for row in rows] for metric in UNITS if rows and metric in rows[0]}
+    except (OSError, ValueError, TypeError):
+        return {}
+    if len(rows) != pairs or pairs < 2:
+        return {}
+    return {metric: f" ± {_deviation(each):.3g}" for metric, each in values.items() if all(map(math.isfinite, each))}
+
+
+def _deviation(values: list[float]) -> float:
+    mean = sum(values) / len(values)
+    return math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
+
+
+def _number(value: Any) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def _licensed(license: str) -> str:
+    if license == "unknown":
+        return "Nobody has said yet under which license these weights may be used: ask who handed them on."
+    return f"Licensed under {license}; the license of the data may say more."
