@@ -21,6 +21,7 @@ class Answer:
     cut: int | None = None  # bytes of the body after which the connection is closed
     stall: bool = False  # then do not close it, but stay silent
     lie: int = 0  # added to the first byte named in Content-Range
+    location: str | None = None  # with a status of 302: where to go instead
 
 
 @dataclass
@@ -80,7 +81,7 @@ def _answer(handler: BaseHTTPRequestHandler, answer: Answer, mirror: Mirror) -> 
         handler.send_header("Content-Range", f"bytes {start + answer.lie}-{total - 1}/{total}")
     if answer.length:
         handler.send_header("Content-Length", str(len(body)))
-    for name, value in (("ETag", answer.tag), ("Last-Modified", answer.date)):
+    for name, value in (("ETag", answer.tag), ("Last-Modified", answer.date), ("Location", answer.location)):
         if value is not None:
             handler.send_header(name, value)
     handler.end_headers()

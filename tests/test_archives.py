@@ -1,5 +1,7 @@
 """What unpacks is what was packed; what is dangerous or broken is refused and leaves nothing outside."""
 
+import contextlib
+import errno
 import gzip
 import hashlib
 import io
@@ -14,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from atme.prepare.fetch import archives
 from atme.prepare.fetch.archives import ArchiveError, Limits, unpack
 
 FILES = {"facades/train/1.jpg": b"first", "facades/train/2.jpg": b"", "facades/val/1.jpg": b"third" * 1000}
@@ -214,6 +217,61 @@ def test_limits_hold_and_the_next_larger_ones_do_not(
     unpack(archive, tmp_path / "again", limits=Limits(files=3, size=5005))
 
 
+def tar_of_folders(path: Path, count: int) -> Path:
+    return tar_of(path, *(tar_member(f"{n}", kind=tarfile.DIRTYPE) for n in range(count)))
+
+
+def zip_of_folders(path: Path, count: int) -> Path:
+    return zip_of(path, {f"{n}/": b"" for n in range(count)})
+
+
+@pytest.mark.parametrize("make", [tar_of_folders, zip_of_folders], ids=["tar.gz", "zip"])
+def test_folders_count_as_well(make: Callable, tmp_path: Path) -> None:
+    """100,000 of them fit into 470 KB."""
+    with pytest.raises(ArchiveError, match="more than 10 files and folders"):
+        unpack(make(tmp_path / "archive", 5000), tmp_path / "out", limits=Limits(files=10))
+    unpack(make(tmp_path / "few", 10), tmp_path / "again", limits=Limits(files=10))
+
+
+@MAKERS
+def test_clutter_counts_as_well(make: Callable, tmp_path: Path) -> None:
+    archive = make(tmp_path / "archive", {f"__MACOSX/{n}": b"" for n in range(11)})
+    with pytest.raises(ArchiveError, match="more than 10 files"):
+        unpack(archive, tmp_path / "out", limits=Limits(files=10))
+
+
+@MAKERS
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("train/" + 300 * "x" + ".jpg", "no name that this disk takes"),
+        ("/".join(3000 * "x"), "in more than 32 folders"),
+        (300 * "x" + "/1.jpg", "no name that this disk takes"),
+    ],
+    ids=["long", "deep", "long folder"],
+)
+def test_a_name_that_no_disk_takes_is_a_fault_of_the_archive(
+    make: Callable, name: str, words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ArchiveError, match=words) as refused:
+        unpack(make(tmp_path / "archive", {"train/0.jpg": b"0", name: b"1"}), tmp_path / "out")
+    assert len(str(refused.value)) < 200
+
+
+@pytest.mark.parametrize("number", [errno.EILSEQ, errno.EINVAL, errno.ENAMETOOLONG])
+def test_so_is_one_that_this_disk_does_not_take(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(path: Path, mode: str) -> object:
+        raise OSError(number, os.strerror(number), str(path))
+
+    archive = make_tar(tmp_path / "archive", FILES)
+    real = open
+    monkeypatch.setattr(
+        archives, "open", lambda path, mode: (refuses if mode == "xb" else real)(path, mode), raising=False
+    )
+    with pytest.raises(ArchiveError, match=r"1\.jpg: no name that this disk takes"):
+        unpack(archive, tmp_path / "out")
+
+
 @MAKERS
 def test_refuses_a_name_twice(make: Callable, tmp_path: Path) -> None:
     archive = make(tmp_path / "archive", {"train/1.jpg": b"one", "./train/1.jpg": b"two"})
@@ -267,6 +325,66 @@ def test_refuses_encrypted_members(tmp_path: Path) -> None:
     content[content.index(b"PK\x01\x02") + 8] |= 1
     archive.write_bytes(content)
     with pytest.raises(ArchiveError, match="cannot be read"):
+        unpack(archive, tmp_path / "out")
+
+
+def test_headers_without_end_are_no_member(tmp_path: Path) -> None:
+    """The standard library reads them one inside the other, deeper than Python goes."""
+    header = tarfile.TarInfo("header")
+    header.type, header.size = tarfile.XHDTYPE, 11
+    one = header.tobuf(tarfile.USTAR_FORMAT) + b"11 path=ab\n".ljust(512, b"\0")
+    (tmp_path / "archive").write_bytes(gzip.compress(one * 1000 + bytes(1024)))
+    with pytest.raises(ArchiveError, match=r"broken|bomb"):
+        unpack(tmp_path / "archive", tmp_path / "out")
+
+
+def lzma_of(path: Path, files: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as file:
+        for name, content in files.items():
+            file.writestr(name.replace("train", "träin"), content)
+    return path
+
+
+def unzipped_tar(path: Path, files: dict[str, bytes]) -> Path:
+    make_tar(path, files)
+    path.write_bytes(gzip.decompress(path.read_bytes()))
+    return path
+
+
+@pytest.mark.parametrize("make", [unzipped_tar, zip_of, lzma_of], ids=["tar", "zip", "lzma"])
+@given(data=st.data())
+@settings(max_examples=80, deadline=None)
+def test_whatever_is_changed_nothing_else_is_raised(
+    make: Callable, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Who fetches goes on to the next mirror after an ArchiveError, and after nothing else."""
+    folder = tmp_path_factory.mktemp("changed")
+    content = bytearray(make(folder / "archive", FILES).read_bytes())
+    places = st.integers(0, min(len(content), 4000) - 1)
+    for place in data.draw(st.lists(places, min_size=1, max_size=6)):
+        content[place] = data.draw(st.sampled_from([0, 9, 47, 128, 255]) | st.integers(0, 255))
+    (folder / "archive").write_bytes(gzip.compress(content, 1) if make is unzipped_tar else content)
+    with contextlib.suppress(ArchiveError):
+        unpack(folder / "archive", folder / "out")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"tr\xc3\xa4in/1", b"tr\xff\xa4in/1"),  # a name that says it is UTF-8
+        (b"PK\x01\x02", None),  # a version that nobody knows
+    ],
+    ids=["name", "version"],
+)
+def test_what_a_zip_says_of_itself_may_be_nonsense(old: bytes, new: bytes | None, tmp_path: Path) -> None:
+    archive = lzma_of(tmp_path / "archive", {"train/1.jpg": b"one"})
+    content = bytearray(archive.read_bytes())
+    if new is None:
+        content[content.index(old) + 6] = 0xFF
+    else:
+        content = content.replace(old, new)
+    archive.write_bytes(content)
+    with pytest.raises(ArchiveError, match="broken or cut"):
         unpack(archive, tmp_path / "out")
 
 

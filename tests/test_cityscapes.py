@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from atme.cli import main
 from atme.data import PairedImages
 from atme.images import read_image
 from atme.prepare.cityscapes import COUNTS, make_pairs
@@ -150,3 +151,11 @@ def test_damaged_bytes_are_seen(zips: tuple[Path, Path], tmp_path: Path) -> None
     zips[0].write_bytes(content)
     with pytest.raises(ValueError, match="is broken"):
         make(zips, tmp_path / "out")
+
+
+def test_the_command_names_a_zip_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["data", "cityscapes", "left.zip", "right.zip", "out"]) == 2
+    assert "left.zip: cannot be opened" in capsys.readouterr().err

@@ -2,21 +2,29 @@
 
 import errno
 import hashlib
+import math
 import os
 import shutil
+import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.error import URLError
+from urllib.request import Request
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from local_mirror import Answer, Mirror, local_mirror
 
+from atme.prepare.disk import DiskError
 from atme.prepare.fetch import arriving
-from atme.prepare.fetch.arriving import DiskError, part_on_disk
-from atme.prepare.fetch.download import DownloadError, Expected, Patience, download
+from atme.prepare.fetch import download as download_module
+from atme.prepare.fetch.arriving import part_on_disk
+from atme.prepare.fetch.connection import DownloadError, Unreachable
+from atme.prepare.fetch.download import Expected, Patience, download
 
 CONTENT = os.urandom(50_000)
 
@@ -203,6 +211,156 @@ def test_an_answer_without_end_is_refused(mirror: Mirror, tmp_path: Path) -> Non
 def test_only_web_addresses(tmp_path: Path, url: str) -> None:
     with pytest.raises(ValueError, match="not a web address"):
         download(url, tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://127.0.0.1/file", "file:///etc/passwd", "data:text/plain,hello", "ftp:file", "https:///file"]
+)
+def test_a_redirect_leads_to_the_web_only(mirror: Mirror, tmp_path: Path, url: str) -> None:
+    asked = mirror.serve("/file", Answer(status=302, location=url))
+    with pytest.raises(DownloadError, match=r"no web address|not allowed"):
+        download(asked, tmp_path / "file", patience=patient())
+    assert len(mirror.asked) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_redirect_within_the_web_is_followed(mirror: Mirror, tmp_path: Path) -> None:
+    there = mirror.serve("/there", Answer(CONTENT, cut=20_000), Answer(CONTENT))
+    for path, location in (("/relative", "/there"), ("/absolute", there)):
+        url = mirror.serve(path, Answer(status=302, location=location))
+        download(url, tmp_path / path[1:], patience=patient())
+        assert (tmp_path / path[1:]).read_bytes() == CONTENT
+    assert ("/there", "bytes=20000-") in mirror.asked
+
+
+def test_a_circle_of_redirects_ends(mirror: Mirror, tmp_path: Path) -> None:
+    url = mirror.serve("/file", Answer(status=302, location="/file"))
+    with pytest.raises(DownloadError, match="infinite loop"):
+        download(url, tmp_path / "file", patience=patient())
+
+
+NO_NAME = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+
+class TestOffline:
+    """What no patience helps against is told at once."""
+
+    def attempts(self, monkeypatch: pytest.MonkeyPatch, error: OSError) -> list[float | None]:
+        """Every connection ends in `error`; the times that they were given to be made."""
+        given: list[float | None] = []
+
+        def connect(address: object, timeout: float | None = None, *_: object) -> None:
+            given.append(timeout)
+            raise error
+
+        monkeypatch.setattr(socket, "create_connection", connect)
+        monkeypatch.setenv("no_proxy", "*")
+        return given
+
+    @pytest.mark.parametrize("scheme", ["http", "https"])
+    @pytest.mark.parametrize(
+        ("error", "times", "words"),
+        [
+            (NO_NAME, 1, "Temporary failure in name resolution"),
+            (OSError(errno.ENETUNREACH, "Network is unreachable"), 1, "Network is unreachable"),
+            (OSError(errno.EHOSTUNREACH, "No route to host"), 1, "No route to host"),
+            (TimeoutError("timed out"), 2, "no connection could be made in time"),
+        ],
+        ids=["name", "network", "route", "silence"],
+    )
+    def test_nothing_is_waited_for(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str, error: OSError, times: int, words: str
+    ) -> None:
+        given = self.attempts(monkeypatch, error)
+        waits: list[float] = []
+        with pytest.raises(Unreachable, match=words):
+            download(f"{scheme}://host/file", tmp_path / "file", patience=Patience(sleep=waits.append))
+        assert given == [10.0] * times
+        assert sum(waits) <= 1
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_machine_that_answers_with_a_refusal_is_there(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        given = self.attempts(monkeypatch, ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"))
+        with pytest.raises(DownloadError, match="refused, 6 times in a row") as refused:
+            download("http://host/file", tmp_path / "file", patience=Patience(sleep=lambda _: None))
+        assert not isinstance(refused.value, Unreachable)
+        assert len(given) == 6
+
+    def test_what_has_begun_is_waited_for(
+        self, mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A network that goes away for a while, in the midst of a file."""
+        url = mirror.serve("/file", Answer(CONTENT, cut=20_000), Answer(CONTENT))
+        connect, offline = socket.create_connection, iter([False, True, True, True, False])
+
+        def wavering(*arguments: object, **options: object) -> socket.socket:
+            if next(offline):
+                raise NO_NAME
+            return connect(*arguments, **options)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(socket, "create_connection", wavering)
+        download(url, tmp_path / "file", patience=patient(attempts=6))
+        assert is_whole(tmp_path / "file")
+        assert mirror.asked == [("/file", None), ("/file", "bytes=20000-")]
+
+    def test_what_arrived_before_is_kept(self, mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        url = mirror.serve("/file", Answer(CONTENT, cut=20_000))
+        with pytest.raises(DownloadError):
+            download(url, tmp_path / "file", patience=patient(attempts=1))
+        self.attempts(monkeypatch, NO_NAME)
+        with pytest.raises(Unreachable):
+            download(url, tmp_path / "file", patience=patient())
+        assert part_on_disk(tmp_path / "file") == (20_000, 50_000)
+
+    def test_time_to_arrive_is_not_that_to_connect(
+        self, mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        times: list[float | None] = []
+        read = socket.SocketIO.readinto
+
+        def timed(self: socket.SocketIO, buffer: bytearray) -> int | None:
+            times.append(self._sock.gettimeout())  # type: ignore[attr-defined]
+            return read(self, buffer)
+
+        monkeypatch.setattr(socket.SocketIO, "readinto", timed)
+        url = mirror.serve("/file", Answer(CONTENT))
+        download(url, tmp_path / "file", patience=Patience(stall=77.0))
+        assert 77.0 in times
+
+
+def test_a_certificate_that_does_not_fit_is_final(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Request] = []
+
+    def untrusted(request: Request, *, stall: float) -> None:
+        asked.append(request)
+        raise URLError(ssl.SSLCertVerificationError(1, "certificate has expired"))
+
+    monkeypatch.setattr(download_module, "open_address", untrusted)
+    with pytest.raises(DownloadError, match=r"certificate is not to be trusted: .*expired"):
+        download("https://host/file", tmp_path / "file", patience=patient())
+    assert len(asked) == 1
+
+
+def test_a_name_that_cannot_be_one(tmp_path: Path) -> None:
+    with pytest.raises(DownloadError, match="no name of a machine"):
+        download(f"http://{'x' * 70}.org/file", tmp_path / "file", patience=patient())
+
+
+def test_more_than_expected_is_not_kept(mirror: Mirror, tmp_path: Path) -> None:
+    url = mirror.serve("/file", Answer(CONTENT, length=False))
+    with pytest.raises(DownloadError, match="more than the 10,000 bytes"):
+        download(url, tmp_path / "file", expected=Expected(size=10_000), patience=patient())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "settings", [{"attempts": 0}, {"stall": 0.0}, {"stall": -1.0}, {"stall": math.inf}, {"stall": math.nan}], ids=str
+)
+def test_a_patience_that_is_none(settings: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=r"(attempts|stall): .*; give"):
+        Patience(**settings)  # type: ignore[arg-type]
 
 
 def test_a_full_disk_is_no_fault_of_the_server(mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ import hashlib
 import io
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
@@ -21,8 +22,8 @@ from local_mirror import Answer, local_mirror
 from local_mirror import Mirror as Server
 
 from atme.data.recipes import Mirror, Recipe
+from atme.prepare.disk import DiskError
 from atme.prepare.fetch import archives, checksums
-from atme.prepare.fetch.arriving import DiskError
 from atme.prepare.fetch.download import Patience
 from atme.prepare.fetch.fetch import Fetched, Watch, fetch_recipe
 from atme.prepare.manifest import changed_files, missing_files, read_manifest
@@ -130,7 +131,8 @@ class TestBothLayouts:
         assert fetched.splits == SPLITS
         assert fetched.recorded == (fetched.mirror.sha256 is None)
         assert (tmp_path / "checksums.json").exists() == fetched.recorded
-        assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+        hidden = {path.name for path in tmp_path.iterdir() if path.name.startswith(".")}
+        assert hidden <= ({".checksums.json.lock"} if fetched.recorded else set())
 
     def test_cut_and_resumed(self, server: Server, tmp_path: Path, path: str, archive, mirror, files) -> None:
         url = server.serve(path, Answer(archive, cut=len(archive) // 2), Answer(archive))
@@ -248,6 +250,82 @@ def test_a_dangerous_archive_is_refused(server: Server, tmp_path: Path) -> None:
     assert not (tmp_path / "root" / "toy").exists()
 
 
+@pytest.mark.parametrize(
+    "bad",
+    [
+        zipped(SIDE_BY_SIDE | {f"toy/train/{300 * 'x'}.jpg": b"!"}),
+        zipped(SIDE_BY_SIDE | {f"{n}/": b"" for n in range(5000)}),
+        ZIP.replace(b"PK\x01\x02", b"PK\x01\x01"),
+        b"",
+    ],
+    ids=["a name of 300 letters", "5,000 folders", "damaged", "empty"],
+)
+def test_a_bad_archive_hands_over(server: Server, tmp_path: Path, bad: bytes) -> None:
+    given = Mirror(server.serve("/bad.zip", Answer(bad)), about=max(1000, len(bad)))
+    there = tar_mirror(server.serve("/toy.tar.gz", Answer(TAR)))
+    fetched = fetch(recipe_for(given, there), tmp_path)
+    assert fetched.mirror == there
+    assert is_whole(tmp_path / "toy", SIDE_BY_SIDE)
+
+
+def test_a_manifest_in_the_archive_gives_way(server: Server, tmp_path: Path) -> None:
+    archive = zipped(SIDE_BY_SIDE | {"toy/manifest.json": b"{}"})
+    fetch(recipe_for(Mirror(server.serve("/toy.zip", Answer(archive)), size=len(archive))), tmp_path)
+    assert is_whole(tmp_path / "toy", SIDE_BY_SIDE)
+
+
+def test_an_address_may_be_long(server: Server, tmp_path: Path) -> None:
+    fetch(recipe_for(tar_mirror(server.serve(f"/{300 * 'x'}.tar.gz", Answer(TAR)))), tmp_path)
+    assert is_whole(tmp_path / "toy", SIDE_BY_SIDE)
+
+
+def test_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each machine is looked up once, nobody waits, and one line says what is the matter."""
+    asked = []
+
+    def no_name(host: str, *_: object) -> None:
+        asked.append(host)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_name)
+    monkeypatch.setenv("no_proxy", "*")
+    mirrors = [
+        Mirror(url, size=5) for url in ("http://a/1.zip", "https://b/1.zip", "http://a/2.zip", "https://b/2.zip")
+    ]
+    waits: list[float] = []
+    with pytest.raises(ValueError, match="toy: this machine seems to be offline; connect it and run it again"):
+        fetch_recipe(recipe_for(*mirrors), tmp_path / "toy", patience=Patience(sleep=waits.append))
+    assert asked == ["a", "b"]
+    assert waits == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_machine_that_is_lost_does_not_make_this_one_offline(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tar_mirror(server.serve("/gone.tar.gz", Answer(status=404)))
+    look_up = socket.getaddrinfo
+
+    def lost(host: str, *rest: object, **options: object) -> object:
+        if host == "lost":
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return look_up(host, *rest, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket, "getaddrinfo", lost)
+    with pytest.raises(ValueError, match=r"no mirror delivered.*lost.*Name or service not known.*404"):
+        fetch(recipe_for(tar_mirror("http://lost/toy.tar.gz"), gone), tmp_path)
+
+
+def test_a_folder_that_is_a_link_is_filled(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "disk" / "toy").mkdir(parents=True)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "toy").symlink_to(tmp_path / "disk" / "toy")
+    url = server.serve("/toy.tar.gz", Answer(TAR))
+    fetch(recipe_for(tar_mirror(url)), tmp_path / "data")
+    assert is_whole(tmp_path / "disk" / "toy", SIDE_BY_SIDE)
+    assert checksums.recorded(tmp_path / "data", url) is not None
+
+
 def test_too_little_room_is_told_before_anything_is_asked(server: Server, tmp_path: Path) -> None:
     mirror = tar_mirror(server.serve("/toy.tar.gz", Answer(TAR)))
     needed = len(TAR) + int(1.1 * len(TAR))
@@ -340,8 +418,9 @@ def in_child(folder, left):
 code, answer = in_child(folders[0], float("inf"))
 total = int(os.read(answer, 100))
 print(code)
-for folder, left in zip(folders[1:], sorted(random.Random(0).sample(range(total), 20)), strict=True):
-    print(in_child(folder, left)[0])
+rng = random.Random(0)
+for n, folder in enumerate(folders[1:]):
+    print(in_child(folder, (n + rng.random()) * total / 20)[0])  # one in each twentieth
 """
 
 

@@ -26,15 +26,18 @@ def list_datasets(name: str | None = None) -> int:
         atme data list
         atme data list --name facades
     """
-    from atme.data.recipes import find_recipe, read_recipe, recipe_paths
+    from atme.data.recipes import find_recipe, read_recipes
     from atme.reports.datasets import details, overview
     from atme.terminal import results
 
     if name is not None:
         results().print(details(find_recipe(name)))
-    else:
-        results().print(overview([read_recipe(path) for path in recipe_paths().values()]))
-    return DONE
+        return DONE
+    recipes, broken = read_recipes()
+    results().print(overview(recipes))
+    for complaint in broken:
+        say(f"left out: {complaint}")
+    return FAULTY if broken else DONE
 
 
 def fetch(name: str, *, root: Path | None = None, attempts: int = 6, stall: float = 30.0) -> int:
@@ -42,7 +45,8 @@ def fetch(name: str, *, root: Path | None = None, attempts: int = 6, stall: floa
 
     Args:
         name: one of those that "atme data list" shows.
-        root: the folder to put it into; by default the one of its recipe, where a run finds it by name.
+        root: the folder to put it into; by default that which ATME_DATA names, or datasets/ here, where a run
+            finds it by name.
         attempts: failures in a row after which an address is left for the next one.
         stall: seconds without a byte after which a connection is taken for dead.
 

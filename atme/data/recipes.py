@@ -137,6 +137,17 @@ def recipe_paths() -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
+def read_recipes() -> tuple[list[Recipe], list[str]]:
+    """All recipes that can be read, and what is wrong with the others, a line each."""
+    recipes, broken = [], []
+    for path in recipe_paths().values():
+        try:
+            recipes.append(read_recipe(path))
+        except ValueError as error:
+            broken.append(str(error))
+    return recipes, broken
+
+
 def places() -> list[Path]:
     """The folders in which recipes and data are sought, in this order.
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from atme.data.recipes import is_here
 from atme.prepare.manifest import missing_files, read_manifest
-from atme.prepare.whole_folder import hidden_beside
+from atme.prepare.whole_folder import arrived_in, hidden_beside
 
 SET_ASIDE = ".set_aside"
 """Ending of the folder beside a dataset's own that holds the files which a check moved away."""
@@ -23,7 +24,27 @@ class Presence:
 
 def presence(folder: Path) -> Presence:
     """What is here of the dataset whose own folder is `folder`."""
-    if not folder.is_dir() or not any(folder.iterdir()):
+    try:
+        return _seen(folder)
+    except (OSError, ValueError) as error:  # of rights, or of a link that leads to itself
+        return Presence("damaged", f"cannot be looked at: {error}")
+
+
+def set_aside_folder(folder: Path) -> Path:
+    """Where the files of `folder` go that a check moves away: beside it, so that nothing reads them."""
+    named = folder if folder.name not in ("", "..") else folder.resolve()  # "." and ".." have no name of their own
+    return named.with_name(named.name + SET_ASIDE)
+
+
+def is_set_aside(folder: Path, name: str) -> bool:
+    """Whether a file of `folder` was moved away by a check; a link counts as well, though it may lead nowhere there."""
+    return os.path.lexists(set_aside_folder(folder) / name)
+
+
+def _seen(folder: Path) -> Presence:
+    if folder.is_file():
+        return Presence("damaged", "a file stands in its place")
+    if not is_here(folder):
         return _arriving(folder)
     try:
         manifest = read_manifest(folder)
@@ -39,20 +60,8 @@ def presence(folder: Path) -> Presence:
     return Presence("complete", "here, complete" + (f", {len(aside):,} files set aside" if aside else ""))
 
 
-def set_aside_folder(folder: Path) -> Path:
-    """Where the files of `folder` go that a check moves away: beside it, so that nothing reads them."""
-    named = folder if folder.name not in ("", "..") else folder.resolve()  # "." and ".." have no name of their own
-    return named.with_name(named.name + SET_ASIDE)
-
-
-def is_set_aside(folder: Path, name: str) -> bool:
-    """Whether a file of `folder` was moved away by a check; a link counts as well, though it may lead nowhere there."""
-    return os.path.lexists(set_aside_folder(folder) / name)
-
-
 def _arriving(folder: Path) -> Presence:
-    hidden = hidden_beside(folder)
-    sizes = [path.stat().st_size for path in hidden.glob("*") if path.name != "lock" and path.is_file()]
-    if not sum(sizes):
+    size = arrived_in(hidden_beside(folder))
+    if not size:
         return Presence("absent", "not here")
-    return Presence("arriving", f"not here; {sum(sizes) / 1e6:,.1f} MB of its archive have arrived")
+    return Presence("arriving", f"not here; {size / 1e6:,.1f} MB of its archive have arrived")

@@ -8,6 +8,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from atme.prepare.disk import DiskError, guarded
+
+_LOCK = "lock"
+
 
 @contextmanager
 def appearing(out: Path) -> Iterator[Path]:
@@ -17,18 +21,18 @@ def appearing(out: Path) -> Iterator[Path]:
         out: A folder that does not exist yet, or is empty.
 
     Raises:
-        ValueError: `out` holds something, or another process is making it.
+        ValueError: `out` holds something or cannot be made, or another process is making it.
     """
     refuse_existing(out)
     with workshop(out) as hidden:
+        made = hidden / "made"
+        shutil.rmtree(made, ignore_errors=True)  # left by a process that was killed
+        guarded(made, made.mkdir)
         try:
-            made = hidden / "made"
-            shutil.rmtree(made, ignore_errors=True)  # left by a process that was killed
-            made.mkdir()
             yield made
-            os.rename(made, out)
+            settle(made, out)
         finally:
-            shutil.rmtree(hidden)
+            shutil.rmtree(made, ignore_errors=True)
 
 
 @contextmanager
@@ -38,23 +42,80 @@ def workshop(out: Path) -> Iterator[Path]:
     It stands on the same disk, so that renaming is one step; what is left in it stays for the next process.
 
     Raises:
-        ValueError: Another process holds it.
+        ValueError: Another process holds it, or has made `out` meanwhile; or the disk refuses.
     """
     hidden = hidden_beside(out)
-    hidden.mkdir(parents=True, exist_ok=True)
+    lock = _held(hidden, out)
     try:
-        with FileLock(hidden / "lock", timeout=0):
-            yield hidden
-    except Timeout as error:
-        raise ValueError(f"{out}: another process is making it; wait until it ends") from error
+        refuse_existing(out)
+        yield hidden
+    finally:
+        if {path.name for path in hidden.glob("*")} <= {_LOCK}:
+            shutil.rmtree(hidden, ignore_errors=True)
+        lock.release()
+
+
+def settle(made: Path, out: Path) -> None:
+    """Gives a folder that is made its own place, in one step.
+
+    Raises:
+        DiskError: Something came there meanwhile, or the disk refuses.
+    """
+    place = _place(out)
+    guarded(out, lambda: os.rename(made, place))
+
+
+def clear(hidden: Path) -> None:
+    """Empties a workshop."""
+    for path in hidden.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != _LOCK:
+            path.unlink()
+
+
+def arrived_in(hidden: Path) -> int:
+    """Bytes of the files in a workshop, for which nothing is read."""
+    return sum(path.stat().st_size for path in hidden.glob("*") if path.name != _LOCK and path.is_file())
 
 
 def hidden_beside(out: Path) -> Path:
-    """The hidden folder in which `out` is made."""
-    return out.with_name(f".{out.name}.partial")
+    """The hidden folder in which `out` is made: beside the place that it leads to, if it is a link."""
+    place = _place(out)
+    return place.with_name(f".{place.name}.partial")
 
 
 def refuse_existing(out: Path) -> None:
-    """Raises ValueError if `out` is there and is not an empty folder."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    """Raises ValueError if a folder cannot appear at `out`, before anything is done for it."""
+    place = _place(out)
+    if place.exists() and (not place.is_dir() or guarded(out, lambda: any(place.iterdir()))):
         raise ValueError(f"{out}: exists already; choose another place or move it away")
+    if place == Path.cwd():
+        raise ValueError(f"{out}: is the folder that you work in; what is made appears at once, so name a new folder")
+    if os.path.ismount(place):
+        raise ValueError(f"{out}: is where a disk is mounted; name a folder on that disk")
+    lost = next((link for link in out.absolute().parents if link.is_symlink() and not link.exists()), None)
+    if out.is_symlink() and not place.parent.is_dir():
+        lost = out
+    if lost is not None:
+        raise ValueError(f"{lost}: leads to {lost.readlink()}, which is not there; mount its disk, or replace the link")
+
+
+def _held(hidden: Path, out: Path) -> FileLock:
+    guarded(hidden, lambda: hidden.mkdir(parents=True, exist_ok=True))
+    lock = FileLock(hidden / _LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise ValueError(f"{out}: another process is making it; wait until it ends") from error
+    except (OSError, NotImplementedError) as error:
+        raise DiskError(f"{hidden}: cannot be locked ({error}); choose a folder on another disk") from error
+    return lock
+
+
+def _place(out: Path) -> Path:
+    """Where `out` is when links are followed."""
+    try:
+        return out.resolve()
+    except (RuntimeError, OSError) as error:
+        raise ValueError(f"{out}: a link that leads to itself; replace it") from error

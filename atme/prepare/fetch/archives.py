@@ -9,9 +9,12 @@ process's own rights, so no link is ever followed and no mode bit ever taken ove
 What operating systems add of their own accord (``__MACOSX``, ``._1.jpg``, ``.DS_Store``) is left out.
 """
 
+import errno
 import gzip
 import hashlib
+import lzma
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -20,10 +23,30 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, BinaryIO
 
-from atme.prepare.fetch.arriving import CHUNK, guarded
+from atme.names import shown
+from atme.prepare.disk import guarded
+from atme.prepare.fetch.arriving import CHUNK
 
 _HEADERS = 1 << 20  # bytes of headers and padding that may stand between two members of a tar file
 _SMALLEST_LIMIT = 1 << 20  # bytes that any archive may unfold to: an empty tar alone is 10 KiB of zeros
+_DEEPEST = 32  # folders in folders
+_SHOWN = 80  # characters of a name in a message
+_BROKEN = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    gzip.BadGzipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    OSError,  # of reading: those of writing come as DiskError
+    UnicodeError,
+    OverflowError,
+    RecursionError,
+    NotImplementedError,
+)
+"""What the standard library raises of bytes that are no archive."""
+_BAD_NAME = {errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL}
 _KINDS = {
     stat.S_IFLNK: "a symbolic link",
     stat.S_IFCHR: "a device",
@@ -65,7 +88,8 @@ class Unpacked:
 class _Member:
     path: PurePosixPath
     size: int
-    content: IO[bytes]
+    content: IO[bytes] | None
+    """None: a folder."""
 
 
 def nothing(count: int) -> None:
@@ -94,11 +118,11 @@ def unpack(
     guarded(folder, lambda: folder.mkdir(parents=True))
     try:
         return [
-            _write(member, folder, advance=advance)
+            _write(member.path, member.content, folder, advance=advance)
             for member in _within(members(archive, folder), limits, archive_size=archive.stat().st_size)
-            if not _is_clutter(member.path)
+            if member.content is not None and not _is_clutter(member.path)
         ]
-    except (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError) as error:
+    except _BROKEN as error:
         raise ArchiveError(f"broken or cut: {error}") from error
 
 
@@ -122,23 +146,23 @@ def _within(members: Iterator[_Member], limits: Limits, *, archive_size: int) ->
     for count, member in enumerate(members, start=1):
         size += member.size
         if count > limits.files:
-            raise ArchiveError(f"more than {limits.files:,} files")
+            raise ArchiveError(f"more than {limits.files:,} files and folders")
         if size > most:
             raise ArchiveError(f"a bomb: {archive_size:,} bytes unfold to more than {most:,}")
         yield member
 
 
-def _write(member: _Member, folder: Path, *, advance: Callable[[int], None]) -> Unpacked:
-    path = folder / member.path
+def _write(name: PurePosixPath, content: IO[bytes], folder: Path, *, advance: Callable[[int], None]) -> Unpacked:
+    path = folder / name
     digest, size = hashlib.sha256(), 0
     with guarded(path, lambda: _create(path)) as file:
-        while chunk := member.content.read(CHUNK):
+        while chunk := content.read(CHUNK):
             guarded(path, lambda: file.write(chunk))
             digest.update(chunk)
             size += len(chunk)
             advance(len(chunk))
         guarded(path, file.flush)
-    return Unpacked(path=str(member.path), size=size, sha256=digest.hexdigest())
+    return Unpacked(path=str(name), size=size, sha256=digest.hexdigest())
 
 
 def _create(path: Path) -> BinaryIO:
@@ -146,7 +170,11 @@ def _create(path: Path) -> BinaryIO:
         path.parent.mkdir(parents=True, exist_ok=True)
         return open(path, "xb")
     except (FileExistsError, NotADirectoryError) as error:
-        raise ArchiveError(f"{path.name} stands in it twice") from error
+        raise ArchiveError(f"{_named(path.name)} stands in it twice") from error
+    except OSError as error:
+        if error.errno in _BAD_NAME:
+            raise ArchiveError(f"{_named(path.name)}: no name that this disk takes ({error.strerror})") from error
+        raise
 
 
 def _tar_members(archive: Path, folder: Path) -> Iterator[_Member]:
@@ -157,8 +185,7 @@ def _tar_members(archive: Path, folder: Path) -> Iterator[_Member]:
                 _refuse_special(info, folder)
                 content = tar.extractfile(info)
                 stream.left = _HEADERS + (info.size if content else 0)
-                if content is not None:
-                    yield _Member(path=_safe(info.name), size=info.size, content=content)
+                yield _Member(path=_safe(info.name), size=info.size if content else 0, content=content)
         while stream.read(CHUNK):  # to the end, where gzip's checksum stands
             pass
 
@@ -166,11 +193,11 @@ def _tar_members(archive: Path, folder: Path) -> Iterator[_Member]:
 def _refuse_special(info: tarfile.TarInfo, folder: Path) -> None:
     _safe(info.name)
     if info.issym() or info.islnk():
-        raise ArchiveError(f"{info.name} is a link to {info.linkname}")
+        raise ArchiveError(f"{_named(info.name)} is a link to {_named(info.linkname)}")
     if info.issparse():
-        raise ArchiveError(f"{info.name} is a sparse file, whose size means nothing")
+        raise ArchiveError(f"{_named(info.name)} is a sparse file, whose size means nothing")
     if not (info.isreg() or info.isdir()):
-        raise ArchiveError(f"{info.name} is neither a file nor a folder (device or pipe)")
+        raise ArchiveError(f"{_named(info.name)} is neither a file nor a folder (device or pipe)")
     tarfile.data_filter(info, str(folder))
 
 
@@ -195,8 +222,9 @@ def _zip_members(archive: Path, folder: Path) -> Iterator[_Member]:
             path = _safe(info.orig_filename)
             kind = stat.S_IFMT(info.external_attr >> 16)
             if kind in _KINDS:
-                raise ArchiveError(f"{path} is {_KINDS[kind]}")
+                raise ArchiveError(f"{_named(str(path))} is {_KINDS[kind]}")
             if info.is_dir():
+                yield _Member(path=path, size=0, content=None)
                 continue
             with _open_member(file, info) as content:
                 yield _Member(path=path, size=info.file_size, content=content)
@@ -206,18 +234,27 @@ def _open_member(file: zipfile.ZipFile, info: zipfile.ZipInfo) -> IO[bytes]:
     try:
         return file.open(info)
     except (RuntimeError, NotImplementedError) as error:  # encrypted; an unknown compression
-        raise ArchiveError(f"{info.filename} cannot be read: {error}") from error
+        raise ArchiveError(f"{_named(info.filename)} cannot be read: {error}") from error
 
 
 def _safe(name: str) -> PurePosixPath:
     """The path, if it stays inside on every operating system."""
+    if not name:
+        raise ArchiveError("a member without a name")
     path = PurePosixPath(name)
     windows = PureWindowsPath(name)
     if path.is_absolute() or windows.drive or windows.root or "\\" in name or "\0" in name:
-        raise ArchiveError(f"{name!r} is not a relative path")
+        raise ArchiveError(f"{_named(name)!r} is not a relative path")
     if ".." in path.parts:
-        raise ArchiveError(f"{name!r} climbs out of its folder")
+        raise ArchiveError(f"{_named(name)!r} climbs out of its folder")
+    if len(path.parts) > _DEEPEST:
+        raise ArchiveError(f"{_named(name)!r} lies in more than {_DEEPEST} folders")
     return path
+
+
+def _named(name: str) -> str:
+    """A name in one line, cut where it is long."""
+    return shown(name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…")
 
 
 def _is_clutter(path: PurePosixPath) -> bool:

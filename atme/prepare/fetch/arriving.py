@@ -7,18 +7,13 @@ that would be continued.
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
+
+from atme.prepare.disk import guarded
 
 CHUNK = 1 << 18  # bytes read, hashed and written at a time
-
-_T = TypeVar("_T")
-
-
-class DiskError(ValueError):
-    """The local disk refuses the bytes; no other address would help."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +53,11 @@ class Part:
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Closes the file; nothing is left of one of which nothing came."""
         self._file.close()
+        if not self.size:
+            self._part.unlink(missing_ok=True)
+            self._note.unlink(missing_ok=True)
 
     def restart(self, *, validator: str | None, total: int | None) -> None:
         """Drops the bytes. They go before the note is rewritten: a kill in between must not mix versions."""
@@ -96,17 +95,6 @@ def part_on_disk(path: Path) -> tuple[int, int | None]:
     """Bytes here of a file that is still arriving, and bytes in all if known; (0, None): none was begun."""
     part, note = _names(path)
     return (part.stat().st_size if part.exists() else 0), _read_note(note).get("total")
-
-
-def guarded(path: Path, write: Callable[[], _T]) -> _T:
-    """What `write` returns; an OSError becomes a DiskError that names `path` and the remedy."""
-    try:
-        return write()
-    except OSError as error:
-        raise DiskError(
-            f"{path}: {error.strerror or error}; make room or choose another folder and run it again: "
-            "what has arrived is kept"
-        ) from error
 
 
 def _names(path: Path) -> tuple[Path, Path]:

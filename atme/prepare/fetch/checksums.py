@@ -3,7 +3,13 @@
 import json
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
+from atme.prepare.disk import DiskError, guarded
+
 NAME = "checksums.json"
+
+_PATIENCE = 60  # seconds that another process may take to write its line
 
 
 def recorded(folder: Path, url: str) -> str | None:
@@ -16,18 +22,29 @@ def recorded(folder: Path, url: str) -> str | None:
 
 
 def record(folder: Path, url: str, sha256: str) -> None:
-    """Writes the SHA-256 of what `url` delivered into `folder`'s record, all or nothing."""
-    known = _read(folder / NAME) | {url: sha256}
-    beside = folder / f".{NAME}.new"
-    beside.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n")
-    beside.replace(folder / NAME)
+    """Writes the SHA-256 of what `url` delivered into `folder`'s record, all or nothing, one process at a time.
+
+    Raises:
+        ValueError: The record is damaged, or cannot be written.
+    """
+    path = folder / NAME
+    try:
+        with FileLock(folder / f".{NAME}.lock", timeout=_PATIENCE):
+            known = _read(path) | {url: sha256}
+            beside = folder / f".{NAME}.new"
+            guarded(beside, lambda: beside.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n"))
+            guarded(path, lambda: beside.replace(path))
+    except Timeout as error:
+        raise ValueError(f"{path}: another process holds it for more than {_PATIENCE} s; end that process") from error
+    except (OSError, NotImplementedError) as error:
+        raise DiskError(f"{path}: cannot be locked ({error}); choose a folder on another disk") from error
 
 
 def _read(path: Path) -> dict[str, str]:
-    if not path.exists():
-        return {}
     try:
         known = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
     except ValueError as error:
         raise ValueError(f"{path}: damaged; repair it, or move it away to record anew") from error
     if not isinstance(known, dict):

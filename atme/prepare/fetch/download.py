@@ -4,11 +4,15 @@ The standard library's client is enough: one GET with two headers, and a timeout
 better one here, since it hands over the bytes as they are published; requests and httpx silently undo a
 ``Content-Encoding``, which some servers put on ``.tar.gz`` files, and then neither length nor checksum fits.
 
+A machine that is offline is told so at once: a name that cannot be looked up, or a network that is not there, is not
+tried again and again before anything has come. What had begun to arrive is waited for with all patience.
+
 A part that arrived earlier is continued only if the server confirms that the file is still the same version
 (``Range`` with ``If-Range``, RFC 9110, sections 13.1.5 and 14); a server that cannot do so answers with the
 whole file, and the part starts over.
 """
 
+import math
 import re
 import time
 from collections.abc import Callable
@@ -16,10 +20,18 @@ from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from urllib.request import Request
 
 from atme import __version__
 from atme.prepare.fetch.arriving import CHUNK, Arrived, Part
+from atme.prepare.fetch.connection import (
+    DownloadError,
+    Unreachable,
+    attempts_to_connect,
+    is_untrusted,
+    is_web_address,
+    open_address,
+)
 
 LONGEST_WAIT = 60.0  # seconds between two attempts
 
@@ -28,10 +40,6 @@ _RANGE_PAST_END = 416
 
 Report = Callable[[int, int | None], None]
 """Called with the bytes here so far and the bytes expected in all (None: the server does not say)."""
-
-
-class DownloadError(Exception):
-    """This address does not deliver the file; another one may."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,12 @@ class Patience:
     """Failures in a row, with nothing new arriving in between, after which the address is given up."""
     sleep: Callable[[float], None] = time.sleep
     """Waits that many seconds: 1, 2, 4, … up to a minute."""
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1:
+            raise ValueError(f"attempts: {self.attempts} is too small; give 1 or more")
+        if not 0 < self.stall < math.inf:
+            raise ValueError(f"stall: {self.stall} is no time to wait; give seconds, such as 30")
 
 
 PATIENT = Patience()
@@ -81,14 +95,15 @@ def download(
         report: Progress.
 
     Raises:
-        DownloadError: The address does not deliver; the part is kept for a later call.
+        DownloadError: The address does not deliver; the part is kept for a later call. Unreachable, a kind of it:
+            there was no way to the address at all.
         DiskError: The bytes cannot be written; the part is kept.
         ValueError: `url` is not a web address.
     """
-    if not re.match(r"https?://", url):
+    if not is_web_address(url):
         raise ValueError(f"{url}: not a web address; write http://… or https://…")
     with Part(path, url=url) as part:
-        failures, furthest = 0, part.size
+        failures, furthest, answered = 0, part.size, False
         while not part.whole:
             try:
                 _receive(part, expected=expected, stall=patience.stall, report=report)
@@ -96,6 +111,10 @@ def download(
                 _raise_if_final(error)
                 failures = 1 if part.size > furthest else failures + 1
                 furthest = max(furthest, part.size)
+                most = attempts_to_connect(error)
+                answered |= most is None
+                if most is not None and failures >= most and not answered:
+                    raise Unreachable(_said(error)) from error
                 if failures >= patience.attempts:
                     raise DownloadError(f"{_said(error)}, {failures} times in a row") from error
                 patience.sleep(min(LONGEST_WAIT, 2.0 ** (failures - 1)))
@@ -112,6 +131,7 @@ def _receive(part: Part, *, expected: Expected, stall: float, report: Report) ->
         while chunk := answer.read1(CHUNK):  # one read of the socket: what came before a stall is kept
             part.append(chunk)
             if limit is not None and part.size > limit:
+                part.restart(validator=None, total=None)
                 raise DownloadError(f"sends more than the {limit:,} bytes expected")
             report(part.size, total)
     if total is not None and part.size < total:
@@ -124,8 +144,9 @@ def _open(part: Part, *, stall: float) -> HTTPResponse:
     if part.size and part.validator:
         headers |= {"Range": f"bytes={part.size}-", "If-Range": part.validator}
     try:
-        answer: HTTPResponse = urlopen(Request(part.url, headers=headers), timeout=stall)
+        answer = open_address(Request(part.url, headers=headers), stall=stall)
     except HTTPError as error:
+        error.close()
         if error.code == _RANGE_PAST_END:
             part.restart(validator=None, total=None)
         raise
@@ -158,10 +179,14 @@ def _validator(answer: HTTPResponse) -> str | None:
 def _raise_if_final(error: Exception) -> None:
     if isinstance(error, HTTPError) and error.code not in {*_PASSING, _RANGE_PAST_END}:
         raise DownloadError(_said(error)) from error
+    if is_untrusted(error):
+        raise DownloadError(f"its certificate is not to be trusted: {_said(error)}") from error
 
 
 def _said(error: Exception) -> str:
     if isinstance(error, HTTPError):
         return f"{error.code} {error.reason}"
     reason = error.reason if isinstance(error, URLError) else error
+    if isinstance(error, URLError) and isinstance(reason, TimeoutError):
+        return "no connection could be made in time"
     return "no byte arrived in time" if isinstance(reason, TimeoutError) else str(reason) or repr(reason)

@@ -8,7 +8,6 @@ else hands over to the next. A checksum that nobody published is recorded by the
 """
 
 import hashlib
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,15 +15,19 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from atme.data.recipes import LayoutName, Mirror, Recipe
+from atme.prepare.disk import DiskError, guarded
 from atme.prepare.fetch import checksums
 from atme.prepare.fetch.archives import ArchiveError, Limits, Unpacked, nothing, unpack
-from atme.prepare.fetch.arriving import Arrived, DiskError, arrived_before, guarded, part_on_disk
-from atme.prepare.fetch.download import PATIENT, DownloadError, Expected, Patience, Report, download, silent
+from atme.prepare.fetch.arriving import Arrived, arrived_before, part_on_disk
+from atme.prepare.fetch.connection import DownloadError, Unreachable
+from atme.prepare.fetch.download import PATIENT, Expected, Patience, Report, download, silent
+from atme.prepare.manifest import NAME as MANIFEST
 from atme.prepare.manifest import FileRecord, Manifest, write_manifest
-from atme.prepare.whole_folder import refuse_existing, workshop
+from atme.prepare.whole_folder import clear, refuse_existing, settle, workshop
 
 _LIMIT_RATIO = 10.0  # bytes unpacked per byte of archive at most; images come to about 1
 _SPARE_MEMBERS = 1_000  # beside the images: folders, a license
+_LONGEST_NAME = 100  # characters of the name that an archive has at its address
 _ROOM_RATIO = 1.1  # room that unpacked images take per byte of archive, disk blocks being filled partly
 
 
@@ -70,7 +73,7 @@ class _Order:
     @property
     def archive(self) -> Path:
         """Where the mirror's archive arrives: mirrors must not continue each other's parts."""
-        name = Path(urlsplit(self.mirror.url).path).name
+        name = Path(urlsplit(self.mirror.url).path).name[-_LONGEST_NAME:]
         return self.hidden / f"{hashlib.sha256(self.mirror.url.encode()).hexdigest()[:8]}-{name}"
 
     @property
@@ -101,25 +104,43 @@ def fetch_recipe(
 
     Raises:
         ValueError: The recipe names no archive, `folder` is taken, another process fetches it, the disk has
-            no room or is full, or no mirror delivered (what each one did is said). What has arrived is kept.
+            no room or is full, the machine is offline, or no mirror delivered (what each one did is said). What has
+            arrived is kept.
     """
     if not recipe.mirrors:
         raise ValueError(f"{recipe.name}: cannot be fetched; {recipe.by_hand or 'it comes with the project'}")
     refuse_existing(folder)
-    refusals = []
+    refusals: dict[str, Exception] = {}
     with workshop(folder) as hidden:
         for mirror in recipe.mirrors:
             order = _Order(recipe, mirror, folder, hidden)
             watch.say(f"{recipe.name}: from {mirror.url}")
             try:
+                _refuse_lost_host(mirror, refusals)
                 fetched = _fulfil(order, patience=patience, watch=watch, free=free)
             except (DownloadError, ArchiveError, UnfitError) as error:
-                refusals.append(f"{mirror.url}: {error}")
+                refusals[mirror.url] = error
                 watch.say(f"{recipe.name}: leaving this mirror: {error}")
                 continue
-            shutil.rmtree(hidden)
+            clear(hidden)
             return fetched
-    raise ValueError(f"{recipe.name}: no mirror delivered; try again later. " + "; ".join(refusals))
+    raise ValueError(f"{recipe.name}: {_in_vain(refusals)}")
+
+
+def _refuse_lost_host(mirror: Mirror, refusals: dict[str, Exception]) -> None:
+    """Raises Unreachable if there was no way to this machine for another address."""
+    host = urlsplit(mirror.url).netloc
+    for url, error in refusals.items():
+        if isinstance(error, Unreachable) and urlsplit(url).netloc == host:
+            raise Unreachable(str(error))
+
+
+def _in_vain(refusals: dict[str, Exception]) -> str:
+    """Why nothing came."""
+    each = "; ".join(f"{url}: {error}" for url, error in refusals.items())
+    if all(isinstance(error, Unreachable) for error in refusals.values()):
+        return f"this machine seems to be offline; connect it and run it again, what has arrived is kept. {each}"
+    return f"no mirror delivered; try again later. {each}"
 
 
 def _fulfil(order: _Order, *, patience: Patience, watch: Watch, free: Callable[[Path], int]) -> Fetched:
@@ -146,7 +167,7 @@ def _fulfil(order: _Order, *, patience: Patience, watch: Watch, free: Callable[[
     if not known:
         parent = order.folder.parent
         guarded(parent, lambda: checksums.record(parent, order.mirror.url, archive.sha256))
-    os.rename(dataset, order.folder)
+    settle(dataset, order.folder)
     return Fetched(order.folder, order.mirror, splits=splits, archive=archive, recorded=not known)
 
 
@@ -161,7 +182,7 @@ def _check_room(order: _Order, free: int) -> None:
     needed = max(0, size - here) + int(_ROOM_RATIO * size)
     if needed > free:
         raise DiskError(
-            f"{order.folder.parent}: {order.recipe.name} needs {needed / 1e6:,.0f} MB (its archive and what "
+            f"{order.hidden.parent}: {order.recipe.name} needs {needed / 1e6:,.0f} MB (its archive and what "
             f"it unpacks to) and {free / 1e6:,.0f} MB are free; make room or choose another folder"
         )
 
@@ -223,5 +244,5 @@ def _records(files: list[Unpacked], *, prefix: str) -> dict[str, FileRecord]:
     return {
         file.path.removeprefix(start): FileRecord(size=file.size, sha256=file.sha256)
         for file in files
-        if file.path.startswith(start)
+        if file.path.startswith(start) and file.path != f"{start}{MANIFEST}"  # ours takes its place
     }
