@@ -39,7 +39,8 @@ def test_the_first_line_and_every_line_of_the_log_say_where_it_runs(
     assert train(preset(training__precision=precision), tmp_path / "run", *SHORT) == 0
     threads = torch.get_num_threads()
     first = capsys.readouterr().err.splitlines()[0]
-    assert first == f"trains on cpu, {precision}, {threads} thread{'s' if threads > 1 else ''}"
+    counted = f"{threads} thread{'s' if threads > 1 else ''}"
+    assert first == f"trains on cpu, {precision}, {counted}, no kernels: ATME_COMPILE is 0"
     for line in read_log(tmp_path / "run"):
         assert (line["device"], line["precision"], line["threads"]) == ("cpu", precision, threads)
 

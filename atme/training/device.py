@@ -7,6 +7,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
 
+from atme.networks import kernels
 from atme.training.options import TrainingOptions
 
 
@@ -30,22 +31,29 @@ def accelerator(training: TrainingOptions) -> Accelerator:
 
 
 def facts(accelerator: Accelerator) -> dict[str, str | int]:
-    """What the log says of the machine: ``device``, ``precision``, ``threads``, and ``processes`` of several."""
+    """What the log says of the machine: ``device``, ``precision``, ``threads``, and ``processes`` of several.
+
+    On a CPU also ``kernels``: ``compiled``, or why they are not (networks/kernels.py).
+    """
     device, name = accelerator.device, ""
     if device.type == "cuda":
         name = f" ({torch.cuda.get_device_name(device)})"
     precision = "float32" if accelerator.mixed_precision == "no" else accelerator.mixed_precision
     found: dict[str, str | int] = {"device": f"{device.type}{name}", "precision": precision}
     found["threads"] = torch.get_num_threads()
-    return found | ({"processes": accelerator.num_processes} if accelerator.num_processes > 1 else {})
+    found |= {"processes": accelerator.num_processes} if accelerator.num_processes > 1 else {}
+    return found | ({"kernels": kernels.reason() or "compiled"} if device.type == "cpu" else {})
 
 
 def in_words(facts: dict[str, str | int]) -> str:
-    """The same for a reader: ``cpu, float32, 2 threads``."""
+    """The same for a reader: ``cpu, float32, 2 threads, kernels compiled``."""
     counts = [
         f"{facts[name]} {name if facts[name] != 1 else name[:-1]}" for name in ("threads", "processes") if name in facts
     ]
-    return ", ".join([str(facts["device"]), str(facts["precision"]), *counts])
+    words = [str(facts["device"]), str(facts["precision"]), *counts]
+    if "kernels" in facts:
+        words.append("kernels compiled" if facts["kernels"] == "compiled" else f"no kernels: {facts['kernels']}")
+    return ", ".join(words)
 
 
 def _device(wanted: str) -> str:
