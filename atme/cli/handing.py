@@ -1,4 +1,4 @@
-"""The verbs that hand models on and take them in: ``atme push``."""
+"""The verbs that hand models on and take them in: ``atme push`` and ``atme import``."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +11,11 @@ from atme.cli.exits import DONE, say
 def push(arguments: list[str]) -> int:
     """Push a run to the Hugging Face Hub, as a model with its card."""
     return call(push_run, arguments, prog="atme push")
+
+
+def take_in(arguments: list[str]) -> int:
+    """Import weights that were published with the papers, as a run."""
+    return call(import_weights, arguments, prog="atme import", spelled={"authors": "from"})
 
 
 def push_run(
@@ -51,4 +56,42 @@ def push_run(
         upload = push(folder, name, private=private, overwrite=overwrite, dry_run=dry_run)
     files = ", ".join(f"{each} ({size / 1e6:.1f} MB)" for each, size in upload.files.items())
     say(f"{'would push' if dry_run else 'pushed'} {files} to {upload.url}")
+    return DONE
+
+
+def import_weights(
+    folder: Path,
+    run: Path,
+    *,
+    authors: Literal["auto", "atme", "pix2pix"] = "auto",
+    epoch: str = "latest",
+    direction: Literal["AtoB", "BtoA"] | None = None,
+    crop_size: int | None = None,
+    dropout: bool | None = None,
+) -> int:
+    """Import weights that were published with the papers, as a run that translates, is scored and can be begun from.
+
+    Args:
+        folder: what the authors distribute: latest_net_G.pth, and beside it latest_net_D.pth and train_opt.txt; of
+            ATME also latest_net_W.pth (or latest_net_T.pth, as it was called).
+        run: a new folder for the run.
+        authors: whose weights they are; auto finds out by the generator.
+        epoch: of the files, such as 200 for 200_net_G.pth.
+        direction: what is translated into what, where no train_opt.txt says it.
+        crop_size: side of the training samples in pixels, to which pictures are resized for tests, where no
+            train_opt.txt says it.
+        dropout: whether a U-Net of pix2pix has dropout, where no train_opt.txt says it.
+
+    Examples:
+        atme import published/facades_atme runs/facades
+        atme import facades_label2photo_pretrained runs/facades --from pix2pix --direction BtoA
+    """
+    from atme.inference.published_run import import_published
+
+    remarks = import_published(
+        folder, run, kind=authors, epoch=epoch, direction=direction, crop_size=crop_size, dropout=dropout
+    )
+    for remark in remarks:
+        say(remark)
+    say(f"imported into {run}; translate with it, or train on from it with --training.start_from {run}")
     return DONE

@@ -8,7 +8,7 @@ from typing import Literal
 from atme.cli.arguments import call, known_verb
 from atme.cli.data import VERBS as DATA_VERBS
 from atme.cli.exits import DONE, FAULTY, WRONG, say
-from atme.cli.handing import push
+from atme.cli.handing import push, take_in
 from atme.cli.help import overview
 from atme.cli.shipped import list_presets
 from atme.cli.training import show, train
@@ -64,6 +64,7 @@ VERBS: dict[str, Callable[[list[str]], int]] = {
     "presets": presets,
     "analyze": analyze,
     "compare": compare,
+    "import": take_in,
     "push": push,
     "data": data,
 }
