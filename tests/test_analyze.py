@@ -65,6 +65,40 @@ def analyzed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
+def test_few_epochs_are_said_to_be_few_before_all_else(make_run: Maker, capsys: pytest.CaptureFixture[str]) -> None:
+    run = make_run(epochs=12)
+    analyze_run(run)
+    said = capsys.readouterr().out
+    assert said.startswith("fixed recording: 12 epochs are few")
+    fixed = results(run)["recordings"]["fixed"]
+    assert fixed["few"].startswith("12 epochs are few")
+    assert fixed["found"].startswith("12 epochs are few")
+    page = (run / "report.html").read_text()
+    assert page.index("12 epochs are few") < page.index("Did the game settle?")
+
+
+def test_a_window_may_be_few_and_thirty_are_not(make_run: Maker) -> None:
+    run = make_run(epochs=30)
+    analyze_run(run)
+    assert results(run)["recordings"]["fixed"]["few"] is None
+    analyze_run(run, window=(1, 29))
+    assert "29 epochs are few" in results(run)["recordings"]["fixed"]["few"]
+
+
+def test_images_of_any_name_have_their_curves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What draws curves would read $ as mathematics, hide what begins with _, and lacks letters of many scripts."""
+    names = ("$\\x$.png", "_hidden.png", "地図.png", "\udcff.png", "{{ x }}.png")
+    monkeypatch.setattr("test_analyze.IMAGES", names)
+    (tmp_path / "run").mkdir()
+    record(tmp_path / "run", "fixed", levels("brownian", epochs=12, scale=0.01, seed=0))
+    analyze_run(tmp_path / "run")
+    page = (tmp_path / "run" / "report.html").read_text("utf-8")
+    for name in names:
+        shown = "&#56575;.png" if name.startswith("\udcff") else name
+        assert page.count(f"<span>{shown}</span>") == 2, name
+    assert set(results(tmp_path / "run")["recordings"]["fixed"]["entropy"]) == set(names)
+
+
 def results(run: Path) -> dict:
     return json.loads((run / "analysis" / "analysis.json").read_text())
 

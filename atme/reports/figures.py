@@ -5,8 +5,9 @@ stays readable on a narrow screen.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import matplotlib
@@ -39,6 +40,12 @@ STYLE: Any = {
     "xtick.color": INK,
     "ytick.color": INK,
 }
+
+LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
+"""Okabe and Ito's colors, which color-blind readers can tell apart."""
+
+DASHES = ("", "6 2", "2 2", "8 2 2 2")
+"""In points, as SVG writes them; the same for legend and curve."""
 
 FILM_SIDE = 96
 SMALL = 64**2  # pixels of a map that is drawn large, and would show what WebP leaves out
@@ -91,8 +98,35 @@ class Film:
     height: int
 
 
+@dataclass(frozen=True)
+class Mark:
+    """How a line looks, in a drawing and in the legend beside it.
+
+    Attributes:
+        color: As HTML and matplotlib write it.
+        dashes: As SVG writes them; empty for a whole line.
+    """
+
+    color: str
+    dashes: str
+
+    @property
+    def style(self) -> Any:
+        """For matplotlib."""
+        return (0, [float(length) for length in self.dashes.split()]) if self.dashes else "-"
+
+
+def marks(names: Iterable[str]) -> dict[str, Mark]:
+    """A look for each name: seven colors, four dashes, so 28 of them.
+
+    Names stand in the page's own legend: what draws curves would read $ and a leading _ as markup, and lacks letters.
+    """
+    looks = zip(cycle(LINES), cycle(DASHES), strict=False)
+    return {name: Mark(*look) for name, look in zip(names, looks, strict=False)}
+
+
 def curves(x: Numbers, lines: Mapping[str, Numbers], *, level: tuple[float, str], labels: tuple[str, str]) -> str:
-    """Lines over x beside a level that theory expects.
+    """Lines over x beside a level that theory expects, each as `marks` says.
 
     Args:
         x: (T,).
@@ -102,14 +136,12 @@ def curves(x: Numbers, lines: Mapping[str, Numbers], *, level: tuple[float, str]
     """
     with matplotlib.rc_context(STYLE):
         figure, axes = blank()
-        for name, values in lines.items():
-            axes.plot(x, values, linewidth=1.2, label=name)
+        for values, mark in zip(lines.values(), marks(lines).values(), strict=True):
+            axes.plot(x, values, linewidth=1.2, color=mark.color, linestyle=mark.style)
         axes.axhline(level[0], color=INK, linestyle="--", linewidth=1)
         box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
         axes.annotate(level[1], (1, level[0]), xycoords=("axes fraction", "data"), ha="right", va="center", bbox=box)
         axes.set(xlabel=labels[0], ylabel=labels[1])
-        if len(lines) > 1:
-            axes.legend(frameon=False, fontsize=7)
         return figure_uri(figure)
 
 

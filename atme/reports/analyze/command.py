@@ -28,7 +28,7 @@ from atme.reports.analyze.pictures import ImageView, PixelSeries, Section, image
 from atme.reports.analyze.published_tests import choose, published_tests
 from atme.reports.analyze.stretches import longest_stretch
 from atme.reports.analyze.study import CONTROL_PIXELS, Process, Study, study
-from atme.reports.analyze.wording import TESTS, cannot_say, found, percent
+from atme.reports.analyze.wording import TESTS, cannot_say, few, found, percent
 from atme.reports.files import write_csv, write_json
 from atme.reports.flatness import LOG_4, Flatness, flatness
 from atme.run_folder import read_log, run_of
@@ -147,6 +147,7 @@ def _recording(section: Section) -> dict[str, Any]:
     return {
         "first_epoch": int(stretch.epochs[0]),
         "last_epoch": int(stretch.epochs[-1]),
+        "few": few(study) or None,
         "images": list(section.flatness),
         "found": found(study, section.published),
         "cannot_say": cannot_say(study),
@@ -229,6 +230,9 @@ def _pixel_rows(sections: Sequence[Section]) -> Iterable[dict[str, Any]]:
 
 def _show(sections: Sequence[Section], problems: Sequence[str], page: Path) -> None:
     console = results()
+    for section in sections:
+        if warning := few(section.study):
+            console.print(f"{section.study.stretch.recording.name} recording: {warning}", style="yellow")
     for section in sections:
         console.print(_table(section.study))
         console.print(found(section.study, section.published) + "\n")

@@ -6,7 +6,7 @@ from typing import Any
 
 from atme.reports.analyze.pictures import Section, objective_figures, pixel_cards, section_figures
 from atme.reports.analyze.tables import effect_rows, published_rows, share_rows
-from atme.reports.analyze.wording import PROCESSES, TESTS, cannot_say, found
+from atme.reports.analyze.wording import PROCESSES, TESTS, cannot_say, few, found
 from atme.reports.page import rendered, write_html
 
 GRADIENTS = ("magma", "viridis", "RdBu_r")
@@ -53,6 +53,7 @@ def _rendered(section: Section) -> dict[str, Any]:
     return {
         "name": study.stretch.recording.name,
         "first": int(study.stretch.epochs[0]),
+        "few": few(study),
         "found": found(study, section.published),
         "cannot_say": cannot_say(study),
         "step": f"{study.step:.3g}",

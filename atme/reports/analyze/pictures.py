@@ -12,7 +12,7 @@ from atme.reports import figures
 from atme.reports.analyze.published_tests import Published
 from atme.reports.analyze.study import Process, Study, effect_of
 from atme.reports.analyze.wording import HORIZONS, TESTS
-from atme.reports.figures import Film, Picture
+from atme.reports.figures import Film, Mark, Picture
 from atme.reports.flatness import LOG_2, LOG_4, Flatness
 
 Numbers = NDArray[Any]
@@ -105,28 +105,29 @@ def objective_figures(log: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]
     return drawn
 
 
-def section_figures(section: Section, processes: Mapping[str, Process]) -> list[tuple[str, str]]:
-    """The curves of a recording, each with the caption that is also its alternative text."""
+def section_figures(section: Section, processes: Mapping[str, Process]) -> list[tuple[str, str, dict[str, Mark]]]:
+    """The curves of a recording, each with the caption that is also its alternative text, and its legend."""
     epochs = section.study.stretch.epochs
     shown = {name: process for name, process in processes.items() if name != "D"}
-    drawn = []
+    drawn: list[tuple[str, str, dict[str, Mark]]] = []
     horizons = [q for q in HORIZONS if all(f"variance_ratio_{q}" in p.outcomes for p in shown.values())]
     if horizons:
         profiles = {
             name: [process.outcomes[f"variance_ratio_{q}"].effect for q in horizons] for name, process in shown.items()
         }
         caption = "Variance ratio over its horizon, median over pixels; gray: 5 to 95 % of W's pixels"
-        drawn.append((figures.ratios(profiles, horizons), caption))
+        drawn.append((figures.ratios(profiles, horizons), caption, {}))
     variances = {name: process.mean_detail("variance_growth", "variance") for name, process in shown.items()}
     known = {name: variance for name, variance in variances.items() if variance is not None}
     if "W" in known:
-        drawn.append((figures.growth(known), "Variance of W against time: of Brownian motion a straight line"))
+        drawn.append((figures.growth(known), "Variance of W against time: of Brownian motion a straight line", {}))
     entropies = {name: flat.entropy for name, flat in section.flatness.items()}
     spreads = {name: flat.spread for name, flat in section.flatness.items()}
+    legend = figures.marks(entropies) if len(entropies) > 1 else {}
     uri = figures.curves(epochs, entropies, level=(LOG_2, "log 2"), labels=("epoch", "mean entropy of D, nats"))
-    drawn.append((uri, "Flatness: mean decision entropy of each image; log 2 where D cannot tell"))
+    drawn.append((uri, "Flatness: mean decision entropy of each image; log 2 where D cannot tell", legend))
     uri = figures.curves(epochs, spreads, level=(0.0, "flat"), labels=("epoch", "sd of D over the map, logits"))
-    return [*drawn, (uri, "Flatness: spread of D over the map; 0 where it is flat")]
+    return [*drawn, (uri, "Flatness: spread of D over the map; 0 where it is flat", legend)]
 
 
 def pixel_cards(section: Section) -> list[dict[str, Any]]:

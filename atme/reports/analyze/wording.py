@@ -36,6 +36,21 @@ TOLERANCE = 0.1
 HORIZONS = (2, 5, 10, 20)
 
 
+ENOUGH = 30
+"""Epochs below which a series says little of its law."""
+
+
+def few(study: Study) -> str:
+    """That the epochs are few, if they are: it stands before everything else that is said; empty if not."""
+    epochs = len(study.stretch.epochs)
+    if epochs >= ENOUGH:
+        return ""
+    return (
+        f"{epochs} epochs are few: below {ENOUGH} the tests miss most departures from Brownian motion, and some cannot "
+        "answer at all, so that nothing is found is no sign that there is nothing. Record more epochs."
+    )
+
+
 def departures(study: Study) -> list[str]:
     """The tests, in order, under which W is not as the Brownian control."""
     brownian = study.controls["brownian"].outcomes
@@ -74,9 +89,11 @@ def found(study: Study, published: Published) -> str:
     """What was found on one recording: one paragraph."""
     tests = shared_tests(study)
     if not tests:
-        return f"{_subject(study)} No test could answer: {next(iter(study.noise.refused.values()))}."
-    wrong = departures(study)
-    return " ".join([_subject(study), _conclusion(study, tests, wrong), _alone(published, bool(wrong))])
+        said = [f"No test could answer: {next(iter(study.noise.refused.values()))}."]
+    else:
+        wrong = departures(study)
+        said = [_conclusion(study, tests, wrong), _alone(published, bool(wrong))]
+    return " ".join(part for part in (few(study), _subject(study), *said) if part)
 
 
 def cannot_say(study: Study) -> str:

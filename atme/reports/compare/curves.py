@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import cycle, islice
-from typing import Any
 
 import matplotlib
 import numpy as np
@@ -14,6 +12,7 @@ from atme.reports import figures
 from atme.reports.compare.groups import Group
 from atme.reports.compare.run import LINE, Run, is_number
 from atme.reports.embedded import figure_uri
+from atme.reports.figures import Mark
 from atme.reports.flatness import LOG_2, LOG_4
 
 LEVELS = {"objective": (LOG_4, "log 4"), "entropy": (LOG_2, "log 2")}
@@ -39,20 +38,6 @@ MEANING = {
 
 LEFT_OUT = (*LINE, "data_seconds", "lr")
 POINTS = 300  # of a curve, at most
-
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
-"""Okabe and Ito's, which color-blind readers can tell apart."""
-
-DASHES = ("", "6 2", "2 2", "8 2 2 2")
-"""In points, as SVG writes them; the same for legend and curve."""
-
-
-@dataclass(frozen=True)
-class Mark:
-    """How the curves of a game look."""
-
-    color: str
-    dashes: str
 
 
 @dataclass(frozen=True)
@@ -84,9 +69,8 @@ class Chart:
 
 
 def marks(groups: Sequence[Group]) -> dict[str, Mark]:
-    """Color and dashes for each game: seven colors, four dashes, so 28 looks."""
-    looks = zip(cycle(COLORS), cycle(DASHES), strict=False)
-    return {group.name: Mark(*look) for group, look in zip(groups, islice(looks, len(groups)), strict=True)}
+    """How the curves of each game look."""
+    return figures.marks([group.name for group in groups])
 
 
 def charts(runs: Sequence[Run]) -> list[Chart]:
@@ -113,10 +97,9 @@ def draw(chart: Chart, groups: Sequence[Group]) -> str:
                 if run.name in chart.curves:
                     curve, mark = chart.curves[run.name], looks[group.name]
                     width = 1.6 if len(group.runs) == 1 else 0.9
-                    style: Any = (0, [float(d) for d in mark.dashes.split()]) if mark.dashes else "-"
                     dot = "o" if len(curve.images) == 1 else ""
                     axes.plot(
-                        curve.images, curve.values, color=mark.color, lw=width, ls=style, marker=dot, markersize=4
+                        curve.images, curve.values, color=mark.color, lw=width, ls=mark.style, marker=dot, markersize=4
                     )
         if chart.key in LEVELS:
             level, said = LEVELS[chart.key]
