@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planted import SHOWY, TRAIN, found, jpeg, redrawn
+from planted import SHOWY, TRAIN, found, jpeg, redrawn, with_halves
 
 from atme.images import read_image
 from atme.prepare.check import similarity
@@ -16,6 +16,7 @@ from atme.prepare.check.repeated import HALVES_ALIKE
 from atme.prepare.check.similarity import (
     TURNINGS,
     Likeness,
+    Look,
     Looks,
     are_alike,
     first_alike,
@@ -64,6 +65,22 @@ class TestLook:
         assert np.array_equal(TURNINGS[0](square), square)
 
 
+def test_one_half_in_other_colors_is_another_pair(earth: Path) -> None:
+    """One drawing, and the bag in pink and in blue: half of it is the same, all of it is not."""
+    redrawn(SHOWY, with_halves(lambda a, b: (a, b[..., ::-1])), to="train/x9999.png")(earth)
+    assert found(earth) == set()
+
+
+@pytest.mark.parametrize(("contrast", "is_alike"), [(1, False), (10, True)])
+def test_drawings_that_are_nearly_white_are_not_all_the_same(contrast: int, is_alike: bool) -> None:
+    """Colors two levels apart are the same in a photograph, and not where all colors lie within five."""
+    hashes = np.zeros(8, np.uint64)
+    shade = (contrast * np.arange(64).reshape(8, 8, 1) // 12).repeat(3, axis=2)
+    one, other = (Look(hashes, np.uint8(200 + shade + apart)) for apart in (0, 2))
+    assert are_alike(one, other, likeness=HALVES_ALIKE) == is_alike
+    assert are_alike(one, one, likeness=HALVES_ALIKE)
+
+
 LIKENESS = Likeness(bits=15, levels=6.0)
 
 
@@ -82,8 +99,8 @@ def alike(one: Looks, i: int, other: Looks, j: int, turning: int) -> bool:
     """By the definition, one pair at a time."""
     bits = sum(bits_apart(a, b) for a, b in zip(one.hashes[i, turning], other.hashes[j, 0], strict=True))
     turned = np.stack([TURNINGS[turning](half) for half in one.thumbnails[i]])
-    levels = np.abs(turned.astype(int) - other.thumbnails[j]).mean()
-    return bits <= LIKENESS.bits and levels <= LIKENESS.levels
+    levels = np.abs(turned.astype(int) - other.thumbnails[j]).mean(axis=(1, 2, 3))
+    return bits <= LIKENESS.bits and bool((levels <= LIKENESS.levels).all())
 
 
 class TestGroups:

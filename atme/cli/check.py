@@ -91,10 +91,12 @@ def _look(root: Path, layout: LayoutChoice, workers: int) -> "Report":
 
 
 def _show(report: "Report") -> None:
+    from atme.names import shown
     from atme.reports.check import fault_table, split_table
     from atme.terminal import results
 
     console = results()
+    console.print(shown(report.root), soft_wrap=True)
     console.print(split_table(report))
     if report.faults:
         console.print(fault_table(report))

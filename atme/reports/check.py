@@ -46,7 +46,7 @@ class _Card:
 
 def split_table(report: Report) -> Table:
     """The splits in numbers."""
-    table = Table(title=shown(report.root), title_justify="left")
+    table = Table()
     for column in ("Split", "Pairs", "Size of a half", "A | B"):
         table.add_column(column, justify="right" if column == "Pairs" else "left")
     for split in report.splits:

@@ -1,4 +1,4 @@
-"""One pair, decoded and measured: what a check needs to know of it, in a few hundred bytes."""
+"""One pair, decoded and measured: what a check needs to know of it, in some five kilobytes."""
 
 import hashlib
 from collections.abc import Iterable, Iterator

@@ -12,6 +12,7 @@ Frames of a film all look the same: n of them make n² / 2 pairs that look alike
 picture the first one that it is like, and of a group that is alike only the first one is compared any further.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,7 @@ _SIZE = 32
 _LOW = 8
 _ALTERNATING: NDArray[np.float32] = (1 - 2 * (np.arange(_LOW) % 2)).astype(np.float32)
 _BLOCK = 256  # rows that are compared at a time
+_EXACT = 1e-6  # levels; what spreads not at all is compared as well
 _ROUNDS = 4  # after which what is left is compared with all that is close at once
 
 Array = NDArray[Any]
@@ -84,7 +86,9 @@ class Likeness:
     bits: int
     """Of the 63 of each half, in sum."""
     levels: float
-    """Of 255: between thumbnails, on average."""
+    """Of 255: between the thumbnails of a half, on average."""
+    contrast: float = math.inf
+    """The same as a share of how far the colors of the thumbnail spread: drawings are all nearly white."""
 
 
 @dataclass(frozen=True)
@@ -211,12 +215,12 @@ def _first_of_block(some: Looks, others: Looks, likeness: Likeness, turning: int
         if not len(rows):
             break
         columns = close[rows].argmax(axis=1)
-        same = _levels_apart(turned[rows], others.thumbnails[columns]) <= likeness.levels
+        same = _same_colors(turned[rows], others.thumbnails[columns], likeness)
         found[rows[same]] = columns[same]
         close[rows, columns] = False
     for row in np.flatnonzero((found < 0) & close.any(axis=1)):
         columns = np.flatnonzero(close[row])
-        same = _levels_apart(turned[row], others.thumbnails[columns]) <= likeness.levels
+        same = _same_colors(turned[row][None], others.thumbnails[columns], likeness)
         found[row] = columns[same.argmax()] if same.any() else -1
     return found
 
@@ -229,10 +233,11 @@ def _close(some: Looks, others: Looks, likeness: Likeness, turning: int) -> NDAr
     return np.asarray(apart <= likeness.bits)
 
 
-def _levels_apart(some: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """(N,) the mean difference of thumbnails (N, S, 8, 8, 3), or of one (S, 8, 8, 3) to all others."""
-    apart = np.abs(some.astype(np.int16) - others)
-    return np.asarray(apart.reshape(len(others), -1).mean(axis=1))
+def _same_colors(some: NDArray[np.uint8], others: NDArray[np.uint8], likeness: Likeness) -> NDArray[np.bool_]:
+    """(N,): whether the thumbnails (N, S, 8, 8, 3) of all S halves are close; one of the first ones may stand for N."""
+    apart = np.abs(some.astype(np.int16) - others).mean(axis=(2, 3, 4))
+    spread = others.std(axis=(2, 3)).mean(axis=-1)
+    return np.asarray((apart <= np.minimum(likeness.levels, likeness.contrast * (spread + _EXACT))).all(axis=1))
 
 
 def _bits(frequencies: NDArray[np.float32]) -> NDArray[np.uint64]:
