@@ -225,6 +225,18 @@ def test_the_options_of_an_imported_run_are_a_preset(tmp_path: Path) -> None:
     assert (chosen.training.rate.epochs, chosen.data.flip, chosen.data.load_size) == (100, False, 72)
 
 
+def test_a_card_says_nothing_of_what_was_not_distributed(tmp_path: Path) -> None:
+    import_published(write(tmp_path / "published", G=small()), tmp_path / "run")
+    Translator.from_run(tmp_path / "run", device="cpu").save_pretrained(tmp_path / "saved")
+    again = Translator.from_pretrained(tmp_path / "saved", device="cpu")
+    again.save_pretrained(tmp_path / "twice", license="mit")
+    for folder in ("saved", "twice"):
+        card = (tmp_path / folder / "README.md").read_text()
+        assert "| training pairs | as its authors say |" in card
+        assert "| updates | as its authors say |" in card
+        assert "trained on: its authors' pairs" in card
+
+
 class Evil:
     """A pickle that writes a file as it is read."""
 

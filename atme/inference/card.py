@@ -20,7 +20,7 @@ from atme.inference.loading import Loaded
 from atme.metrics import UNITS
 from atme.models.build import SECTIONS
 from atme.models.knowledge import KINDS, Knowledge
-from atme.run_folder import Trained, find_run, read_options, scores_folder
+from atme.run_folder import Trained, find_run, read_options, read_state, scores_folder
 
 CARD, PICTURE = "README.md", "samples.png"
 
@@ -62,7 +62,7 @@ def card(loaded: Loaded, knows: Knowledge, *, name: str, license: str, picture: 
         targets=f"{KINDS.get(knows.target_channels, '')} pictures".strip(),
         scale=knows.scale_in_words,
         bits=knows.target_bits,
-        images=f"{loaded.measured.images:,}",
+        learned="its authors' pairs" if _published(loaded) else f"{loaded.measured.images:,} pairs of one dataset",
         trained=f"samples of {in_words((loaded.measured.height, loaded.measured.width))}",
         data=_data(loaded, knows, options),
         settings=_settings(loaded, options),
@@ -72,6 +72,11 @@ def card(loaded: Loaded, knows: Knowledge, *, name: str, license: str, picture: 
         units=UNITS,
         licensed=_licensed(license),
     )
+
+
+def _published(loaded: Loaded) -> bool:
+    """Whether the weights were imported: how many pairs and updates there were is not known then."""
+    return bool(read_state(loaded.source.folder).get("published"))
 
 
 def _front(license: str) -> str:
@@ -90,7 +95,7 @@ def _data(loaded: Loaded, knows: Knowledge, options: Mapping[str, Any]) -> dict[
     about = {} if root is None else _dataset(str(root))
     half = "" if knows.layout == "two_folders" else f" (of A\\|B pictures, the {knows.source_half} half is the source)"
     return about | {
-        "training pairs": f"{measured.images:,}",
+        "training pairs": "as its authors say" if _published(loaded) else f"{measured.images:,}",
         "direction": f"{knows.direction}{half}",
         "sources": f"{measured.source_channels} channels of {measured.source_bits} bits",
         "targets": f"{measured.target_channels} channels of {measured.target_bits} bits",
@@ -121,7 +126,10 @@ def _settings(loaded: Loaded, options: Mapping[str, Any]) -> dict[str, str]:
     }
     return (
         chosen
-        | {"updates": f"{loaded.source.step:,}", "images per update": str(loaded.measured.batch)}
+        | {
+            "updates": "as its authors say" if _published(loaded) else f"{loaded.source.step:,}",
+            "images per update": str(loaded.measured.batch),
+        }
         | {"weights": "averages over the training" if loaded.source.weights == "average" else "of the last update"}
         | {name: _cell(value) for name, value in known.items() if value is not None}
     )

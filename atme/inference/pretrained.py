@@ -17,7 +17,7 @@ from atme.inference.card import CARD, PICTURE, card
 from atme.inference.loading import Loaded
 from atme.models.knowledge import Knowledge
 from atme.outputs import require_free
-from atme.run_folder import CONFIG, MODEL, NAMES, find_run, is_handed
+from atme.run_folder import CONFIG, MODEL, NAMES, find_run, is_handed, read_state
 
 WRITTEN = (CONFIG, MODEL, CARD, PICTURE)
 
@@ -74,12 +74,14 @@ def save(
 
 
 def _config(loaded: Loaded) -> dict[str, object]:
+    published = read_state(loaded.source.folder).get("published", False)
     return {
         "library_name": "atme",
         "atme": atme.__version__,
         "step": loaded.source.step,
         "weights": loaded.source.weights,
         "measured": loaded.measured.as_dict(),
+        **({"published": True} if published else {}),
         "options": loaded.options,
     }
 

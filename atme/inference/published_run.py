@@ -1,7 +1,8 @@
 """A folder of published weights as a run of ours: what its files tell is measured, what they cannot tell is asked for.
 
 What the authors' options do not say is as their code has it by default, and the user is told. Memory and optimizers
-are not distributed: such a run translates, is scored, and can be begun from (``training.start_from``).
+are not distributed, nor how many pairs and updates there were: such a run translates, is scored, and can be begun from
+(``training.start_from``).
 """
 
 import json
@@ -245,7 +246,7 @@ def _write(run: Path, options: dict[str, Any], measured: Measured, networks: Net
         for name in NAMES:
             state = getattr(networks, name).state_dict()
             save_file({key: value.contiguous() for key, value in state.items()}, place / f"{name}.safetensors")
-        about = {"step": 0, "seed": 0, "measured": measured.as_dict()}
+        about = {"step": 0, "seed": 0, "measured": measured.as_dict(), "published": True}
         (place / "state.json").write_text(json.dumps(about, indent=2))
         (made / "options.yaml").write_text(yaml.safe_dump(options, sort_keys=False, allow_unicode=True), "utf-8")
         made.rename(run)
