@@ -23,7 +23,7 @@ class Understood(Exception):
 def commands(page: Path) -> list[str]:
     """The ``atme`` commands of a page, without comments."""
     text = page.read_text().replace("\\\n", " ")
-    shown = re.findall(r"^(?:\$ )?(atme [a-z].*?)(?:  +#.*)?$", "\n".join(_blocks(text)), re.M)
+    shown = re.findall(r"^(?:\$ )?(atme [a-z].*?)(?:  +#.*| > [\w.]+)?$", "\n".join(_blocks(text)), re.M)
     return [command for command in shown if MEANT_TO_FAIL not in command]
 
 
@@ -52,7 +52,7 @@ def test_a_command_is_understood(page: Path, command: str, monkeypatch: pytest.M
 
     def only_read(parser: object, arguments: list[str], **_: object) -> None:
         preset = "options/earth_atme_demo.yaml"
-        known = [re.sub(r"runs/\w+/options\.yaml", preset, argument) for argument in arguments]
+        known = [re.sub(r"runs/\w+/options\.yaml|mine\.yaml", preset, argument) for argument in arguments]
         read(parser, known)  # type: ignore[arg-type]
         raise Understood
 
@@ -67,6 +67,14 @@ def test_a_command_is_understood(page: Path, command: str, monkeypatch: pytest.M
 def test_a_command_that_is_wrong_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="no such option"):
         cli.VERBS["evaluate"](["runs/x", "--splitt", "test"])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_heading_stands_twice(page: Path) -> None:
+    """A link to the second one would lead to the first."""
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.S)
+    headings = re.findall(r"^#+ (.*)$", text, re.M)
+    assert sorted(set(headings)) == sorted(headings)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
