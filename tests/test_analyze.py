@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,11 @@ from conftest import Browse
 
 from atme import history
 from atme.process import CONTROLS
+from atme.reports.analyze import stretches
 from atme.reports.analyze.command import analyze_run
 from atme.reports.analyze.published_tests import Published
 from atme.reports.analyze.stretches import longest_stretch
-from atme.reports.figures import film
+from atme.reports.figures import FRAMES, film
 from atme.reports.flatness import LOG_2, decision_entropy, flatness
 
 IMAGES, SIDE, EPOCHS = ("a.png", "b <i>.png"), 16, 120
@@ -305,6 +307,44 @@ def test_a_film_has_room_for_its_frames(frames: int) -> None:
     made = film(np.zeros((frames, 300, 200), dtype=np.float32), bound=1.0)
     assert made.columns * (made.rows - 1) < frames <= made.columns * made.rows
     assert max(made.width, made.height) <= 96
+    assert made.shown == tuple(range(frames))
+
+
+@pytest.mark.parametrize("epochs", [FRAMES + 1, 2 * FRAMES, 2000])
+def test_a_long_film_is_thinned_evenly(epochs: int) -> None:
+    made = film(np.zeros((epochs, 4, 4), dtype=np.float32), bound=1.0)
+    assert (made.shown[0], made.shown[-1]) == (0, epochs - 1)
+    assert len(made.shown) == FRAMES
+    assert len(set(np.diff(made.shown))) <= 2
+    assert made.columns * made.rows >= FRAMES
+
+
+@dataclass
+class Counted:
+    """An array on disk that counts how often it is read."""
+
+    values: np.ndarray
+    reads: int = 0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.values.shape
+
+    def __getitem__(self, index: object) -> np.ndarray:
+        self.reads += 1
+        return self.values[index]  # type: ignore[index]
+
+
+@pytest.mark.parametrize(("at_once", "reads"), [(2**30, 1), (3 * 7 * 4 * 5 * 4, 4), (1, 10)])
+def test_images_are_read_together(monkeypatch: pytest.MonkeyPatch, at_once: int, reads: int) -> None:
+    """A chunk on disk holds an epoch of all images: image by image, each would be read as often as there are images."""
+    monkeypatch.setattr(stretches, "AT_ONCE", at_once)
+    stored = Counted(np.random.default_rng(0).normal(size=(9, 10, 4, 5)).astype(np.float32))
+    recording = history.Recording("fixed", tuple("abcdefghij"), np.arange(1, 10), stored, stored)
+    stretch = stretches.Stretch(recording, slice(1, 8), tuple(range(10)), ())
+    for image in range(10):
+        np.testing.assert_array_equal(stretch.maps(image), stored.values[1:8, image])
+    assert stored.reads == reads
 
 
 @pytest.mark.parametrize(

@@ -311,6 +311,11 @@ def test_an_evaluation_is_reused_only_where_it_is_the_same(copy: Callable[..., P
     assert not reused("--weights", "last")
     assert not reused(step=3)
     assert not reused(direction="BtoA")
+    evaluation["psnr"] = evaluation["baselines"]["copy"]["psnr"] = None  # a pair that is its own target
+    assert reused()
+    assert "inf" in cells((tmp_path / "out" / "report.html").read_text())
+    evaluation["ssim"] = None
+    assert not reused()
     path.write_text("{")
     assert main(["compare", str(run), "--output", str(tmp_path / "out")]) == 0
 

@@ -48,6 +48,7 @@ DASHES = ("", "6 2", "2 2", "8 2 2 2")
 """In points, as SVG writes them; the same for legend and curve."""
 
 FILM_SIDE = 96
+FRAMES = 240  # of a film, at most: a page of 2,000 epochs of 20 images would have 125 MB
 SMALL = 64**2  # pixels of a map that is drawn large, and would show what WebP leaves out
 SHEET_SIDE = 16383  # of a WebP picture, at most
 
@@ -81,7 +82,7 @@ class Film:
         uri: The sheet.
         columns: Frames in a row.
         rows: Rows of frames.
-        frames: Number of frames.
+        shown: Rows of the maps that have a frame, in their order.
         low: Value of the first color, as text.
         high: Value of the last one.
         width: Pixels of a frame.
@@ -91,7 +92,7 @@ class Film:
     uri: str
     columns: int
     rows: int
-    frames: int
+    shown: tuple[int, ...]
     low: str
     high: str
     width: int
@@ -229,11 +230,12 @@ def film(maps: Numbers, *, bound: float) -> Film:
     """Maps over epochs as one sheet of frames; 0 is white, -bound blue, bound red.
 
     Args:
-        maps: (T, H, W); frames larger than 96 pixels are thinned.
+        maps: (T, H, W); frames larger than 96 pixels are thinned, and so are more than 240 of them, evenly.
         bound: The largest value that has a color of its own.
     """
     thin = max(1, math.ceil(max(maps.shape[1:]) / FILM_SIDE))
-    small = maps[:, ::thin, ::thin]
+    shown = np.unique(np.linspace(0, len(maps) - 1, min(FRAMES, len(maps))).round().astype(int))
+    small = maps[shown, ::thin, ::thin]
     frames, height, width = small.shape
     columns = min(math.isqrt(frames - 1) + 1, SHEET_SIDE // width)
     rows = math.ceil(frames / columns)
@@ -241,7 +243,7 @@ def film(maps: Numbers, *, bound: float) -> Film:
     sheet[:frames] = small
     tiled = sheet.reshape(rows, columns, height, width).swapaxes(1, 2).reshape(rows * height, -1)
     uri = picture_uri(_colored(tiled, -bound, bound, "RdBu_r"), format=_format(height * width))
-    return Film(uri, columns, rows, frames, _said(-bound), _said(bound), width, height)
+    return Film(uri, columns, rows, tuple(shown.tolist()), _said(-bound), _said(bound), width, height)
 
 
 def _said(value: float) -> str:

@@ -5,12 +5,16 @@ recording; the tests read the longest piece, and `Stretch.remarks` says what was
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from atme.history import Recording
+
+AT_ONCE = 512 * 2**20
+"""Bytes of W, and as many of D, that are kept in memory."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,8 @@ class Stretch:
     rows: slice
     images: tuple[int, ...]
     remarks: tuple[str, ...]
+    _read: dict[str, tuple[int, NDArray[np.float32]]] = field(default_factory=dict, repr=False, compare=False)
+    """The images that were read last, several at once: a chunk on disk holds an epoch of all images."""
 
     @property
     def epochs(self) -> NDArray[np.int64]:
@@ -36,11 +42,20 @@ class Stretch:
 
     def maps(self, image: int) -> NDArray[np.float32]:
         """W of one image, (T, H, W) in [-1, 1]."""
-        return np.asarray(self.recording.maps[self.rows, image], dtype=np.float32)
+        return self._series("maps", image)
 
     def decisions(self, image: int) -> NDArray[np.float32]:
         """D of one image, (T, h, w) logits."""
-        return np.asarray(self.recording.decisions[self.rows, image], dtype=np.float32)
+        return self._series("decisions", image)
+
+    def _series(self, name: Literal["maps", "decisions"], image: int) -> NDArray[np.float32]:
+        stored = getattr(self.recording, name)
+        size = len(self.epochs) * int(np.prod(stored.shape[2:])) * np.dtype(np.float32).itemsize
+        together = max(1, AT_ONCE // max(size, 1))
+        first = image // together * together
+        if name not in self._read or self._read[name][0] != first:
+            self._read[name] = first, np.asarray(stored[self.rows, first : first + together], dtype=np.float32)
+        return self._read[name][1][:, image - first]
 
 
 def longest_stretch(recording: Recording, *, window: tuple[int, int] | None = None) -> Stretch:

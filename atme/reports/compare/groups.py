@@ -101,8 +101,8 @@ def _of_group(group: Group, key: str) -> str:
 
 
 def _said(run: Run, key: str) -> str:
-    value = _settings(run).get(key)
-    if value is None:
+    value = run.options.get(key)
+    if value in (None, {}, []):
         return "–"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -106,7 +106,10 @@ def _known(run: Path, translator: Translator, test: PairedImages) -> dict[str, A
         found = json.loads(path.read_text())
         newer = path.stat().st_mtime >= state.stat().st_mtime
         fits = newer and all(found["protocol"].get(key) == value for key, value in wanted.items())
-        numbers = [found[name] for name in UNITS] + [p[name] for p in found["baselines"].values() for name in UNITS]
+        means = [found, *found["baselines"].values()]
+        for each in means:
+            each["psnr"] = inf if each["psnr"] is None else each["psnr"]  # JSON knows no infinity
+        numbers = [each[name] for each in means for name in UNITS]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):  # none, or a damaged one: it is made anew
         return None
     return found if fits and all(isinstance(number, int | float) for number in numbers) else None
