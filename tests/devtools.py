@@ -1,5 +1,6 @@
 """A page in headless Chromium that real keys are pressed in, over Chromium's own debugging pipe."""
 
+import base64
 import json
 import os
 import select
@@ -19,9 +20,10 @@ class Page:
         command: Chromium and its flags.
         page: The file to open.
         width: Of the viewport, in pixels.
+        scheme: The reader's choice, "light" or "dark".
     """
 
-    def __init__(self, command: list[str], page: Path, *, width: int) -> None:
+    def __init__(self, command: list[str], page: Path, *, width: int, scheme: str = "light") -> None:
         theirs, ours = os.pipe()
         self._answers, their_answers = os.pipe()
         self._orders, self._rest, self._number, self._session = ours, b"", 0, ""
@@ -38,6 +40,7 @@ class Page:
         target = next(one["targetId"] for one in targets if one["type"] == "page")
         self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         self.send("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+        self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         self.send("Page.enable")
         self.send("Page.navigate", url=page.as_uri())
         self._until(lambda message: message.get("method") == "Page.loadEventFired")
@@ -75,6 +78,13 @@ class Page:
         self.send("Input.dispatchKeyEvent", type="keyDown", text=text, **about)
         self.send("Input.dispatchKeyEvent", type="keyUp", **about)
 
+    def picture(self, *, of: str) -> bytes:
+        """What is seen of an element, by its selector, as a PNG."""
+        box = f"(({{x, y, width, height}}) => ({{x, y: y + scrollY, width, height}}))({_place(of)})"
+        clip = {**self.run(box), "scale": 1}
+        shot = self.send("Page.captureScreenshot", format="png", clip=clip, captureBeyondViewport=True)
+        return base64.b64decode(shot["data"])
+
     def _until(self, wanted: Any) -> dict[str, Any]:
         while True:
             *whole, self._rest = self._rest.split(b"\0")
@@ -87,3 +97,7 @@ class Page:
             piece = os.read(self._answers, 2**16)
             assert piece, "the browser has gone"
             self._rest += piece
+
+
+def _place(selector: str) -> str:
+    return f"document.querySelector({json.dumps(selector)}).getBoundingClientRect()"

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atme.prepare.fetch import archives
-from atme.prepare.fetch.archives import ArchiveError, Limits, unpack
+from atme.prepare.fetch.archives import ArchiveError, Limits, Unpacked, unpack
 
 FILES = {"facades/train/1.jpg": b"first", "facades/train/2.jpg": b"", "facades/val/1.jpg": b"third" * 1000}
 
@@ -364,8 +364,31 @@ def test_whatever_is_changed_nothing_else_is_raised(
     for place in data.draw(st.lists(places, min_size=1, max_size=6)):
         content[place] = data.draw(st.sampled_from([0, 9, 47, 128, 255]) | st.integers(0, 255))
     (folder / "archive").write_bytes(gzip.compress(content, 1) if make is unzipped_tar else content)
+    unpacked: list[Unpacked] = []
     with contextlib.suppress(ArchiveError):
-        unpack(folder / "archive", folder / "out")
+        unpacked = unpack(folder / "archive", folder / "out")
+    there = {f"out/{file.path}": file.sha256 for file in unpacked}
+    found = {name: hashlib.sha256(content).hexdigest() for name, content in contents(folder).items()}
+    assert there.items() <= found.items()  # as it says, where it says
+    assert all(name == "archive" or name.startswith("out/") for name in found)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"GNU.sparse.size": "many"},
+        {"GNU.sparse.map": "a,b"},
+        {"GNU.sparse.major": "1", "GNU.sparse.minor": "0"},
+        {"size": "-5"},
+    ],
+    ids=["size", "map", "no map", "negative"],
+)
+def test_what_a_tar_says_of_itself_may_be_nonsense(headers: dict[str, str], tmp_path: Path) -> None:
+    info, content = tar_member("train/1.jpg", b"one" * 200)
+    info.pax_headers = headers
+    archive = tar_of(tmp_path / "archive", (info, content), tar_member("train/2.jpg", b"two"))
+    with pytest.raises(ArchiveError, match=r"broken or cut|less than nothing"):
+        unpack(archive, tmp_path / "out")
 
 
 @pytest.mark.parametrize(

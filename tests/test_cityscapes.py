@@ -1,12 +1,14 @@
 """The two official zips become counted pairs: the photograph averaged, the labels in their own colors."""
 
 import re
+import struct
 import zipfile
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from pngs import chunk
 
 from atme.cli import main
 from atme.data import PairedImages
@@ -103,6 +105,12 @@ def test_a_manifest_says_that_it_is_whole(zips: tuple[Path, Path], tmp_path: Pat
     assert not missing_files(tmp_path / "out", manifest)
 
 
+def claiming(side: int) -> bytes:
+    """A picture in whose header stands another size."""
+    whole = png(photograph(0))
+    return whole[:8] + chunk(b"IHDR", struct.pack(">II", side, side) + whole[24:29]) + whole[33:]
+
+
 A = "leftImg8bit/train/aachen/aachen_000000_000019_leftImg8bit.png"
 B = "gtFine/val/lindau/lindau_000000_000019_gtFine_color.png"
 
@@ -112,7 +120,9 @@ B = "gtFine/val/lindau/lindau_000000_000019_gtFine_color.png"
     [
         ({A: None}, "aachen_000000_000019_gtFine_color.png: has no partner"),
         ({B: None}, "lindau_000000_000019_leftImg8bit.png: has no partner"),
-        ({A: b"no picture"}, "aachen_000000_000019_leftImg8bit.png is no picture"),
+        ({A: b"no picture"}, "leftImg8bit_trainvaltest.zip: .*aachen_000000_000019_leftImg8bit.png: not an image"),
+        ({A: claiming(60_000)}, "aachen_000000_000019_leftImg8bit.png: claims 60,000×60,000 pixels"),
+        ({B: png(labels(3))[:-20]}, "lindau_000000_000019_gtFine_color.png: truncated"),
         (
             {A.replace("_000019", "_000020"): png(photograph(9))},
             "aachen_000000_000020_leftImg8bit.png: has no partner",

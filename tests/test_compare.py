@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,11 @@ from conftest import TINY, Browse
 from devtools import Page
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.colors import to_rgb
+from PIL import Image
 
 from atme.cli import main
+from atme.reports import figures
 from atme.reports.compare.curves import POINTS, charts, marks
 from atme.reports.compare.groups import Group, differing, grouped
 from atme.reports.compare.pictures import chosen
@@ -587,6 +591,27 @@ def test_the_difference_is_shown_by_keyboard(compared: Path, chromium: list[str]
         assert (page.run(shown), page.run(pressed)) == (4, "true")
         page.press(key)
         assert (page.run(shown), page.run(pressed)) == (0, "false")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_charts_and_legends_follow_the_readers_theme(compared: Path, chromium: list[str], scheme: str) -> None:
+    color = "getComputedStyle(document.querySelector('{}')).{}"
+    with Page(chromium, compared / "report.html", width=400, scheme=scheme) as page:
+        paper = page.run(color.format("figure", "backgroundColor"))
+        legend = page.run(color.format(".legend .swatch line", "stroke"))
+        chart = np.asarray(Image.open(BytesIO(page.picture(of="#curves figure img"))).convert("RGB")).astype(int)
+    ground, line = figures.PAPER, figures.LINES[0].lower()
+    if scheme == "dark":
+        ground, line = figures.IN_THE_DARK[ground], figures.IN_THE_DARK[line]
+    assert paper == f"rgb{rgb(ground)}"
+    assert tuple(chart[2, 2].tolist()) == rgb(ground)
+    assert legend == f"rgb{rgb(line)}"
+    assert np.abs(chart - rgb(line)).sum(axis=2).min() < 40  # a thin line is mixed with its ground
+
+
+def rgb(color: str) -> tuple[int, ...]:
+    """0 to 255 each."""
+    return tuple(round(255 * part) for part in to_rgb(color))
 
 
 def test_the_browser_test_can_fail(compared: Path, tmp_path: Path, browse: Browse) -> None:

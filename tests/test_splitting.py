@@ -1,5 +1,6 @@
 """Splits are a division: every pair in exactly one, neighbors together, the same for the same seed."""
 
+import math
 import shutil
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def test_shares_and_counts(amount: float, expected: int) -> None:
     assert wanted(amount, 100, option="--val") == expected
 
 
-@pytest.mark.parametrize("amount", [-1, -0.1, 1.5, 20.2])
+@pytest.mark.parametrize("amount", [-1, -0.1, 1.5, 20.2, math.inf, math.nan])
 def test_neither_share_nor_count(amount: float) -> None:
     with pytest.raises(ValueError, match=f"--val {amount}: write a share below 1"):
         wanted(amount, 100, option="--val")

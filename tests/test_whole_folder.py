@@ -4,10 +4,10 @@ import contextlib
 import errno
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from atme.prepare import whole_folder
 from atme.prepare.disk import DiskError, guarded
@@ -127,7 +127,7 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
 def test_what_came_meanwhile_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     held = whole_folder._held
 
-    def late(hidden: Path, out: Path) -> FileLock:
+    def late(hidden: Path, out: Path) -> AbstractContextManager[None]:
         (tmp_path / "out").mkdir()
         (tmp_path / "out" / "theirs").touch()
         return held(hidden, out)

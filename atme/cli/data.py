@@ -56,6 +56,7 @@ def fetch(name: str, *, root: Path | None = None, attempts: int = 6, stall: floa
     """
     from atme.cli.progress import watched
     from atme.data.recipes import find_recipe
+    from atme.prepare.fetch.checksums import NAME as CHECKSUMS
     from atme.prepare.fetch.download import Patience
     from atme.prepare.fetch.fetch import fetch_recipe
     from atme.prepare.status import presence
@@ -64,9 +65,10 @@ def fetch(name: str, *, root: Path | None = None, attempts: int = 6, stall: floa
 
     recipe = find_recipe(name)
     folder = recipe.root if root is None else root / recipe.name
-    if presence(folder).state == "complete":
+    here = presence(folder)
+    if here.state == "complete":
         shutil.rmtree(hidden_beside(folder), ignore_errors=True)  # left if a fetch was killed at its very end
-        print(f"{name}: {presence(folder).words} in {folder}")
+        print(f"{name}: {here.words} in {folder}")
         return DONE
     with watched() as watch:
         fetched = fetch_recipe(recipe, folder, patience=Patience(stall=stall, attempts=attempts), watch=watch)
@@ -74,7 +76,7 @@ def fetch(name: str, *, root: Path | None = None, attempts: int = 6, stall: floa
     if fetched.recorded:
         print(
             f"{name}: nobody published a checksum; that of this archive, SHA-256 {fetched.archive.sha256}, "
-            f"is recorded in {folder.parent / 'checksums.json'} and later fetches must match it"
+            f"is recorded in {folder.parent / CHECKSUMS} and later fetches must match it"
         )
     return DONE
 

@@ -5,7 +5,7 @@ from atme.images.folder import Found, find_images, find_some_images
 from atme.images.grids import grid
 from atme.images.headers import IMAGE_SUFFIXES, Header, read_header
 from atme.images.pixels import Pixels, centered, to_array, to_tensor
-from atme.images.reading import read_image
+from atme.images.reading import decode_image, read_image
 from atme.images.writing import write_image
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Pixels",
     "centered",
     "clear_transparent",
+    "decode_image",
     "find_images",
     "find_some_images",
     "from_pil",

@@ -49,6 +49,20 @@ def read_image(path: str | Path, *, clear: bool = True) -> Pixels:
             content = file.read()
     except OSError as error:
         raise unreadable(path, error) from error
+    return decode_image(content, path, clear=clear)
+
+
+def decode_image(content: bytes, path: str | Path, *, clear: bool = True) -> Pixels:
+    """The pixels of a file that is in memory, as `read_image` returns them.
+
+    Args:
+        content: of the file.
+        path: what errors name.
+        clear: colors under alpha 0, which nobody sees, become 0.
+
+    Raises:
+        ValueError: as `read_image` does.
+    """
     with decoding(path), BytesIO(content) as stream, open_image(path, stream) as image:
         header = describe(path, image, stream)
         if not is_whole(image, stream):

@@ -22,7 +22,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from atme.images import Pixels, write_image
+from atme.images import Pixels, decode_image, write_image
+from atme.prepare.check.similarity import as_color
 from atme.prepare.manifest import Manifest, record, write_manifest
 from atme.prepare.whole_folder import appearing
 
@@ -122,10 +123,7 @@ def _read(file: zipfile.ZipFile, name: str) -> Pixels:
     try:
         if file.getinfo(name).file_size > _LARGEST:
             raise ValueError(f"{file.filename}: {name} unfolds to more than any picture; download it again")
-        content = np.frombuffer(file.read(name), np.uint8)
+        content = file.read(name)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise ValueError(f"{file.filename}: {name} is broken ({error}); download it again") from error
-    image = cv2.imdecode(content, cv2.IMREAD_COLOR_RGB)
-    if image is None:
-        raise ValueError(f"{file.filename}: {name} is no picture; download it again")
-    return np.asarray(image)
+    return as_color(decode_image(content, f"{file.filename}: {name}", clear=False))

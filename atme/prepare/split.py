@@ -4,6 +4,7 @@ Tiles of one picture or frames of one film resemble each other. If some are trai
 scores flatter the model; so pairs can be grouped by a pattern in their names, and no group is divided.
 """
 
+import math
 import random
 import re
 import shutil
@@ -47,9 +48,9 @@ def wanted(amount: float, total: int, *, option: str) -> int:
     """The number of pairs that `amount` stands for: below 1 it is a share of `total`, else a count.
 
     Raises:
-        ValueError: Negative, or neither a share nor a whole number.
+        ValueError: Negative, without end, or neither a share nor a whole number.
     """
-    if amount < 0 or (amount >= 1 and amount != int(amount)):
+    if not 0 <= amount < math.inf or (amount >= 1 and amount != int(amount)):
         raise ValueError(f"{option} {amount}: write a share below 1, such as 0.1, or a count, such as 200")
     return int(amount) if amount >= 1 else round(amount * total)
 

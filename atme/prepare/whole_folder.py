@@ -3,12 +3,10 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from atme.prepare.disk import DiskError, guarded
+from atme.prepare.disk import guarded, locked
 
 _LOCK = "lock"
 
@@ -45,14 +43,13 @@ def workshop(out: Path) -> Iterator[Path]:
         ValueError: Another process holds it, or has made `out` meanwhile; or the disk refuses.
     """
     hidden = hidden_beside(out)
-    lock = _held(hidden, out)
-    try:
-        refuse_existing(out)
-        yield hidden
-    finally:
-        if {path.name for path in hidden.glob("*")} <= {_LOCK}:
-            shutil.rmtree(hidden, ignore_errors=True)
-        lock.release()
+    with _held(hidden, out):
+        try:
+            refuse_existing(out)
+            yield hidden
+        finally:
+            if {path.name for path in hidden.glob("*")} <= {_LOCK}:
+                shutil.rmtree(hidden, ignore_errors=True)
 
 
 def settle(made: Path, out: Path) -> None:
@@ -101,16 +98,9 @@ def refuse_existing(out: Path) -> None:
         raise ValueError(f"{lost}: leads to {lost.readlink()}, which is not there; mount its disk, or replace the link")
 
 
-def _held(hidden: Path, out: Path) -> FileLock:
+def _held(hidden: Path, out: Path) -> AbstractContextManager[None]:
     guarded(hidden, lambda: hidden.mkdir(parents=True, exist_ok=True))
-    lock = FileLock(hidden / _LOCK, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise ValueError(f"{out}: another process is making it; wait until it ends") from error
-    except (OSError, NotImplementedError) as error:
-        raise DiskError(f"{hidden}: cannot be locked ({error}); choose a folder on another disk") from error
-    return lock
+    return locked(hidden / _LOCK, of=out, patience=0, busy="another process is making it; wait until it ends")
 
 
 def _place(out: Path) -> Path:

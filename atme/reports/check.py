@@ -22,7 +22,7 @@ from atme.prepare.check.check import Report
 from atme.prepare.check.faults import KEPT_BY_FIX, MEANING, Fault, Kind
 from atme.prepare.check.similarity import as_color
 from atme.reports.embedded import picture_uri
-from atme.reports.page import rendered
+from atme.reports.page import rendered, write_html
 
 _CARDS = 48  # faults of one kind that are shown with pictures; the rest are listed by name
 _HEIGHT = 144  # pixels of a thumbnail
@@ -107,8 +107,7 @@ def write_page(report: Report, path: Path) -> None:
         remarks=[shown(remark) for remark in report.remarks],
         sections=sections,
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
+    write_html(path, page)
 
 
 def _fault_as_dict(fault: Fault, root: Path) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from atme.reports.embedded import Format, figure_uri, picture_uri
 Numbers = NDArray[Any]
 
 WIDTH, HEIGHT = 4.6, 2.7  # inches; small, so that 9 pt stay readable when the page is 400 pixels wide
-INK, ACCENT = "#1f2933", "#0b6e99"
+INK, PAPER, EDGE, ACCENT = "#1f2933", "#ffffff", "#9aa5b1", "#0b6e99"
 COLORS = {
     "brownian": ACCENT,
     "autoregressive": "#c2410c",
@@ -34,7 +34,7 @@ STYLE: Any = {
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.edgecolor": "#9aa5b1",
+    "axes.edgecolor": EDGE,
     "axes.labelcolor": INK,
     "text.color": INK,
     "xtick.color": INK,
@@ -43,6 +43,20 @@ STYLE: Any = {
 
 LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
 """Okabe and Ito's colors, which color-blind readers can tell apart."""
+
+IN_THE_DARK = {
+    INK: "#e4e8ec",
+    PAPER: "#1d2329",
+    EDGE: "#6b7784",
+    ACCENT: "#6cc3ea",
+    "#c2410c": "#f0883e",
+    "#7c3aed": "#b794f6",
+    "#6b7280": "#a3afba",
+    "#15803d": "#4cc38a",
+    "#0072b2": "#3d9bdc",
+    "#000000": "#ffffff",
+}
+"""What colors of drawings become on a dark page; ink and paper are the page's own (templates/base.html)."""
 
 DASHES = ("", "6 2", "2 2", "8 2 2 2")
 """In points, as SVG writes them; the same for legend and curve."""
@@ -140,10 +154,10 @@ def curves(x: Numbers, lines: Mapping[str, Numbers], *, level: tuple[float, str]
         for values, mark in zip(lines.values(), marks(lines).values(), strict=True):
             axes.plot(x, values, linewidth=1.2, color=mark.color, linestyle=mark.style)
         axes.axhline(level[0], color=INK, linestyle="--", linewidth=1)
-        box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
+        box = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.8, "pad": 1}
         axes.annotate(level[1], (1, level[0]), xycoords=("axes fraction", "data"), ha="right", va="center", bbox=box)
         axes.set(xlabel=labels[0], ylabel=labels[1])
-        return figure_uri(figure)
+        return drawn(figure)
 
 
 def ratios(profiles: Mapping[str, Sequence[tuple[float, float, float]]], horizons: Sequence[int]) -> str:
@@ -165,7 +179,7 @@ def ratios(profiles: Mapping[str, Sequence[tuple[float, float, float]]], horizon
         axes.set_xticks(list(horizons), [str(q) for q in horizons])
         axes.minorticks_off()
         axes.legend(frameon=False, fontsize=7, ncols=2)
-        return figure_uri(figure)
+        return drawn(figure)
 
 
 def growth(variances: Mapping[str, Numbers]) -> str:
@@ -180,7 +194,7 @@ def growth(variances: Mapping[str, Numbers]) -> str:
             axes.plot(variance, label=name.replace("_", " "), **_line(name))
         axes.set(xlabel="t, epochs from the first", ylabel="mean (W$_t$ − W$_0$)²", ylim=(0, None))
         axes.legend(frameon=False, fontsize=7)
-        return figure_uri(figure)
+        return drawn(figure)
 
 
 def pixel(epochs: Numbers, level: Numbers, r: Numbers, *, band: float) -> str:
@@ -203,7 +217,7 @@ def pixel(epochs: Numbers, level: Numbers, r: Numbers, *, band: float) -> str:
         bottom.vlines(np.arange(1, len(r)), 0, r[1:], color=INK, linewidth=1.5)
         most = max(0.3, float(np.abs(r[1:]).max(initial=0)) * 1.1)
         bottom.set(xlabel="lag, epochs", ylabel="ACF of dW", ylim=(-most, most))
-        return figure_uri(figure)
+        return drawn(figure)
 
 
 def map_picture(values: Numbers, *, low: float, high: float, colors: str) -> Picture:
@@ -256,6 +270,11 @@ def blank() -> tuple[Figure, Axes]:
     axes = figure.subplots()
     figure.subplots_adjust(left=0.18, right=0.98, bottom=0.18, top=0.96)
     return figure, axes
+
+
+def drawn(figure: Figure) -> str:
+    """A figure in these colors as a data URI, for light pages and dark ones."""
+    return figure_uri(figure, in_the_dark=IN_THE_DARK)
 
 
 def _line(name: str) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
+from atme.reports.figures import IN_THE_DARK
+
 
 def rendered(template: str, *, colors: Sequence[str] = (), **values: object) -> str:
     """The page as HTML.
@@ -25,7 +27,7 @@ def rendered(template: str, *, colors: Sequence[str] = (), **values: object) -> 
         lstrip_blocks=True,
     )
     gradients = {name: _gradient(name) for name in colors}
-    return environment.get_template(template).render(gradients=gradients, **values)
+    return environment.get_template(template).render(gradients=gradients, in_the_dark=IN_THE_DARK, **values)
 
 
 def write_html(path: Path, page: str) -> None:

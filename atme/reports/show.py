@@ -1,6 +1,5 @@
 """What a preset resolves to, and what a step of it costs."""
 
-import torch
 from jsonargparse import Namespace
 from rich.console import Console
 from rich.syntax import Syntax
@@ -9,6 +8,7 @@ from rich.table import Table
 from atme.models.build import Measured, build
 from atme.reports.cost import Cost, cost
 from atme.terminal import results
+from atme.training.device import kind_of
 from atme.training.options import TrainingOptions
 from atme.training.start import measure
 
@@ -44,8 +44,15 @@ def _table(found: Cost, measured: Measured, training: TrainingOptions) -> Table:
     table.add_row(f"kept for backward ({training.precision})", _bytes(found.activations))
     table.add_row("memory, estimated, beside PyTorch's own", _bytes(found.total))
     table.add_row("training pairs, epochs", f"{measured.images}, {training.rate.total}")
-    table.add_row("computed on", "GPU" if torch.cuda.is_available() and training.device == "auto" else "CPU")
+    table.add_row("computed on", _device(training.device))
     return table
+
+
+def _device(wanted: str) -> str:
+    try:
+        return kind_of(wanted)
+    except ValueError:  # a training refuses; what it costs elsewhere can be told
+        return f"{wanted}, which this machine lacks"
 
 
 def _bytes(count: int) -> str:

@@ -17,7 +17,7 @@ def accelerator(training: TrainingOptions) -> Accelerator:
     Raises:
         ValueError: if this machine has no such device, or the device no such precision.
     """
-    device = _device(training.device)
+    device = kind_of(training.device)
     _refuse_precision(training.precision, device)
     _set_determinism(training.deterministic)
     _forget()
@@ -56,8 +56,12 @@ def in_words(facts: dict[str, str | int]) -> str:
     return ", ".join(words)
 
 
-def _device(wanted: str) -> str:
-    """The device's kind: what was asked for, or what ``auto`` finds."""
+def kind_of(wanted: str) -> str:
+    """The device's kind: what was asked for, or what ``auto`` finds.
+
+    Raises:
+        ValueError: if this machine has no such device.
+    """
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if wanted == "auto":
         return "cuda" if there["cuda"] else "cpu"

@@ -24,7 +24,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, BinaryIO
 
 from atme.names import shown
-from atme.prepare.disk import guarded
+from atme.prepare.disk import DiskError, guarded
 from atme.prepare.fetch.arriving import CHUNK
 
 _HEADERS = 1 << 20  # bytes of headers and padding that may stand between two members of a tar file
@@ -39,13 +39,13 @@ _BROKEN = (
     lzma.LZMAError,
     struct.error,
     EOFError,
-    OSError,  # of reading: those of writing come as DiskError
-    UnicodeError,
+    OSError,
+    ValueError,
     OverflowError,
     RecursionError,
     NotImplementedError,
 )
-"""What the standard library raises of bytes that are no archive."""
+"""What the standard library raises of bytes that are no archive; what the disk refuses comes as DiskError instead."""
 _BAD_NAME = {errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL}
 _KINDS = {
     stat.S_IFLNK: "a symbolic link",
@@ -122,6 +122,8 @@ def unpack(
             for member in _within(members(archive, folder), limits, archive_size=archive.stat().st_size)
             if member.content is not None and not _is_clutter(member.path)
         ]
+    except DiskError:
+        raise
     except _BROKEN as error:
         raise ArchiveError(f"broken or cut: {error}") from error
 
@@ -198,6 +200,8 @@ def _refuse_special(info: tarfile.TarInfo, folder: Path) -> None:
         raise ArchiveError(f"{_named(info.name)} is a sparse file, whose size means nothing")
     if not (info.isreg() or info.isdir()):
         raise ArchiveError(f"{_named(info.name)} is neither a file nor a folder (device or pipe)")
+    if info.size < 0:
+        raise ArchiveError(f"{_named(info.name)} has less than nothing in it")
     tarfile.data_filter(info, str(folder))
 
 

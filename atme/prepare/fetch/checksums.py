@@ -3,9 +3,7 @@
 import json
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from atme.prepare.disk import DiskError, guarded
+from atme.prepare.disk import guarded, locked
 
 NAME = "checksums.json"
 
@@ -27,17 +25,12 @@ def record(folder: Path, url: str, sha256: str) -> None:
     Raises:
         ValueError: The record is damaged, or cannot be written.
     """
-    path = folder / NAME
-    try:
-        with FileLock(folder / f".{NAME}.lock", timeout=_PATIENCE):
-            known = _read(path) | {url: sha256}
-            beside = folder / f".{NAME}.new"
-            guarded(beside, lambda: beside.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n"))
-            guarded(path, lambda: beside.replace(path))
-    except Timeout as error:
-        raise ValueError(f"{path}: another process holds it for more than {_PATIENCE} s; end that process") from error
-    except (OSError, NotImplementedError) as error:
-        raise DiskError(f"{path}: cannot be locked ({error}); choose a folder on another disk") from error
+    path, beside = folder / NAME, folder / f".{NAME}.new"
+    busy = f"another process holds it for more than {_PATIENCE} s; end that process"
+    with locked(folder / f".{NAME}.lock", of=path, patience=_PATIENCE, busy=busy):
+        known = guarded(path, lambda: _read(path)) | {url: sha256}
+        guarded(beside, lambda: beside.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n"))
+        guarded(path, lambda: beside.replace(path))
 
 
 def _read(path: Path) -> dict[str, str]:

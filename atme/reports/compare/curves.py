@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from atme.reports import figures
 from atme.reports.compare.groups import Group
 from atme.reports.compare.run import LINE, Run, is_number
-from atme.reports.embedded import figure_uri
 from atme.reports.figures import Mark
 from atme.reports.flatness import LOG_2, LOG_4
 
@@ -105,11 +104,11 @@ def draw(chart: Chart, groups: Sequence[Group]) -> str:
             level, said = LEVELS[chart.key]
             axes.margins(y=0.12)  # room for the label, above all curves or not
             axes.axhline(level, color=figures.INK, linewidth=0.8)
-            box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
+            box = {"facecolor": figures.PAPER, "edgecolor": "none", "alpha": 0.8, "pad": 1}
             axes.annotate(said, (1, level), xycoords=("axes fraction", "data"), ha="right", va="bottom", bbox=box)
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.set(xlabel="images seen", xlim=(0, None))
-        return figure_uri(figure)
+        return figures.drawn(figure)
 
 
 def _curve(run: Run, key: str) -> Curve:
