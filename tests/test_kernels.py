@@ -12,6 +12,7 @@ from torch import Tensor
 
 from atme.cli import main
 from atme.networks import UNet, kernels
+from atme.run_folder import read_log
 
 
 def values(network: UNet, image: Tensor) -> list[Tensor]:
@@ -56,15 +57,15 @@ def test_a_machine_without_a_compiler_trains(preset: Callable[..., Path], tmp_pa
     command = [sys.executable, "-m", "atme", "train", "--config", str(preset()), "--run.dir", str(tmp_path / "run")]
     ended = subprocess.run([*command, "--training.rate.epochs=1"], env=path, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
+    assert "no kernels: nothing can be compiled here" in ended.stderr.splitlines()[0]
     assert (tmp_path / "run/checkpoints").is_dir()
 
 
 def test_a_compiled_run_goes_on_exactly(preset: Callable[..., Path], tmp_path: Path, compiled: None) -> None:
-    config, short = (
-        str(preset(training__precision="bf16")),
-        ["--training.rate.decay_epochs=0", "--training.rate.epochs"],
-    )
+    config = str(preset(training__precision="bf16"))
+    short = ["--training.rate.decay_epochs=0", "--training.rate.epochs"]
     assert main(["train", "--config", config, "--run.dir", str(tmp_path / "whole"), *short, "2"]) == 0
+    assert read_log(tmp_path / "whole")[0]["kernels"] == "compiled"
     assert main(["train", "--config", config, "--run.dir", str(tmp_path / "parts"), *short, "1"]) == 0
     more = ["--training.resume", "auto"]
     assert main(["train", "--config", config, "--run.dir", str(tmp_path / "parts"), *short, "2", *more]) == 0
