@@ -204,6 +204,26 @@ def test_a_run_is_accepted_for_its_last_checkpoint(base: Path, tmp_path: Path) -
     longer = ("--training.rate.epochs", "2", "--training.rate.decay_epochs", "1")
     assert train(preset_of(base), tmp_path / "branch", *longer, "--training.resume", str(base)) == 0
     assert [line["step"] for line in read_log(tmp_path / "branch")] == [9, 10, 11, 12]
+    assert read_options(tmp_path / "branch")["training"]["resume"] == str(checkpoints(base)[-1])
+
+
+@pytest.mark.parametrize("again", ["auto", "the same"])
+def test_a_branch_begins_where_it_began_also_if_the_other_run_went_on(base: Path, tmp_path: Path, again: str) -> None:
+    """Killed before its first checkpoint, it is no branch of what that run came to since."""
+    other, run, shorter = tmp_path / "other", tmp_path / "branch", tmp_path / "shorter"
+    shutil.copytree(base, other)
+    shutil.move(checkpoints(other)[-1], shorter)
+    begun = (*SHORT, "--training.resume")
+    assert train(preset_of(base), run, *begun, str(other)) == 0
+    assert [line["step"] for line in read_log(run)] == [5, 6, 7, 8]
+    shutil.rmtree(run / "checkpoints")
+    shutil.move(shorter, other / "checkpoints" / "step_00000008")
+    if again == "the same":
+        before = contents(run)
+        assert train(preset_of(base), run, *begun, str(other)) == 2
+        assert contents(run) == before
+    assert train(preset_of(base), run, *begun, "auto") == 0
+    assert [line["step"] for line in read_log(run)] == [5, 6, 7, 8]
 
 
 class TestNothingLeft:
@@ -448,10 +468,11 @@ class TestRefusalsOfAFolder:
         assert train(base / "options.yaml", copy, "--training.resume", "auto") == 0
 
     @pytest.mark.parametrize("name", ["generator.safetensors", "optimizers.pt", "average_scheme.safetensors"])
-    @pytest.mark.parametrize("how", ["cut", "gone"])
+    @pytest.mark.parametrize("how", ["cut", "empty", "gone"])
     def test_a_damaged_checkpoint(self, base: Path, copy: Path, refused: Refused, name: str, how: str) -> None:
         path = checkpoints(copy)[-1] / name
-        path.write_bytes(path.read_bytes()[:100]) if how == "cut" else path.unlink()
+        kept = {"cut": 100, "empty": 0, "gone": None}[how]
+        path.unlink() if kept is None else path.write_bytes(path.read_bytes()[:kept])
         line = refused(copy, "--training.resume", "auto", "--training.rate.epochs", "2")
         assert "remove this folder, and --training.resume auto goes on" in line
         shutil.rmtree(line.removeprefix("atme: ").split(": ")[0])

@@ -3,6 +3,8 @@
 import errno
 import fcntl
 import os
+import subprocess
+import sys
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +45,39 @@ def test_the_first_line_and_every_line_of_the_log_say_where_it_runs(
     assert first == f"trains on cpu, {precision}, {counted}, no kernels: ATME_COMPILE is 0"
     for line in read_log(tmp_path / "run"):
         assert (line["device"], line["precision"], line["threads"]) == ("cpu", precision, threads)
+
+
+ASKED = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "PYTORCH_ENABLE_MPS_FALLBACK")
+
+WHEN_PYTORCH_IS_LOADED = f"""
+import os, sys
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            print(*(os.environ.get(each) for each in {ASKED}))
+            sys.exit()
+sys.meta_path.insert(0, Watch())
+from atme.cli import main
+main(["train", "--config", "earth_atme_demo"])
+print("PyTorch was not loaded")
+"""
+
+
+@pytest.mark.parametrize(
+    ("own", "seen"),
+    [
+        ({}, "None 1000 1 1"),
+        ({"OMP_WAIT_POLICY": "active"}, "active None None 1"),
+        ({"GOMP_SPINCOUNT": "7"}, "None 7 None 1"),
+        ({"KMP_BLOCKTIME": "9", "PYTORCH_ENABLE_MPS_FALLBACK": "0"}, "None None 9 0"),
+    ],
+)
+def test_pytorch_is_loaded_with_threads_that_spin_little_or_as_the_user_says(own: dict[str, str], seen: str) -> None:
+    """It reads these when it is loaded, and never again."""
+    others = {name: value for name, value in os.environ.items() if name not in ASKED}
+    code = [sys.executable, "-c", WHEN_PYTORCH_IS_LOADED]
+    outcome = subprocess.run(code, env=others | own, capture_output=True, text=True, check=False)
+    assert outcome.stdout == f"{seen}\n", outcome.stderr
 
 
 @pytest.mark.parametrize("device", ["cuda", "mps"])

@@ -45,6 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _guarded(name: str, arguments: list[str]) -> int:
     """Run a verb; what it refuses becomes one line."""
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network for its newest version
+    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")  # what Apple's GPU lacks; read when PyTorch is loaded
     _share_cores()
     try:
         return known_verb(name, VERBS, command="atme")(arguments)

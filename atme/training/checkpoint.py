@@ -95,7 +95,7 @@ def load(state: State, origin: Origin, *, now: Flat) -> None:
             state.accelerator.scaler.load_state_dict(scale)
         state.step = read_state(place)["step"]
         moments = {side: kept[side] for side in state.optimizers}
-    except (OSError, SafetensorError, RuntimeError, KeyError, AssertionError, UnpicklingError) as error:
+    except (OSError, SafetensorError, RuntimeError, KeyError, AssertionError, UnpicklingError, EOFError) as error:
         raise ValueError(_unreadable(place, error)) from error
     for side, optimizer in state.optimizers.items():
         _go_on(optimizer, side, moments[side], origin, now)

@@ -30,8 +30,8 @@ def recorded(text: str, origin: Origin, run: Path, weights: Weights | None) -> s
     """The options as they are kept: the checkpoint that weights came from, and the one that a run was begun from."""
     if weights:
         return with_value(text, "training", "start_from", str(weights.folder))
-    if not origin.goes_on:
-        return text
+    if not origin.goes_on:  # a run that was named may get later checkpoints
+        return with_value(text, "training", "resume", str(origin.checkpoint)) if origin.checkpoint else text
     for key in ("resume", "start_from"):
         before = read_options(run).get("training", {}).get(key)
         if before != yaml.safe_load(text)["training"].get(key):

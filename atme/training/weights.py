@@ -88,7 +88,7 @@ def misfit(given: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> list[str]:
 def weight_shapes(path: Path) -> dict[str, list[int]]:
     """The shapes of the weights in a file, by name, from its header."""
     with safe_open(path, framework="pt") as file:
-        return {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
+        return {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118  (it is no mapping)
 
 
 def _scheme(scheme: nn.Module, weights: Weights, now: Flat) -> list[str]:
