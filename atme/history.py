@@ -60,9 +60,9 @@ def read(run: Path) -> dict[str, Recording]:
 
 
 def _read(kind: str, folder: Path) -> Recording:
-    group = zarr.open_group(folder, mode="r")
+    group: Any = zarr.open_group(folder, mode="r")
     epochs = np.asarray(group["epoch"])
-    images = tuple(str(name) for name in group.attrs["images"])  # type: ignore[union-attr]
+    images = tuple(str(name) for name in group.attrs["images"])
     return Recording(kind, images, epochs, group["decision"], group["map"])
 
 
@@ -80,14 +80,14 @@ def cut(run: Path, *, epochs: int, visited: Collection[str] = ()) -> None:
             shutil.rmtree(place)
         return
     for kind in (kind for kind in ("training", "fixed") if (place / kind).is_dir()):
-        group = zarr.open_group(place / kind, mode="a")
+        group: Any = zarr.open_group(place / kind, mode="a")
         under_way = kind == "training" and bool(visited)
         for name in ("decision", "map", "epoch"):
-            array: Any = group.get(name)
+            array = group.get(name)
             if array is not None and array.shape[0] > epochs + under_way:
                 array.resize((epochs + under_way, *array.shape[1:]))
             if array is not None and under_way and name != "epoch" and array.shape[0] > epochs:
-                stays = np.array([image in visited for image in group.attrs["images"]])  # type: ignore[union-attr]
+                stays = np.array([image in visited for image in group.attrs["images"]])
                 array[epochs] = np.where(stays[:, None, None], array[epochs], np.nan)
 
 

@@ -1,5 +1,6 @@
 """Models are handed on: as a hub's folder with a card, and through a hub; what older versions saved is still read."""
 
+import ast
 import json
 import shutil
 from collections.abc import Iterator
@@ -147,6 +148,38 @@ def test_a_card_shows_no_scores_of_other_weights(run: Path, damage: str) -> None
     assert "were not scored" in text
     assert "0.141" not in text
     assert "license: unknown" in text
+
+
+@pytest.mark.parametrize("name", ['a"b', "a\\b", "näme", "名前", "x\ny", "\udcff", "[b]", "{{ b }}", "a|b", "'q'"])
+def test_a_card_of_any_name_says_how_the_model_is_loaded(run: Path, name: str) -> None:
+    Translator.from_run(run, device="cpu").save_pretrained(run.parents[1] / name)
+    text = (run.parents[1] / name / CARD).read_text("utf-8")
+    (call,) = [line for line in text.splitlines() if "from_pretrained" in line]
+    assert ast.literal_eval(call.partition("from_pretrained(")[2].removesuffix(")")) == name
+    if name != "\udcff":  # safetensors opens no file in a folder whose name is not UTF-8, and says so
+        assert Translator.from_pretrained(run.parents[1] / name, device="cpu").source.step == 4
+
+
+def test_a_card_that_was_handed_on_gets_another_name_and_license_and_keeps_all_else(run: Path) -> None:
+    folder = saved(run, name="me/maps")
+    card = (folder / CARD).read_text() + "\nA line of mine: # me/maps | 0.141.\n"
+    (folder / CARD).write_text(card)
+    again = Translator.from_pretrained(folder, device="cpu")
+    expected = card.replace('from_pretrained("me/maps")', 'from_pretrained("you/plans")')
+    expected = expected.replace("\n# me/maps\n", "\n# you/plans\n")
+    again.save_pretrained(folder.parent / "named", name="you/plans")
+    assert (folder.parent / "named" / CARD).read_text() == expected
+    again.save_pretrained(folder.parent / "licensed", name="you/plans", license="mit")
+    said = "Nobody has said yet under which license these weights may be used: ask who handed them on."
+    assert expected.count(said) == expected.count("license: unknown") == 1
+    expected = expected.replace("license: unknown", "license: mit")
+    expected = expected.replace(said, "Licensed under mit; the license of the data may say more.")
+    licensed = folder.parent / "licensed"
+    assert (licensed / CARD).read_text() == expected
+    Translator.from_pretrained(licensed, device="cpu").save_pretrained(folder.parent / "other", license="cc-by-4.0")
+    expected = expected.replace("license: mit", "license: cc-by-4.0")
+    expected = expected.replace("Licensed under mit;", "Licensed under cc-by-4.0;")
+    assert (folder.parent / "other" / CARD).read_text() == expected
 
 
 @pytest.mark.parametrize("config", ["{", "[]", '{"options": 3}', '{"options": {}}', '{"model_type": "bert"}'])

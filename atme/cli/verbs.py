@@ -143,7 +143,7 @@ def translate_pictures(
         say(f"{len(failed)} of {len(work.pairs)} could not be translated:\n{listed(list(failed.values()))}")
     left = f"; {work.left}" if work.left else ""
     say(f"{done} translated into {output}, {scale_in_words(scale, translator.knows)}{left}")
-    return FAULTY if failed else DONE
+    return FAULTY if failed or work.unopened else DONE
 
 
 def evaluate_run(

@@ -6,6 +6,7 @@ Nothing is written that is not known: without an evaluation of just these weight
 import csv
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +14,13 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from atme.complaints import one_line
 from atme.data.recipes import find_recipe
 from atme.data.sizes import in_words
 from atme.inference.loading import Loaded
 from atme.metrics import UNITS
 from atme.models.build import SECTIONS
 from atme.models.knowledge import KINDS, Knowledge
+from atme.names import shown
 from atme.run_folder import Trained, find_run, read_options, read_state, scores_folder
 
 CARD, PICTURE = "README.md", "samples.png"
@@ -55,7 +56,8 @@ def card(loaded: Loaded, knows: Knowledge, *, name: str, license: str, picture: 
     )
     return environment.get_template("card.md").render(
         front=_front(license),
-        name=name,
+        name=shown(name),
+        quoted=_quoted(name),
         home=_HOME,
         picture=PICTURE if picture else None,
         sources=f"{KINDS.get(knows.source_channels, '')} pictures".strip(),
@@ -72,6 +74,35 @@ def card(loaded: Loaded, knows: Knowledge, *, name: str, license: str, picture: 
         units=UNITS,
         licensed=_licensed(license),
     )
+
+
+def amended(text: str, *, name: str | None, license: str) -> str:
+    """The card of a folder that was handed on, under another name or license.
+
+    All else stays: the run that it was filled from is not there to fill another one from.
+
+    Args:
+        text: of the card.
+        name: of the model from now on; None: as it is.
+        license: as for `card`; ``unknown``: as it is.
+    """
+    if license != "unknown":
+        from huggingface_hub import ModelCard
+
+        given = ModelCard(text, ignore_metadata_errors=True)
+        data: Any = given.data
+        was, data.license = data.license or "unknown", license
+        text = str(given).replace(_licensed(was), _licensed(license))
+    if name is not None:
+        front, fence, body = text.partition("\n---\n")
+        text = front + fence + re.sub(r"(?m)^# .*$", lambda _: f"# {shown(name)}", body, count=1)
+        text = re.sub(r'from_pretrained\(".*"\)', lambda _: f"from_pretrained({_quoted(name)})", text)
+    return text
+
+
+def _quoted(name: str) -> str:
+    """A name as Python has it, in text that any file takes."""
+    return json.dumps(name, ensure_ascii=not name.isprintable())
 
 
 def _published(loaded: Loaded) -> bool:
@@ -147,7 +178,7 @@ def _in_words(section: Any) -> str:
 
 
 def _cell(value: object) -> str:
-    return one_line(ValueError(str(value))).replace("|", "\\|")
+    return shown(" ".join(str(value).split())).replace("|", "\\|")
 
 
 def _evaluated(run: Trained, loaded: Loaded) -> dict[str, Any] | None:

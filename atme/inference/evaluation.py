@@ -1,7 +1,7 @@
 """Scores of a translator on a split of its data, beside two trivial predictors, under a protocol that is written down.
 
-A translation is scored as it would be written: rounded to the target's bit depth, so that scores of files and
-of this evaluation agree.
+A translation is scored as it would be written: rounded to the bits that the run's targets had, so that scores of files
+and of this evaluation agree, also where the pairs that are scored have others.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -74,13 +74,14 @@ def evaluate(
     _require_fit(translator, test)
     if train is not None:
         _require_fit(translator, train)
-    color = None if train is None else _median_color(train, levels=2**test.target_bits)
+    bits = translator.knows.target_bits
+    color = None if train is None else _median_color(train, levels=2**bits)
     names, ours, copied, constant = [], _none(), _none(), _none()
     bad: list[str] = []
     for index in progress(range(len(test))):
         try:
             pair, target = _read(test, index)
-            translated = to_array(translator.tensor(pair.source[None])[0], bits=test.target_bits)
+            translated = to_array(translator.tensor(pair.source[None])[0], bits=bits)
             _add(ours, to_tensor(translated)[None], target)
         except ValueError as error:
             bad.append(_named(test.names[index], error))
@@ -164,7 +165,7 @@ def protocol(translator: Translator, test: PairedImages) -> dict[str, Any]:
         "direction": test.direction,
         "view": test.view_in_words,
         "transparent_colors": "cleared" if test.clear_transparent else "as they are",
-        "rounded_to_bits": test.target_bits,
+        "rounded_to_bits": translator.knows.target_bits,
         "data_range": DATA_RANGE,
         "mean_over": "images",
         "units": UNITS,

@@ -10,10 +10,10 @@ from atme.complaints import several
 from atme.data.halves import Half, cut, half_width
 from atme.data.layout import find_layout, split_names
 from atme.data.sizes import in_words as size_in_words
-from atme.images import Header, find_images, read_header, read_image, write_image
-from atme.images.folder import in_words
+from atme.images import Header, find_some_images, read_header, read_image, write_image
+from atme.images.folder import UNOPENED, in_words
 from atme.images.writing import require_ending
-from atme.inference.pictures import Scale, require_scale
+from atme.inference.pictures import Scale, require_scale, work_size
 from atme.inference.translator import Translator
 from atme.models.knowledge import Knowledge
 from atme.outputs import require_free, some
@@ -30,6 +30,8 @@ class Jobs:
     """Files to read and to write, sorted."""
     left: str = ""
     """What of the folder is left alone, and why, in words; empty if nothing is."""
+    unopened: tuple[Path, ...] = ()
+    """Subfolders that cannot be opened: pictures in them, if any, are not translated."""
 
 
 @dataclass(frozen=True)
@@ -70,17 +72,15 @@ def jobs(source: Path, output: Path) -> Jobs:
         raise ValueError(f"{output}: is a file, and {source} a folder; give a folder to write to")
     if output.resolve() == source.resolve():
         raise ValueError(f"{output}: is the folder that is read; choose another one to write to")
-    found = find_images(source, below=True)
+    found = find_some_images(source, below=True)
     own = _below(found.images, output)
     images = [path for path in found.images if path not in own]
     left = found.left | ({"in the folder that is written to": tuple(sorted(own))} if own else {})
     if not images:
-        raise ValueError(
-            f"{source}: no images in this folder ({in_words(left) or 'it is empty'}); give one with images"
-        )
+        raise ValueError(f"{output}: holds all pictures of {source}; choose another folder to write to")
     pairs = tuple((path, (output / path.relative_to(source)).with_suffix(".png")) for path in images)
     _refuse_twins(pairs)
-    return Jobs(pairs, in_words(left))
+    return Jobs(pairs, in_words(left), found.left.get(UNOPENED, ()))
 
 
 def plan(
@@ -119,7 +119,7 @@ def plan(
         require_ending(where, bits=knows.target_bits, channels=knows.target_channels)
     require_free(written, reads=[path for path, _ in work.pairs], overwrite=overwrite)
     chosen = own_half([path for path, _ in work.pairs], knows) if half == "auto" else half
-    headers, bad = _headers([path for path, _ in work.pairs], knows, half=chosen)
+    headers, bad = _headers([path for path, _ in work.pairs], knows, half=chosen, scale=scale)
     if len(bad) == len(places):
         raise ValueError(several([_named(path, why) for path, why in bad.items()], what="pictures"))
     remarks = _half_remarks(chosen, knows, headers, asked=half)
@@ -197,15 +197,19 @@ def _refuse_twins(pairs: Sequence[tuple[Path, Path]]) -> None:
         raise ValueError(f"{some(twins)}: would be written to the same place; rename one of them")
 
 
-def _headers(paths: Sequence[Path], knows: Knowledge, *, half: Half) -> tuple[list[Header], dict[Path, str]]:
+def _headers(
+    paths: Sequence[Path], knows: Knowledge, *, half: Half, scale: Scale
+) -> tuple[list[Header], dict[Path, str]]:
     """What the files say of themselves, and those that cannot be translated."""
     headers, bad = [], {}
     for path in paths:
         try:
             header = read_header(path)
             knows.require_source(header.channels, name=str(path))
+            width = header.width
             if half != "none":
-                half_width(header.width, name=path, remedy="say --half none")
+                width = half_width(width, name=path, remedy="say --half none")
+            work_size((header.height, width), scale, knows, name=str(path))
             headers.append(header)
         except ValueError as error:
             bad[path] = str(error)

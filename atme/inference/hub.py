@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from atme.inference.card import CARD
-from atme.inference.pretrained import WRITTEN
+from atme.inference.pretrained import EARLIER, WRITTEN
 from atme.outputs import some
 from atme.run_folder import CONFIG, MODEL
 
-_FETCHED = (*WRITTEN, "options.yaml", "state.json", "*.safetensors")
+_FETCHED = (*WRITTEN, *EARLIER)
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def _one_line(what: str) -> Iterator[None]:
     """What the hub, and the network on the way there, complain of, in one line with a remedy."""
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # the client hands on errors of its HTTP library, httpx or httpx2: which is its affair
         if not isinstance(error, OSError) and not type(error).__module__.startswith(("httpx", "huggingface_hub")):
             raise
         raise ValueError(f"{what} ({_reason(error)}); {_remedy(error)}") from error

@@ -1,6 +1,5 @@
 """Pictures as a translator is given them, and the sizes at which it works on them."""
 
-import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, TypeGuard
@@ -11,11 +10,15 @@ from PIL import Image
 from atme.data.shapes import Size
 from atme.data.sizes import in_words
 from atme.images import Pixels, clear_transparent, from_pil, read_image
+from atme.images.limits import VARIABLE, max_pixels
 from atme.models.knowledge import Knowledge
 
 Picture = str | Path | Image.Image | Pixels
 Scale = Literal["run", "native"] | float
 """``run``: the size that the run was tested at; ``native``: the picture's own; a number: so many times its own."""
+
+_LARGEST = 2**32
+"""No picture can be worked on at so many times its size."""
 
 
 def is_one(picture: object) -> TypeGuard[Picture]:
@@ -82,11 +85,17 @@ def require_holdable(knows: Knowledge, *, bits: object) -> None:
         )
 
 
-def work_size(size: Size, scale: Scale, knows: Knowledge) -> Size:
+def work_size(size: Size, scale: Scale, knows: Knowledge, *, name: str) -> Size:
     """The size (height, width) at which a picture of another size is worked on.
 
+    Args:
+        size: its own.
+        scale: as it is asked for.
+        knows: at which size the run was tested.
+        name: what errors call the picture.
+
     Raises:
-        ValueError: for a scale that is none.
+        ValueError: for a scale that is none, or that makes more pixels of the picture than one is read with.
     """
     require_scale(scale)
     if scale == "native" or (scale == "run" and knows.test_size is None):
@@ -95,6 +104,9 @@ def work_size(size: Size, scale: Scale, knows: Knowledge) -> Size:
         assert knows.test_size is not None
         return knows.test_size
     height, width = (max(1, round(side * float(scale))) for side in size)
+    if scale > 1 and height * width > max_pixels():
+        limit = f"more than the {max_pixels() / 1e6:,.0f} million that pictures may have ({VARIABLE})"
+        raise ValueError(f"{name}: at scale {scale:g} it has {limit}; choose a smaller --scale")
     return height, width
 
 
@@ -106,9 +118,9 @@ def require_scale(scale: object) -> None:
     """
     if scale in ("run", "native"):
         return
-    is_number = isinstance(scale, int | float) and not isinstance(scale, bool)
-    if not is_number or not math.isfinite(float(scale)) or float(scale) <= 0:  # type: ignore[arg-type]
-        raise ValueError(f"scale: {scale!r} is none; use run, native, or a number above 0 such as 0.5")
+    if isinstance(scale, int | float) and not isinstance(scale, bool) and 0 < scale <= _LARGEST:
+        return
+    raise ValueError(f"scale: {scale!r} is none; use run, native, or a number above 0 such as 0.5")
 
 
 def scale_in_words(scale: Scale, knows: Knowledge) -> str:

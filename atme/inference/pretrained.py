@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 import atme
-from atme.inference.card import CARD, PICTURE, card
+from atme.inference.card import CARD, PICTURE, amended, card
 from atme.inference.loading import Loaded
 from atme.models.knowledge import Knowledge
 from atme.outputs import require_free
@@ -21,7 +21,7 @@ from atme.run_folder import CONFIG, MODEL, NAMES, find_run, is_handed, read_stat
 
 WRITTEN = (CONFIG, MODEL, CARD, PICTURE)
 
-_EARLIER = ("options.yaml", "state.json", *(f"{name}.safetensors" for name in NAMES))
+EARLIER = ("options.yaml", "state.json", *(f"{name}.safetensors" for name in NAMES))
 """What older versions wrote in place of `CONFIG` and `MODEL`."""
 
 
@@ -40,7 +40,7 @@ def save(
         loaded: what is written.
         knows: what it knows of pictures.
         folder: made if it is missing.
-        name: of the model, for its card; the folder's by default.
+        name: of the model, for its card; None: as the card of a folder that was handed on has it, or the folder's.
         license: of the weights, for the card, in a hub's word such as ``mit``.
         overwrite: whether files of an earlier saving may be replaced.
 
@@ -52,7 +52,7 @@ def save(
     if not license.isprintable() or not license.strip():
         raise ValueError(f"license: {license!r} is none; give one of a hub's words, such as mit, or leave it out")
     if not overwrite:
-        _require_new([folder / each for each in (*WRITTEN, *_EARLIER)])
+        _require_new([folder / each for each in (*WRITTEN, *EARLIER)])
     weights, picture = _weights(loaded), _picture(loaded.source.folder)
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder, prefix=".unfinished.") as unfinished:
@@ -61,14 +61,17 @@ def save(
         (made / CONFIG).write_text(json.dumps(_config(loaded), indent=2, ensure_ascii=False) + "\n", "utf-8")
         if picture is not None:
             shutil.copyfile(picture, made / PICTURE)
-        given = _given_card(loaded.source.folder) if license == "unknown" else None
-        name = name or folder.resolve().name
-        text = given or card(loaded, knows, name=name, license=license, picture=picture is not None)
-        (made / CARD).write_text(text, "utf-8")
+        given = _given_card(loaded.source.folder)
+        if given is None:
+            called = name or folder.resolve().name
+            given = card(loaded, knows, name=called, license=license, picture=picture is not None)
+        else:
+            given = amended(given, name=name, license=license)
+        (made / CARD).write_text(given, "utf-8")
         (made / MODEL).chmod((made / CONFIG).stat().st_mode)  # safetensors writes for its owner's eyes alone
         for path in sorted(made.iterdir()):
             path.replace(folder / path.name)
-    stale = _EARLIER if picture is not None else (*_EARLIER, PICTURE)
+    stale = EARLIER if picture is not None else (*EARLIER, PICTURE)
     for each in stale:
         (folder / each).unlink(missing_ok=True)
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from torch import Tensor, nn
 
 from atme.networks import PatchGAN, Pix2PixResNet, Pix2PixUNet, UNet, WNet
+from atme.outputs import some
 
 Rules = list[tuple[str, str]]
 """Pairs of a regular expression and what replaces it, applied in their order."""
@@ -174,14 +175,8 @@ def require_fit(network: nn.Module, weights: Mapping[str, Tensor], *, published:
         "of another shape": sorted(misshapen),
     }
     if any(problems.values()):
-        found = "; ".join(f"{kind}: {some(names)}" for kind, names in problems.items() if names)
+        found = "; ".join(f"{kind}: {some(names, most=5)}" for kind, names in problems.items() if names)
         raise ValueError(
             f"published weights do not fit this {type(network).__name__}: {found};"
             " build it with the options that they were trained with"
         )
-
-
-def some(names: list[str], *, most: int = 5) -> str:
-    """The first names, and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

@@ -209,7 +209,7 @@ class Translator:
         pixels = to_pixels(picture, name=named, clear=self.knows.clear_transparent)
         self.knows.require_source(pixels.shape[2], name=named)
         own = pixels.shape[0], pixels.shape[1]
-        size = work_size(own, scale, self.knows)
+        size = work_size(own, scale, self.knows, name=named)
         try:
             small = to_tensor(resize(pixels, size, how=self.knows.source_interpolation))[None]
             made = to_array(self.tensor(small, seed=seed)[0], bits=bits or self.knows.target_bits)

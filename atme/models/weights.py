@@ -30,5 +30,5 @@ def read_network(folder: Path, name: str) -> dict[str, Tensor]:
     if path.name != MODEL:
         return load_file(path)
     with safe_open(path, framework="pt") as file:
-        keys = [key for key in file.keys() if key.startswith(f"{name}.")]  # noqa: SIM118
+        keys = [key for key in file.keys() if key.startswith(f"{name}.")]  # noqa: SIM118 - it is no mapping
         return {key.removeprefix(f"{name}."): file.get_tensor(key) for key in keys}

@@ -168,14 +168,10 @@ class Sequence(Injection):
         for scheme in made:
             require.kind("noise.schemes", scheme, of=Injection)
         self.schemes = nn.ModuleList(made)
+        self.passes = max(scheme.passes for scheme in made)
 
     def _each(self) -> list[Injection]:
         return [scheme for scheme in self.schemes if isinstance(scheme, Injection)]
-
-    @property
-    def passes(self) -> int:  # type: ignore[override]
-        """The most that any of the schemes asks for."""
-        return max(scheme.passes for scheme in self._each())
 
     def before_generator(self, pair: Pair, *, verdict: Tensor | None = None) -> Corrupted:
         """Corrupt by each scheme in turn."""
