@@ -2,7 +2,7 @@
 
 from atme.images.converting import clear_transparent, from_pil
 from atme.images.folder import Found, find_images, find_some_images
-from atme.images.grids import grid
+from atme.images.grids import grid, paint_map
 from atme.images.headers import IMAGE_SUFFIXES, Header, read_header
 from atme.images.pixels import Pixels, centered, to_array, to_tensor
 from atme.images.reading import decode_image, read_image
@@ -20,6 +20,7 @@ __all__ = [
     "find_some_images",
     "from_pil",
     "grid",
+    "paint_map",
     "read_header",
     "read_image",
     "to_array",

@@ -62,7 +62,7 @@ def _paint(cell: Tensor | None, *, is_map: bool) -> Pixels:
     if cell is None:
         return np.empty((0, 0, 3), np.uint8)
     if is_map:
-        return _color(cell)
+        return paint_map(cell)
     pixels = to_array(cell)
     if pixels.shape[2] == 4:
         return _over_ground(pixels)
@@ -77,8 +77,8 @@ def _over_ground(pixels: Pixels) -> Pixels:
     return (alpha * pixels[..., :3] + (1 - alpha) * ground).round().astype(np.uint8)
 
 
-def _color(field: Tensor) -> Pixels:
-    """A map (1, H, W) in (-1, 1) in diverging colors (H, W, 3)."""
+def paint_map(field: Tensor) -> Pixels:
+    """A map (1, H, W) in (-1, 1) in diverging colors (H, W, 3) uint8: blue below 0, white at it, red above."""
     values = to_array(field, bits=16)[..., 0] / 65535 * (len(_DIVERGING) - 1)
     anchors = np.arange(len(_DIVERGING))
     channels = [np.interp(values, anchors, channel) for channel in _DIVERGING.T]

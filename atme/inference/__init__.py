@@ -2,12 +2,14 @@
 
 from atme.inference.evaluation import Evaluation, evaluate
 from atme.inference.files import Jobs, Plan, jobs, plan, translate_files
+from atme.inference.inside import Inside
 from atme.inference.loading import Source
 from atme.inference.published import load_published
 from atme.inference.translator import Translator
 
 __all__ = [
     "Evaluation",
+    "Inside",
     "Jobs",
     "Plan",
     "Source",

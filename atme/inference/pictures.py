@@ -1,6 +1,7 @@
 """Pictures as a translator is given them, and the sizes at which it works on them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TypeGuard
 
@@ -130,6 +131,17 @@ def scale_in_words(scale: Scale, knows: Knowledge) -> str:
     return "at their own size" if scale == "native" else f"at {float(scale):g} times their own size"
 
 
-def too_large(size: Size, *, name: str) -> ValueError:
-    """What to say when memory ends."""
-    return ValueError(f"{name}: too large for this machine at {in_words(size)}; try --scale 0.5, or cut it into tiles")
+@contextmanager
+def within_memory(size: Size, *, name: str) -> Iterator[None]:
+    """Within, a picture is worked on at a size (height, width) that may be too much.
+
+    Raises:
+        ValueError: memory ended.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
+            raise
+        what = f"{name}: too large for this machine at {in_words(size)}"
+        raise ValueError(f"{what}; try --scale 0.5, or cut it into tiles") from error

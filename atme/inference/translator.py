@@ -14,10 +14,12 @@ import torch
 from torch import Tensor
 
 from atme.data import Pair
+from atme.data.shapes import Size
 from atme.data.sizes import resize
 from atme.images import Pixels, to_array, to_tensor
 from atme.inference.as_trained import as_trained, draws
 from atme.inference.hub import find_folder
+from atme.inference.inside import Inside, inside
 from atme.inference.loading import Loaded, Weights, load
 from atme.inference.pictures import (
     Picture,
@@ -27,13 +29,14 @@ from atme.inference.pictures import (
     several_pictures,
     to_pil,
     to_pixels,
-    too_large,
+    within_memory,
     work_size,
 )
 from atme.inference.pretrained import save
 from atme.machine import keep_freed_memory
 from atme.models.any_size import translate
 from atme.models.knowledge import knowledge
+from atme.noise import Corrupted
 
 Precision = Literal["float32", "bf16"]
 
@@ -205,19 +208,42 @@ class Translator:
         Raises:
             ValueError: as for a call.
         """
+        small, own, named = self._at_work(picture, scale, name)
+        with within_memory(_size(small), name=named):
+            made = to_array(self.tensor(small, seed=seed)[0], bits=bits or self.knows.target_bits)
+            return resize(made, own, how=self.knows.target_interpolation)
+
+    @torch.inference_mode()
+    def look_inside(
+        self,
+        picture: Picture,
+        *,
+        scale: Scale = "run",
+        bits: Literal[8, 16] | None = None,
+        name: str = "picture",
+        seed: int = 0,
+    ) -> Inside:
+        """As `pixels`, with what the generator read: W and x·(1 + W), where the game has such noise.
+
+        Arguments and errors are those of `pixels`.
+        """
+        small, own, named = self._at_work(picture, scale, name)
+        with within_memory(_size(small), name=named):
+            self._check(small, seed)
+            corrupted, fake = self._translate(small, seed=seed)
+            made = to_array(fake[0], bits=bits or self.knows.target_bits)
+            translation = resize(made, own, how=self.knows.target_interpolation)
+            return inside(translation, corrupted, size=own, knows=self.knows)
+
+    def _at_work(self, picture: Picture, scale: Scale, name: str) -> tuple[Tensor, Size, str]:
+        """A picture as a batch (1, C, h, w) in [-1, 1] of the size to work at, its own size, and its name."""
         named = str(picture) if isinstance(picture, str | Path) else name
         pixels = to_pixels(picture, name=named, clear=self.knows.clear_transparent)
         self.knows.require_source(pixels.shape[2], name=named)
         own = pixels.shape[0], pixels.shape[1]
         size = work_size(own, scale, self.knows, name=named)
-        try:
-            small = to_tensor(resize(pixels, size, how=self.knows.source_interpolation))[None]
-            made = to_array(self.tensor(small, seed=seed)[0], bits=bits or self.knows.target_bits)
-            return resize(made, own, how=self.knows.target_interpolation)
-        except (MemoryError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and "memory" not in str(error):
-                raise
-            raise too_large(size, name=named) from error
+        with within_memory(size, name=named):
+            return to_tensor(resize(pixels, size, how=self.knows.source_interpolation))[None], own, named
 
     @torch.inference_mode()
     def tensor(self, source: Tensor, *, seed: int = 0) -> Tensor:
@@ -228,16 +254,16 @@ class Translator:
         """
         self._check(source, seed)
         if self.as_trained:  # each picture has its own statistics, and its own draws
-            return torch.cat([self._translate(each[None], seed=seed) for each in source])
-        return self._translate(source, seed=seed)
+            return torch.cat([self._translate(each[None], seed=seed)[1] for each in source])
+        return self._translate(source, seed=seed)[1]
 
-    def _translate(self, source: Tensor, *, seed: int) -> Tensor:
+    def _translate(self, source: Tensor, *, seed: int) -> tuple[Corrupted, Tensor]:
         view = torch.eye(2, 3, device=self.device).expand(len(source), 2, 3)
         pair = Pair(source.to(self.device, torch.float32), None, None, view, ("",) * len(source))
         alive = as_trained(self.networks.generator, seed=seed) if self.as_trained else nullcontext()
         with alive, torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            _, fake = translate(self.model, self.networks, pair, rng=torch.Generator().manual_seed(seed))
-        return fake.float().clamp(-1, 1).to(source.device)
+            corrupted, fake = translate(self.model, self.networks, pair, rng=torch.Generator().manual_seed(seed))
+        return corrupted, fake.float().clamp(-1, 1).to(source.device)
 
     def _check(self, source: Tensor, seed: int) -> None:
         if not isinstance(source, Tensor) or source.ndim != 4 or not source.is_floating_point() or not source.numel():
@@ -248,3 +274,7 @@ class Translator:
         self.knows.require_source(source.shape[1], name="source")
         if not isinstance(seed, int) or not 0 <= seed < 2**63:
             raise ValueError(f"seed: {seed!r} is none; give a whole number of 0 or more")
+
+
+def _size(batch: Tensor) -> Size:
+    return batch.shape[-2], batch.shape[-1]
