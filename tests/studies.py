@@ -6,6 +6,7 @@ from pathlib import Path
 from types import ModuleType
 
 ANALYSIS = Path(__file__).parents[1] / "analysis"
+sys.path.append(str(ANALYSIS))  # studies of several files find one another, as where they are run
 
 
 def load(name: str) -> ModuleType:

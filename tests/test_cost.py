@@ -3,7 +3,11 @@
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from atme.reports.cost import Kept
+from atme.models import Networks, Pix2Pix
+from atme.models.build import Measured
+from atme.networks import PatchGAN, UNet, kernels
+from atme.noise import Game, Identity
+from atme.reports.cost import Kept, cost
 
 BYTES = 4 * 1000
 
@@ -75,3 +79,20 @@ def test_a_gradient_of_a_gradient_goes_through() -> None:
         (found,) = torch.autograd.grad(slope.square().sum(), x)
     e = x.detach().exp()
     torch.testing.assert_close(found, 2 * (e * e.exp()) * (e + e * e) * e.exp())
+
+
+def test_costs_are_counted_beside_compiled_kernels(compiled: None) -> None:
+    """Which take no fake tensors: they are left out, and not given up for what follows."""
+    measured = Measured(source_channels=3, target_channels=3, images=2, height=16, width=16, batch=1)
+
+    def build() -> tuple[Pix2Pix, Networks]:
+        judge = PatchGAN(layers=2, dim=4)
+        game = Game(2, (16, 16), 1, judge.verdict_shape, 4)
+        return Pix2Pix(), Networks(UNet(dim=8, dim_mults=(1,), groups=4), judge, Identity(game))
+
+    assert kernels.available()
+    assert cost(build, measured, batch=1, precision="bf16").flops > 0
+    assert kernels.available()
+    kernels.reason.cache_clear()
+    assert cost(build, measured, batch=1, precision="bf16").flops > 0
+    assert kernels.available()

@@ -217,3 +217,20 @@ def test_align_reads_the_map_in_its_new_place() -> None:
     torch.testing.assert_close(aligned(pair).map, plain(pair).map, atol=1e-3, rtol=0)
     elsewhere = replace(pair, view=moved.expand(2, 2, 3))
     assert not torch.allclose(aligned(elsewhere).map, plain(elsewhere).map, atol=1e-2)
+
+
+def test_w_may_be_computed_in_the_runs_precision_but_for_its_end() -> None:
+    torch.manual_seed(0)
+    exact = DecisionMemory(GAME)
+    torch.manual_seed(0)
+    rough, pair = DecisionMemory(GAME, w_precision="run"), a_pair(index=torch.tensor([3, 1]))
+    for memory in (exact, rough):
+        memory.remember(verdicts([3, 1]))
+    assert torch.equal(rough(pair).map, exact(pair).map)
+    with torch.autocast("cpu", torch.bfloat16):
+        w, wanted = rough(pair).map, exact(pair).map
+    assert w.dtype == torch.float32
+    assert not torch.equal(w, wanted)
+    assert (w - wanted).abs().max() < 0.05
+    with pytest.raises(ValueError, match=r"noise\.w_precision"):
+        DecisionMemory(GAME, w_precision="bf16")  # type: ignore[arg-type]

@@ -1,5 +1,6 @@
 """The optimizers: each of torch.optim trains or is refused before the run starts, anew and from a checkpoint."""
 
+import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -140,3 +141,40 @@ def test_an_optimizer_made_of_weights_on_the_cpu_trains_a_run(preset: Preset, tm
     assert main(["train", "--config", file, "--run.dir", str(tmp_path / "run"), *more]) == 0
     assert len(checkpoints(tmp_path / "run")) == 2
     assert [line["lr"] for line in read_log(tmp_path / "run")] == [1e-3] * 4
+
+
+def test_adam_is_fused_unless_the_options_say_how() -> None:
+    assert made("Adam")["generator"].param_groups[0]["fused"] is True
+    assert made("AdamW")["generator"].defaults["fused"] is True
+    assert made("Adam", fused=False)["generator"].param_groups[0]["fused"] is False
+    assert made("Adam", foreach=True)["generator"].param_groups[0]["fused"] is None
+    assert not made("Adam")["generator"].param_groups[0].get("differentiable")
+
+
+def test_moments_from_before_adam_was_fused_go_on() -> None:
+    """As an unfused Adam would have gone on, within rounding; and another rate is no such step (the control)."""
+    settings = {"lr": 1e-2, "betas": (0.5, 0.9)}
+    then = made("Adam", fused=False, **settings)["generator"]
+    move(then)
+    kept = optimizers.saved(then)
+    defaults = json.loads(kept["defaults"])
+    kept["defaults"] = json.dumps(defaults | {"fused": None}, sort_keys=True)
+    for group in kept["param_groups"]:
+        group["fused"] = None  # as it stands in checkpoints of that time
+    now = made("Adam", **settings)["generator"]
+    start_from(now, then)
+    optimizers.go_on(now, "generator", kept)
+    assert now.param_groups[0]["fused"] is True
+    move(now)
+    move(then)
+    weights = [[w for group in each.param_groups for w in group["params"]] for each in (now, then)]
+    torch.testing.assert_close(weights[0], weights[1], rtol=1e-6, atol=1e-8)
+    move(then)
+    assert any(not torch.allclose(a, b, rtol=1e-6, atol=1e-8) for a, b in zip(*weights, strict=True))
+
+
+def start_from(optimizer: Optimizer, other: Optimizer) -> None:
+    """Give one optimizer's weights the other's values."""
+    for group, of_other in zip(optimizer.param_groups, other.param_groups, strict=True):
+        for weight, value in zip(group["params"], of_other["params"], strict=True):
+            weight.data.copy_(value.data)

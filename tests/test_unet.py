@@ -11,7 +11,8 @@ from torch.nn import functional as F
 from atme.inference.published import load_published
 from atme.networks import UNet
 from atme.networks.block import Block, standardize
-from atme.networks.unet import doubled
+from atme.networks.doubled import doubled
+from atme.reports.cost import Kept
 
 PACKAGE_EPS = 1e-3
 """What the package adds to a variance in every precision but float32."""
@@ -187,3 +188,34 @@ def test_a_block_does_not_feel_the_scale_of_its_weights() -> None:
     with torch.no_grad():
         block.conv.weight.mul_(3).add_(0.5)
     torch.testing.assert_close(block(image), before)
+
+
+def test_attention_may_begin_at_a_later_level() -> None:
+    full, later = UNet(dim=8, dim_mults=(1, 2), groups=4), UNet(dim=8, dim_mults=(1, 2), groups=4, attention_from=1)
+    left_out = full.state_dict().keys() - later.state_dict().keys()
+    assert {name.rsplit(".attention.")[0] for name in left_out} == {"down.0", "up.1"}
+    assert later.state_dict().keys() < full.state_dict().keys()
+    assert later(torch.rand(1, 3, 6, 10), torch.tensor([0.1])).shape == (1, 3, 6, 10)
+    none = UNet(dim=8, dim_mults=(1, 2), groups=4, attention_from=2)
+    assert {name.split(".attention")[0] for name in none.state_dict() if ".attention." in name} == set()
+    with pytest.raises(ValueError, match="attention_from"):
+        UNet(dim=8, dim_mults=(1, 2), groups=4, attention_from=3)
+
+
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_what_is_computed_again_has_the_same_bits_and_is_not_kept(bfloat16: bool) -> None:
+    torch.manual_seed(0)
+    network = UNet(dim=8, dim_mults=(1, 2), groups=4)
+    image, found, peaks = torch.randn(2, 3, 12, 20), [], []
+    for again in (False, True):
+        network.recompute = again
+        network.zero_grad()
+        kept = Kept(network.parameters())
+        with kept.counted(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            translated = network(image, torch.tensor([0.1, 0.2]))
+        peaks.append(kept.peak)
+        translated.float().square().mean().backward()
+        found.append([translated.detach(), *(p.grad.clone() for p in network.parameters() if p.grad is not None)])
+    assert len(found[0]) == len(found[1])
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+    assert peaks[1] < peaks[0] / 2

@@ -10,7 +10,9 @@ compiled is found again by the next process.
 import logging
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import ParamSpec, TypeVar
 
@@ -46,9 +48,22 @@ def kernel(function: Callable[P, T]) -> Callable[P, T]:
     return call
 
 
+_left_out: ContextVar[bool] = ContextVar("left_out", default=False)
+
+
+@contextmanager
+def left_out() -> Iterator[None]:
+    """Do without for a while: nothing is compiled, also of what is asked for the first time."""
+    token = _left_out.set(True)
+    try:
+        yield
+    finally:
+        _left_out.reset(token)
+
+
 def available() -> bool:
-    """Whether kernels are compiled in this process."""
-    return reason() is None
+    """Whether kernels are to be used here."""
+    return not _left_out.get() and reason() is None
 
 
 @cache

@@ -20,15 +20,17 @@ normalization in each residual block, and the time added to the features.)
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from atme import require
 from atme.networks.attention import Attention, LinearAttention
 from atme.networks.block import Block, convolve
+from atme.networks.doubled import doubled
 from atme.networks.embedding import Embedding, LatentMapping, LevelEmbedding
 from atme.networks.size import require_size
 
@@ -86,14 +88,16 @@ class Down(nn.Module):
         out_channels: C'.
         halve: whether the size is halved; the last level keeps it.
         block: makes a residual block from two numbers of channels.
-        eps: of the attention's normalizations.
+        attend: what follows the blocks, made from a number of channels.
     """
 
-    def __init__(self, channels: int, out_channels: int, *, halve: bool, block: MakeBlock, eps: float) -> None:
+    def __init__(
+        self, channels: int, out_channels: int, *, halve: bool, block: MakeBlock, attend: Callable[[int], nn.Module]
+    ) -> None:
         super().__init__()
         self.first = block(channels, channels)
         self.second = block(channels, channels)
-        self.attention = LinearAttention(channels, eps=eps)
+        self.attention = attend(channels)
         kernel, stride, padding = (2, 2, 0) if halve else (3, 1, 1)
         self.resize = nn.Conv2d(channels, out_channels, kernel, stride, padding)
 
@@ -112,14 +116,16 @@ class Up(nn.Module):
         out_channels: C', that of the maps from the way down, too.
         double: whether the size is doubled; the last level keeps it.
         block: makes a residual block from two numbers of channels.
-        eps: of the attention's normalizations.
+        attend: what follows the blocks, made from a number of channels.
     """
 
-    def __init__(self, channels: int, out_channels: int, *, double: bool, block: MakeBlock, eps: float) -> None:
+    def __init__(
+        self, channels: int, out_channels: int, *, double: bool, block: MakeBlock, attend: Callable[[int], nn.Module]
+    ) -> None:
         super().__init__()
         self.first = block(channels, channels, beside=out_channels)
         self.second = block(channels, channels, beside=out_channels)
-        self.attention = LinearAttention(channels, eps=eps)
+        self.attention = attend(channels)
         self.doubles = double
         self.resize = nn.Conv2d(channels, out_channels, 3, padding=1)
 
@@ -130,27 +136,6 @@ class Up(nn.Module):
         image = self.attention(image)  # (B, C, H, W)
         resized: Tensor = doubled(image, self.resize) if self.doubles else self.resize(image)
         return resized  # (B, C', 2H, 2W)
-
-
-TAPS = ((0, 0, 1), (0, 1, 1), (1, 1, 0), (1, 0, 0))
-"""Along one axis, the three taps of a convolution after each pixel was doubled, seen from the four taps of a
-transposed convolution of stride 2 that reads the pixel once."""
-
-
-def doubled(image: Tensor, convolution: nn.Conv2d) -> Tensor:
-    """Nearest-neighbor enlargement to twice the size, then a 3×3 convolution, in 4/9 of the multiplications.
-
-    Args:
-        image: (B, C, H, W).
-        convolution: C to C' channels, 3×3, border of 1.
-
-    Returns:
-        (B, C', 2H, 2W).
-    """
-    weight = convolution.weight  # (C', C, 3, 3)
-    taps = weight.new_tensor(TAPS)  # (4, 3)
-    weight = (weight.flatten(2) @ torch.kron(taps, taps).T).unflatten(2, (4, 4))  # (C', C, 4, 4)
-    return F.conv_transpose2d(image, weight.transpose(0, 1), convolution.bias, stride=2, padding=1)
 
 
 class UNet(nn.Module):
@@ -167,6 +152,10 @@ class UNet(nn.Module):
         learned_sinusoidal_dim: number of waves at learned or random frequencies.
         time_dim_mult: width of the level's embedding in multiples of `dim`.
         latent: length of z, the generator's own choice among the answers; 0: it has none.
+        attention_from: the first level, counted from 0 at full size, whose pixels attend to one another; the levels
+            before it do without. The published network has 0. Attention takes most where there are most pixels.
+        recompute: keep no maps within a level for the backward pass, but compute them again there: less memory, more
+            time, the same bits.
         head: `atme`: a residual block, a 1×1 convolution and tanh; `ddpm`: the 1×1 convolution alone, unbounded.
         eps: of the standardizations of weights and of pixels (GroupNorm's own is 1e-5).
 
@@ -192,6 +181,8 @@ class UNet(nn.Module):
         learned_sinusoidal_dim: int = 16,
         time_dim_mult: int = 4,
         latent: int = 0,
+        attention_from: int = 0,
+        recompute: bool = False,
         head: Literal["atme", "ddpm"] = "atme",
         eps: float = 1e-5,
     ) -> None:
@@ -208,6 +199,8 @@ class UNet(nn.Module):
         widths = [init_dim, *(dim * mult for mult in dim_mults)]
         require_widths(widths, dim=dim, groups=groups)
         require.whole("latent", latent)
+        require.whole("attention_from", attention_from, most=len(dim_mults))
+        self.recompute = recompute
         self.stride = 2 ** (len(dim_mults) - 1)
         self.out_channels, self.latent = out_channels, latent
 
@@ -219,15 +212,19 @@ class UNet(nn.Module):
         block = partial(ResidualBlock, level_width=heard, groups=groups, eps=eps)
         self.stem = nn.Conv2d(in_channels, init_dim, 7, padding=3)
         levels = list(enumerate(pairwise(widths)))
+
+        def attend(level: int) -> Callable[[int], nn.Module]:
+            return partial(LinearAttention, eps=eps) if level >= attention_from else nn.Identity
+
         last = len(levels) - 1
         self.down = nn.ModuleList(
-            Down(narrow, wide, halve=i < last, block=block, eps=eps) for i, (narrow, wide) in levels
+            Down(narrow, wide, halve=i < last, block=block, attend=attend(i)) for i, (narrow, wide) in levels
         )
         self.middle_first = block(widths[-1], widths[-1])
         self.middle_attention = Attention(widths[-1], eps=eps)
         self.middle_second = block(widths[-1], widths[-1])
         self.up = nn.ModuleList(
-            Up(wide, narrow, double=i > 0, block=block, eps=eps) for i, (narrow, wide) in reversed(levels)
+            Up(wide, narrow, double=i > 0, block=block, attend=attend(i)) for i, (narrow, wide) in reversed(levels)
         )
         self.join = block(init_dim, dim, beside=init_dim)
         self.head = make_head(head, dim, out_channels, block=partial(block, level_width=None))
@@ -253,16 +250,22 @@ class UNet(nn.Module):
         stem = self.stem(image.contiguous(memory_format=torch.channels_last))  # (B, init_dim, H, W)
         hidden, seen = stem, []
         for down in self.down:
-            first, second, hidden = down(hidden, embedded)  # (B, C, H', W') twice, (B, C', H'/2, W'/2)
+            first, second, hidden = self._called(down, hidden, embedded)  # (B, C, H', W') twice, (B, C', H'/2, W'/2)
             seen.append((first, second))
         hidden = self.middle_attention(self.middle_first(hidden, embedded))  # (B, C, H/stride, W/stride)
         hidden = self.middle_second(hidden, embedded)  # (B, C, H/stride, W/stride)
         for up in self.up:
             first, second = seen.pop()
-            hidden = up(hidden, embedded, first=first, second=second)  # (B, C', 2H', 2W')
-        hidden = self.join(hidden, embedded, beside=stem)  # (B, dim, H, W)
-        translated: Tensor = self.head(hidden)  # (B, out_channels, H, W)
+            hidden = self._called(up, hidden, embedded, first=first, second=second)  # (B, C', 2H', 2W')
+        hidden = self._called(self.join, hidden, embedded, beside=stem)  # (B, dim, H, W)
+        translated: Tensor = self._called(self.head, hidden)  # (B, out_channels, H, W)
         return translated
+
+    def _called(self, part: nn.Module, *maps: Tensor, **beside: Tensor) -> Any:
+        """What a part of the network makes of its maps; with `recompute`, what lies between is not kept."""
+        if not (self.recompute and torch.is_grad_enabled()):
+            return part(*maps, **beside)
+        return checkpoint(partial(part, **beside), *maps, use_reentrant=False, preserve_rng_state=False)
 
     def _embedded(self, level: Tensor, latent: Tensor | None) -> Tensor:
         """What every residual block listens to: the level, and the latent where there is one."""

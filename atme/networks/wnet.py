@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from atme import require
 from atme.networks.block import Block
+from atme.networks.kernels import precise
 
 SHRINK = (4, 2, 1)
 """How much smaller than the image the verdict is in each stage."""
@@ -59,4 +60,5 @@ class WNet(nn.Module):
             height, width = (-(-side // shrink) for side in size)
             hidden = F.interpolate(hidden, (height, width), mode="bilinear")  # (B, C, H/shrink, W/shrink)
             hidden = block(hidden)  # (B, C', H/shrink, W/shrink)
-        return torch.tanh(self.last(hidden))  # (B, 1, H, W)
+        with torch.autocast(hidden.device.type, enabled=False):
+            return torch.tanh(self.last(precise(hidden)))  # (B, 1, H, W)

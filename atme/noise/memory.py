@@ -17,11 +17,13 @@ Decisions, and departures from the published code:
   first (``refine``).
 - *Views.* Crop and flip are drawn anew at each visit, while the published memory knows only the image's
   index. ``align: true`` stores the view with the verdict and moves the map into the new view.
-- *W is computed in float32*, also in mixed precision, since the steps of W are what the process studies.
+- *W is computed in float32*, also in mixed precision, since the steps of W are what the process studies;
+  ``w_precision: run`` is for runs that are made for their translations.
 - *Level*: mean(W) in an embedding made for 0 … 1000 hardly turns most of its frequencies; ``level_scale``
   multiplies it, and 1 is the published value.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
 import torch
@@ -48,6 +50,7 @@ class DecisionMemory(Injection):
         ripple_seed: seed of the published ripple.
         level_scale: factor from mean(W) to the level that the generator embeds.
         widths: channels of W's three stages.
+        w_precision: ``float32``, or ``run``: W's blocks in the run's precision and its end in float32.
     """
 
     decisions: Tensor
@@ -64,6 +67,7 @@ class DecisionMemory(Injection):
         ripple_seed: int = 0,
         level_scale: float = 1.0,
         widths: tuple[int, int, int] = (32, 64, 32),
+        w_precision: Literal["float32", "run"] = "float32",
     ) -> None:
         super().__init__()
         require.kind("game", game, of=Game)
@@ -71,8 +75,9 @@ class DecisionMemory(Injection):
         require.choice("noise.translate_with", translate_with, ("equilibrium", "published", "refine"))
         require.whole("noise.ripple_seed", ripple_seed)
         require.number("noise.level_scale", level_scale)
+        require.choice("noise.w_precision", w_precision, ("float32", "run"))
         self.game, self.align, self.level_scale = game, align, level_scale
-        self.translate_with, self.ripple_seed = translate_with, ripple_seed
+        self.translate_with, self.ripple_seed, self.w_precision = translate_with, ripple_seed, w_precision
         self.passes = 2 if translate_with == "refine" else 1
         self.network = WNet(widths=widths)
         shape = (game.images, 1, *game.verdict_shape(*game.size))
@@ -86,9 +91,12 @@ class DecisionMemory(Injection):
         if verdict is not None:
             require.tensor("verdict", verdict, (len(pair), 1, "h", "w"))
         decision = self._recall(pair) if verdict is None else verdict  # (B, 1, h, w)
-        with torch.autocast(pair.source.device.type, enabled=False):
+        with self._precision(pair.source.device.type):
             w = self.network(decision.float(), size=pair.source.shape[-2:])  # (B, 1, H, W)
         return Corrupted(pair.source * (1 + w), w.mean(dim=(1, 2, 3)) * self.level_scale, w)
+
+    def _precision(self, device: str) -> AbstractContextManager[object]:
+        return nullcontext() if self.w_precision == "run" else torch.autocast(device, enabled=False)
 
     @torch.no_grad()
     def remember(self, verdicts: Verdicts) -> None:
