@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from atme import shipped
 from atme.yaml_files import read_yaml
 
 NAMES = ("generator", "discriminator", "scheme")
@@ -18,6 +19,9 @@ NAMES = ("generator", "discriminator", "scheme")
 
 CONFIG, MODEL = "config.json", "model.safetensors"
 """What a model hub's folder holds: options, sizes and step; and all weights."""
+
+_NONE = "no such folder; give the folder of a run, such as runs/demo, or the name of a model that comes along: "
+_NONE += ", ".join(shipped.models())
 
 _CHECKPOINT = re.compile(r"step_(\d{8})")
 
@@ -38,15 +42,15 @@ def find_run(place: str | Path) -> Trained:
     """What a user means by a run.
 
     Args:
-        place: a run's folder, for its last checkpoint; a checkpoint's folder below it, for that one; or a folder
-            that ``save_pretrained`` wrote.
+        place: a run's folder, for its last checkpoint; a checkpoint's folder below it, for that one; a folder
+            that ``save_pretrained`` wrote; or the name of a model that comes along, unless a run lies there.
 
     Raises:
         ValueError: if it is none of them.
     """
-    place = Path(place)
+    place = named(place)
     if not place.is_dir():
-        raise ValueError(f"{place}: no such folder; give the folder of a run, such as runs/demo")
+        raise ValueError(f"{place}: {_NONE}")
     if is_handed(place):
         return Trained(place, place, is_last=True)
     if not (place / "state.json").is_file():
@@ -55,6 +59,13 @@ def find_run(place: str | Path) -> Trained:
         return Trained(place, place, is_last=True)
     run = run_of(place)
     return Trained(run, place, is_last=place.resolve() == latest(run).resolve())
+
+
+def named(place: str | Path) -> Path:
+    """The folder of the model that comes along under this name, unless a run lies there; else the place itself."""
+    place = Path(place)
+    is_run = any((place / name).exists() for name in ("options.yaml", "state.json", "checkpoints", CONFIG))
+    return place if is_run else shipped.model(str(place)) or place
 
 
 def is_handed(place: Path) -> bool:
@@ -99,7 +110,7 @@ def latest(run: Path) -> Path:
         ValueError: if there is no run, or it has no checkpoint.
     """
     if not run.is_dir():
-        raise ValueError(f"{run}: no such folder; give the folder of a run, such as runs/demo")
+        raise ValueError(f"{run}: {_NONE}")
     places = checkpoints(run)
     if not places:
         raise ValueError(f"{run}: no checkpoint in this folder; give the folder of a run that was trained")
@@ -107,7 +118,10 @@ def latest(run: Path) -> Path:
 
 
 def scores_folder(place: Trained) -> Path:
-    """Where scores of a checkpoint lie: an earlier one has a folder of its own."""
+    """Where scores of a checkpoint lie: an earlier one has a folder of its own; those of a model that came along lie
+    where one works, in ``evaluation/NAME``."""
+    if shipped.is_model(place.folder):
+        return Path("evaluation") / place.folder.name
     folder = place.folder / "evaluation"
     return folder if place.is_last else folder / place.checkpoint.resolve().name
 

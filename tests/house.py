@@ -12,10 +12,10 @@ ROOMS: tuple[dict[str, str], ...] = (
         "names": "names of files, as any file system allows them",
         "require": "what public doors ask of their arguments",
         "yaml_files": "the one reader of YAML",
+        "shipped": "presets, recipes, a model",
     },
     {
         "images": "pixels of files, in and out",
-        "shipped": "presets and recipes",
         "run_folder": "what lies where in a run",
         "outputs": "where results may be written",
         "complaints": "errors in one line",

@@ -317,5 +317,5 @@ def test_a_name_that_the_hub_does_not_know_ends_in_one_line() -> None:
 
 
 def test_a_folder_has_no_revision(run: Path) -> None:
-    with pytest.raises(ValueError, match=r"revision: .* is a folder"):
+    with pytest.raises(ValueError, match=r"revision: .* is here, where it has none"):
         Translator.from_pretrained(str(run), revision="main")

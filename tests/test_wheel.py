@@ -84,12 +84,13 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("empty")
 
 
-def test_it_holds_presets_recipes_and_earth_alone(wheel: Path) -> None:
+def test_it_holds_presets_recipes_earth_and_its_model_alone(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as file:
         names = file.namelist()
     assert {name.split("/")[0] for name in names} == {"atme", next(n for n in names if "dist-info" in n).split("/")[0]}
     shipped = {*ROOT.glob("options/**/*.yaml"), *ROOT.glob("datasets/*.yaml"), *ROOT.glob("datasets/earth/**/*.*")}
-    assert {name for name in names if name.startswith("atme/shipped/") and not name.endswith(".py")} == {
+    models = {path.relative_to(ROOT).as_posix() for path in PACKAGE.glob("shipped/models/earth/*")}
+    assert {name for name in names if name.startswith("atme/shipped/") and not name.endswith(".py")} == models | {
         f"atme/shipped/{path.relative_to(ROOT).as_posix()}" for path in shipped
     }
     code = {path.relative_to(ROOT).as_posix() for path in PACKAGE.rglob("*") if path.suffix in (".py", ".html")}
@@ -148,6 +149,8 @@ def test_from_an_empty_folder(python: Path, empty: Path) -> None:
     shutil.copyfile(next((ROOT / "datasets/earth/test").iterdir()), empty / "photo.jpg")
     atme("translate", "runs/mine", "photo.jpg", "map.png", "--half", "left")
     assert (empty / "map.png").is_file()
+    atme("translate", "earth", "photo.jpg", "relief.png", "--half", "left")
+    assert (empty / "relief.png").is_file()
     assert not (empty / "datasets").exists()
 
 

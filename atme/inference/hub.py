@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from atme import shipped
 from atme.inference.card import CARD
 from atme.inference.pretrained import EARLIER, WRITTEN
 from atme.outputs import some
-from atme.run_folder import CONFIG, MODEL
+from atme.run_folder import CONFIG, MODEL, named
 
 _FETCHED = (*WRITTEN, *EARLIER)
 
@@ -30,21 +31,22 @@ def find_folder(place: str | Path, *, revision: str | None = None) -> Path:
     """The folder of a model: one that is there, or that of a model of this name at the hub, fetched where needed.
 
     Args:
-        place: a folder, or OWNER/NAME.
+        place: a folder, the name of a model that comes along, or OWNER/NAME.
         revision: branch, tag or commit of a model at the hub.
 
     Raises:
         ValueError: if there is no such folder, and the model cannot be had.
     """
-    if Path(place).is_dir():
+    folder = named(place)
+    if folder.is_dir():
         if revision is not None:
-            raise ValueError(f"revision: {place} is a folder, which has none; leave it out")
-        return Path(place)
+            raise ValueError(f"revision: {place} is here, where it has none; leave it out")
+        return folder
     name = str(place)
     if not isinstance(place, str) or not _is_name(name):
         raise ValueError(
-            f"{place}: no such folder; give the folder of a run, one that save_pretrained wrote, "
-            "or OWNER/NAME at the hub"
+            f"{place}: no such folder; give the folder of a run, one that save_pretrained wrote, a model that comes "
+            f"along ({', '.join(shipped.models())}), or OWNER/NAME at the hub"
         )
     from huggingface_hub import snapshot_download
 

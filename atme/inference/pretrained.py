@@ -8,7 +8,9 @@ import json
 import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
+import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -21,6 +23,10 @@ from atme.run_folder import CONFIG, MODEL, NAMES, find_run, is_handed, read_stat
 
 WRITTEN = (CONFIG, MODEL, CARD, PICTURE)
 
+Dtype = Literal["float32", "float16", "bfloat16"]
+DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+"""What weights may be written in; they are computed with in float32."""
+
 EARLIER = ("options.yaml", "state.json", *(f"{name}.safetensors" for name in NAMES))
 """What older versions wrote in place of `CONFIG` and `MODEL`."""
 
@@ -32,6 +38,7 @@ def save(
     *,
     name: str | None = None,
     license: str = "unknown",
+    dtype: Dtype = "float32",
     overwrite: bool,
 ) -> None:
     """Write what `load` reads, and its card.
@@ -41,6 +48,7 @@ def save(
         knows: what it knows of pictures.
         folder: made if it is missing.
         name: of the model, for its card; None: as the card of a folder that was handed on has it, or the folder's.
+        dtype: of the weights in the file.
         license: of the weights, for the card, in a hub's word such as ``mit``.
         overwrite: whether files of an earlier saving may be replaced.
 
@@ -49,11 +57,13 @@ def save(
         OSError: if the folder cannot be written.
     """
     _refuse_runs(folder)
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype: {dtype!r} is none; use one of {', '.join(DTYPES)}")
     if not license.isprintable() or not license.strip():
         raise ValueError(f"license: {license!r} is none; give one of a hub's words, such as mit, or leave it out")
     if not overwrite:
         _require_new([folder / each for each in (*WRITTEN, *EARLIER)])
-    weights, picture = _weights(loaded), _picture(loaded.source.folder)
+    weights, picture = _weights(loaded, DTYPES[dtype]), _picture(loaded.source.folder)
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder, prefix=".unfinished.") as unfinished:
         made = Path(unfinished)
@@ -89,13 +99,13 @@ def _config(loaded: Loaded) -> dict[str, object]:
     }
 
 
-def _weights(loaded: Loaded) -> dict[str, Tensor]:
+def _weights(loaded: Loaded, dtype: torch.dtype) -> dict[str, Tensor]:
     """All weights by the name of their network and their own, without what is remembered of training images."""
     states = {name: dict(getattr(loaded.networks, name).state_dict()) for name in NAMES}
     for name in loaded.networks.scheme.memory():
         del states["scheme"][name]
     return {
-        f"{name}.{key}": value.detach().cpu().contiguous().clone()
+        f"{name}.{key}": (value.to(dtype) if value.is_floating_point() else value).detach().cpu().contiguous().clone()
         for name, state in states.items()
         for key, value in state.items()
     }

@@ -32,7 +32,7 @@ from atme.inference.pictures import (
     within_memory,
     work_size,
 )
-from atme.inference.pretrained import save
+from atme.inference.pretrained import Dtype, save
 from atme.machine import keep_freed_memory
 from atme.models.any_size import translate
 from atme.models.knowledge import knowledge
@@ -84,8 +84,8 @@ class Translator:
         """The translator of a run.
 
         Args:
-            run: the run's folder, for its last checkpoint; the folder of one of its checkpoints; or one that
-                `save_pretrained` wrote.
+            run: the run's folder, for its last checkpoint; the folder of one of its checkpoints; one that
+                `save_pretrained` wrote; or the name of a model that comes along, such as ``earth``.
             weights: ``average`` takes the averaged weights where the run has them; ``last`` the trained ones.
             device: ``auto`` takes a GPU where there is one; or a device's name, such as ``cpu`` or ``cuda:1``.
             precision: ``bf16`` is faster on most machines and a little less exact.
@@ -115,8 +115,9 @@ class Translator:
         """The translator that `save_pretrained` wrote; a run or a checkpoint is taken too.
 
         Args:
-            place: the folder that it was written to; or the name of a model at the Hugging Face Hub, OWNER/NAME, which
-                is fetched once and then found on disk. A folder that is there comes first.
+            place: the folder that it was written to; the name of a model that comes along, such as ``earth``; or that
+                of a model at the Hugging Face Hub, OWNER/NAME, which is fetched once and then found on disk. A folder
+                that is there comes first.
             revision: of a model at the hub: a branch, a tag or a commit.
             device: as for `from_run`.
             precision: as for `from_run`.
@@ -130,7 +131,13 @@ class Translator:
         return cls.from_run(folder, device=device, precision=precision, as_trained=as_trained, trust=trust)
 
     def save_pretrained(
-        self, folder: str | Path, *, name: str | None = None, license: str = "unknown", overwrite: bool = False
+        self,
+        folder: str | Path,
+        *,
+        name: str | None = None,
+        license: str = "unknown",
+        dtype: Dtype = "float32",
+        overwrite: bool = False,
     ) -> None:
         """Write what `from_pretrained` reads, laid out as model hubs have it.
 
@@ -141,13 +148,14 @@ class Translator:
             folder: made if it is missing.
             name: of the model, in its card; the folder's by default.
             license: of the weights, in a hub's word such as ``mit``.
+            dtype: of the weights in the file: ``float16`` and ``bfloat16`` take half the room, and round.
             overwrite: whether the files of an earlier saving may be replaced.
 
         Raises:
             ValueError: if files are there, or the folder holds a run.
             OSError: if the folder cannot be written.
         """
-        save(self._loaded, self.knows, Path(folder), name=name, license=license, overwrite=overwrite)
+        save(self._loaded, self.knows, Path(folder), name=name, license=license, dtype=dtype, overwrite=overwrite)
 
     def __call__(
         self,
