@@ -14,6 +14,7 @@ from atme.cli.arguments import function_parser, parse
 from atme.cli.data import VERBS as DATA_VERBS
 from atme.cli.help import defaults_shown
 from atme.cli.presets import actions_of
+from atme.cli.seeds import taken_from
 from atme.cli.sources import examples
 from atme.training import options
 
@@ -89,7 +90,7 @@ def test_examples_of_presets_are_commands(verb: str, tmp_path: Path, monkeypatch
     (tmp_path / "runs" / "mine" / "options.yaml").write_text("run: {dir: runs/mine}\n")
     monkeypatch.chdir(tmp_path)
     for example in examples(inspect.getdoc(verbs.VERBS[verb]) or ""):
-        words = shlex.split(example)[2:]
+        _, words = taken_from(shlex.split(example)[2:])
         chosen = parse(options.parser(), words if verb == "train" else ["--config", *words])
         assert chosen.config is not None
 

@@ -117,6 +117,7 @@ def usage(function: Callable[..., int], *, command: str) -> str:
 
 def training_page(function: Callable[..., int], *, command: str) -> str:
     """One screen of what people set in a preset or beside it."""
+    trains = command == "atme train"
     return "\n".join(
         [
             f"usage: {command} --config PRESET [--section.key VALUE …]",
@@ -130,6 +131,7 @@ def training_page(function: Callable[..., int], *, command: str) -> str:
             *(_line(f"--{part}", f"atme.{names[0]}", _others(names)) for part, names in _GAME.items()),
             _line("--optimizers.generator.init_args.lr", _learning_rate(), "and optimizers.discriminator"),
             *(line for section in ("training.rate", "training", "history") for line in _section(section)),
+            *([_line("--seeds 0,1,2", "", "a run each, RUN_0 …; --jobs 2: two at a time")] if trains else []),
             "",
             _FORMS,
             "",

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from atme.cli.arguments import parse
 from atme.cli.exits import DONE, INTERRUPTED, say
 from atme.cli.help import asks_for_help, first_line, training_page
+from atme.cli.seeds import taken_from, train_seeds
 
 
 def train(arguments: list[str]) -> int:
@@ -14,14 +15,20 @@ def train(arguments: list[str]) -> int:
         atme train --config earth_atme_demo --run.dir runs/demo
         atme train --config facades_pix2pix --data.root my_pairs --run.dir runs/mine
         atme train --config runs/mine/options.yaml --training.resume auto
+        atme train --config earth_atme_demo --run.dir runs/atme --seeds 0,1,2 --jobs 2
     """
     if asks_for_help(arguments):
         return _training_help(train, arguments, command="atme train")
     from atme.training import options
     from atme.training import train as run_training
+    from atme.training.device import kind_of
 
+    seeds, words = taken_from(arguments)
     parser = options.parser()
-    chosen = parse(parser, arguments, usage="write atme train --config PRESET --section.key VALUE …")
+    chosen = parse(parser, words, usage="write atme train --config PRESET --section.key VALUE …")
+    if seeds is not None:
+        on_gpu = kind_of(chosen.training.device) != "cpu"
+        return train_seeds(seeds, words, run=str(chosen.run.dir), on_gpu=on_gpu)
     text = parser.dump(chosen)
     outcome = run_training(parser.instantiate(chosen), text=text)
     if outcome.signal is not None:

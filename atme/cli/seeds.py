@@ -1,0 +1,179 @@
+"""Several seeds of one training, each in a process and a folder of its own: ``atme train --seeds 0,1,2 --jobs 2``.
+
+On a CPU two trainings of one thread each do more together than one of two threads does in turns, since threads wait for
+one another some thousand times in an update. So each gets its share of the cores.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Thread
+from types import FrameType
+from typing import IO
+
+from atme.cli.exits import DONE, INTERRUPTED, say
+from atme.machine import cores
+
+_THREADS = "OMP_NUM_THREADS"
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """What was asked for."""
+
+    seeds: tuple[int, ...]
+    """Of the runs, each of them once."""
+    jobs: int | None
+    """Runs at a time; None: as many as there are cores, one on a GPU."""
+
+
+def taken_from(arguments: list[str]) -> tuple[Seeds | None, list[str]]:
+    """``--seeds`` and ``--jobs``, and the other words; None where neither is there.
+
+    Raises:
+        ValueError: for words that are no seeds or no number of jobs.
+    """
+    given: dict[str, str] = {}
+    rest, words = [], deque(arguments)
+    while words:
+        word = words.popleft()
+        name, has_value, value = word.partition("=")
+        if name not in ("--seeds", "--jobs"):
+            rest.append(word)
+            continue
+        if not has_value and not words:
+            raise ValueError(f"{name}: no value; write --seeds 0,1,2 --jobs 2")
+        given[name] = value if has_value else words.popleft()
+    if not given:
+        return None, rest
+    if "--seeds" not in given:
+        raise ValueError("--jobs: there is one run, of one seed; say which seeds, such as --seeds 0,1,2")
+    jobs = _whole("--jobs", given["--jobs"], least=1) if "--jobs" in given else None
+    seeds = [_whole("--seeds", word, least=0) for word in given["--seeds"].strip("[]").split(",")]
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"--seeds: {given['--seeds']} names one twice; name each of them once")
+    return Seeds(tuple(seeds), jobs), rest
+
+
+def train_seeds(asked: Seeds, arguments: list[str], *, run: str, on_gpu: bool) -> int:
+    """Train each seed in ``RUN_SEED``, some of them at a time.
+
+    All that one writes to the terminal stands behind its seed. What stops one of them does not stop the others;
+    an interruption reaches them all, and each writes its checkpoint.
+
+    Args:
+        asked: seeds and jobs.
+        arguments: the other words of ``atme train``.
+        run: ``run.dir`` as these words have it.
+        on_gpu: whether the runs share a GPU.
+
+    Raises:
+        ValueError: under a launcher, which is one run already.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ValueError("--seeds: a launcher's processes are one run; start atme train itself, or leave --seeds out")
+    jobs = min(len(asked.seeds), asked.jobs or (1 if on_gpu else cores()))
+    environment = {_THREADS: str(max(1, cores() // jobs)), **os.environ}
+    waiting, codes = deque(asked.seeds), dict.fromkeys(asked.seeds, DONE)
+    with _Children() as children:
+        while (waiting and not children.signal) or children.running:
+            while waiting and len(children.running) < jobs and not children.signal:
+                seed = waiting.popleft()
+                words = [*arguments, "--run.seed", str(seed), "--run.dir", _folder(run, seed)]
+                children.start(seed, [sys.executable, "-m", "atme", "train", *words], environment)
+            seed, code = children.one_ended()
+            codes[seed] = code
+    failed = {seed: code for seed, code in codes.items() if code != DONE}
+    folders = " ".join(_folder(run, seed) for seed in asked.seeds)
+    if children.signal:
+        say(f"interrupted; --training.resume auto goes on with {folders}")
+        return INTERRUPTED + children.signal
+    if failed:
+        say(f"{len(failed)} of {len(codes)} did not end well: seed {', '.join(map(str, failed))}; see above")
+        return max(failed.values())
+    say(f"trained {len(codes)} seeds; set them side by side: atme compare {folders} --output {run}_compared")
+    return DONE
+
+
+def _folder(run: str, seed: int) -> str:
+    return f"{run.rstrip('/')}_{seed}"
+
+
+def _whole(name: str, word: str, *, least: int) -> int:
+    try:
+        number = int(word)
+    except ValueError:
+        number = least - 1
+    if number < least:
+        raise ValueError(f"{name}: {word!r} is no whole number of {least} or more; write --seeds 0,1,2 --jobs 2")
+    return number
+
+
+class _Children:
+    """The processes that train, and what they say."""
+
+    def __init__(self) -> None:
+        self.running: dict[int, subprocess.Popen[str]] = {}
+        self.signal = 0
+        self._listeners: dict[int, Thread] = {}
+
+    def __enter__(self) -> "_Children":
+        self._held = _held(self._pass_on)
+        self._held.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held.__exit__(None, None, None)
+
+    def start(self, seed: int, command: list[str], environment: dict[str, str]) -> None:
+        """Start one; in a group of its own, so that a signal arrives once, from here."""
+        child = subprocess.Popen(
+            command, env=environment, text=True, errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )  # fmt: skip
+        self.running[seed] = child
+        if self.signal:  # it arrived while this one was being started
+            child.send_signal(self.signal)
+        assert child.stdout is not None
+        self._listeners[seed] = Thread(target=_echo, args=(seed, child.stdout))
+        self._listeners[seed].start()
+
+    def one_ended(self) -> tuple[int, int]:
+        """Wait for any of them: its seed and exit code."""
+        while True:
+            for seed, child in self.running.items():
+                try:
+                    code = child.wait(timeout=0.2)
+                except subprocess.TimeoutExpired:
+                    continue
+                self._listeners.pop(seed).join()
+                del self.running[seed]
+                return seed, code if code >= 0 else INTERRUPTED - code
+
+    def _pass_on(self, number: int, _: FrameType | None) -> None:
+        self.signal = number
+        for child in list(self.running.values()):
+            child.send_signal(number)
+
+
+@contextmanager
+def _held(handler: object) -> Iterator[None]:
+    """Give signals that end a process to a handler."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, handler) for number in numbers}  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+def _echo(seed: int, lines: IO[str]) -> None:
+    with lines:
+        for line in lines:
+            say(f"seed {seed}: {line.rstrip()}")
