@@ -18,15 +18,19 @@ class Page:
 
     Args:
         command: Chromium and its flags.
-        page: The file to open.
+        page: The file to open, or an address.
         width: Of the viewport, in pixels.
         scheme: The reader's choice, "light" or "dark".
+
+    Attributes:
+        requests: The addresses that the page asked for so far, in whatever way, as the browser's network log has them.
     """
 
-    def __init__(self, command: list[str], page: Path, *, width: int, scheme: str = "light") -> None:
+    def __init__(self, command: list[str], page: Path | str, *, width: int, scheme: str = "light") -> None:
         theirs, ours = os.pipe()
         self._answers, their_answers = os.pipe()
         self._orders, self._rest, self._number, self._session = ours, b"", 0, ""
+        self.requests: list[str] = []
         shell = ["bash", "-c", f'exec "$@" 3<&{theirs} 4>&{their_answers}', "bash"]
         self._process = subprocess.Popen(
             [*shell, *command, "--remote-debugging-pipe", "about:blank"],
@@ -42,7 +46,8 @@ class Page:
         self.send("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
         self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         self.send("Page.enable")
-        self.send("Page.navigate", url=page.as_uri())
+        self.send("Network.enable")
+        self.send("Page.navigate", url=page if isinstance(page, str) else page.as_uri())
         self._until(lambda message: message.get("method") == "Page.loadEventFired")
 
     def __enter__(self) -> Self:
@@ -71,6 +76,23 @@ class Page:
         """The value of an expression of JavaScript."""
         return self.send("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
 
+    def wait(self, script: str, *, seconds: int = 60) -> None:
+        """Wait until an expression of JavaScript is true.
+
+        Raises:
+            AssertionError: It did not become so; the page's text is told.
+        """
+        look = f"() => ({script}) ? done(true) : Date.now() > end ? done(false) : setTimeout(look, 50)"
+        promise = f"new Promise(done => {{ const end = Date.now() + {1000 * seconds}, look = {look}; look(); }})"
+        came = self.send("Runtime.evaluate", expression=promise, returnByValue=True, awaitPromise=True)["result"]
+        assert came.get("value") is True, (script, came, self.run("document.body.innerText"))
+
+    def upload(self, selector: str, *files: Path) -> None:
+        """Choose files in the `input` that a CSS selector finds, as a dialog would."""
+        root = self.send("DOM.getDocument")["root"]["nodeId"]
+        node = self.send("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self.send("DOM.setFileInputFiles", nodeId=node, files=[str(file.resolve()) for file in files])
+
     def press(self, key: str) -> None:
         """Press a key and let it go."""
         code, number, text = KEYS[key]
@@ -90,6 +112,8 @@ class Page:
             *whole, self._rest = self._rest.split(b"\0")
             for i, text in enumerate(whole):
                 message = json.loads(text)
+                if message.get("method") in ("Network.requestWillBeSent", "Network.webSocketCreated"):
+                    self.requests.append(message["params"].get("url") or message["params"]["request"]["url"])
                 if wanted(message):
                     self._rest = b"\0".join([*whole[i + 1 :], self._rest])
                     return message

@@ -39,7 +39,10 @@ ROOMS: tuple[dict[str, str], ...] = (
         "training": "the loop, its state, checkpoints, options",
         "inference": "translators, evaluation, published weights",
     },
-    {"reports": "pages, tables and pictures of what was found"},
+    {
+        "reports": "pages, tables and pictures of what was found",
+        "serve": "a page on which runs are tried",
+    },
     {"cli": "the atme command: one function a verb"},
     {"__main__": "python -m atme"},
 )
@@ -51,6 +54,7 @@ ONLY_FOR = {
     "prepare": {"reports", "cli"},
     "terminal": {"training", "reports", "cli"},
     "reports": {"cli"},
+    "serve": {"cli"},
     "cli": {"__main__"},
 }
 """Rooms that few may enter: what training and translating read knows neither how data was made nor how it is shown."""

@@ -1,6 +1,7 @@
 """Runs that were never trained: networks whose answers are known, in a folder like that of a training."""
 
 import json
+import threading
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -95,3 +96,11 @@ def translator(
     """The translator of such a run."""
     run = make_run(folder, sections(generator, **data), sizes or measured())
     return Translator.from_run(run, device="cpu", trust=True)
+
+
+class Stuck(Copy):
+    """A generator that never answers."""
+
+    def forward(self, image: Tensor, level: Tensor | None = None) -> Tensor:
+        threading.Event().wait()
+        return image

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from atme.cli import main, verbs
+from atme.cli import main, serving, verbs
 from atme.cli.arguments import function_parser, parse
 from atme.cli.data import VERBS as DATA_VERBS
 from atme.cli.help import defaults_shown
@@ -24,6 +24,7 @@ FUNCTIONS: Mapping[str, Callable[..., int]] = {
     "evaluate": verbs.evaluate_run,
     "analyze": verbs.analyze_history,
     "compare": verbs.compare_runs,
+    "serve": serving.serve_runs,
     **{f"data {name}": verb for name, verb in DATA_VERBS.items()},
 }
 """The verbs that are a function with a parameter a word; the others read a preset."""

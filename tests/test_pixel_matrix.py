@@ -178,7 +178,7 @@ class TestTiff:
         ("content", "words"),
         [
             (tiff(samples(4), photometric=2, extra=[0]), "has 4 samples per pixel, of which 3 are"),
-            (tiff(samples(2), photometric=1, extra=[0]), "has 2 samples per pixel, of which 1 are"),
+            (tiff(samples(2), photometric=1, extra=[0]), "2 (unsigned )?samples per pixel"),  # Pillow 12: not read
             (tiff(samples(5), photometric=2, extra=[2, 0]), "has 5 samples per pixel, of which 4 are"),
             (tiff(samples(4), photometric=2, extra=[0], planar=True), "4 unsigned samples per pixel"),
             (tiff(samples(8), photometric=1, extra=[0] * 7), "8 unsigned samples per pixel of 8 bits, BlackIsZero"),

@@ -10,6 +10,7 @@ from atme.cli.data import VERBS as DATA_VERBS
 from atme.cli.exits import DONE, FAULTY, WRONG, say
 from atme.cli.handing import push, take_in
 from atme.cli.help import overview
+from atme.cli.serving import serve
 from atme.cli.shipped import list_presets
 from atme.cli.training import show, train
 from atme.complaints import several
@@ -64,6 +65,7 @@ VERBS: dict[str, Callable[[list[str]], int]] = {
     "presets": presets,
     "analyze": analyze,
     "compare": compare,
+    "serve": serve,
     "import": take_in,
     "push": push,
     "data": data,

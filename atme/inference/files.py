@@ -222,8 +222,8 @@ def _half_remarks(half: Half, knows: Knowledge, headers: Sequence[Header], *, as
         return [f"translating the {half} halves of A|B pictures of the run's own dataset (--half none: the whole)"]
     if half not in ("none", knows.source_half):
         return [f"translating the {half} halves, and the run learned from {knows.source_half} ones"]
-    doubled = bool(headers) and all(header.width == 2 * header.height for header in headers)
-    if asked == "auto" and doubled and knows.layout in ("auto", "side_by_side"):
+    doubled = bool(headers) and all(knows.may_be_pair(header.height, header.width) for header in headers)
+    if asked == "auto" and doubled:
         return [f"every picture is twice as wide as high; if these are A|B pairs, say --half {knows.source_half}"]
     return []
 

@@ -62,6 +62,10 @@ class Knowledge:
             return "at their own size, as the run was tested"
         return f"at {in_words(self.test_size)}, as the run was tested"
 
+    def may_be_pair(self, height: int, width: int) -> bool:
+        """Whether a picture of this size looks like an A|B pair of two squares, where the run may have had such."""
+        return width == 2 * height and self.layout in ("auto", "side_by_side")
+
     def require_source(self, channels: int, *, name: str) -> None:
         """Whether the generator can read a picture of so many channels.
 
