@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from atme.data import Augmentation, Pair, PairedImages
-    from atme.inference import Translator, load_published
+    from atme.inference import Tiling, Translator, load_published
     from atme.models import DenoisingGAN, Pix2Pix
     from atme.networks import PatchGAN, Pix2PixResNet, Pix2PixUNet, UNet, WNet
     from atme.noise import Brownian, DecisionMemory, Diffusion, Identity, Sequence
@@ -31,6 +31,7 @@ _HOMES = {
     "Sequence": "atme.noise",
     "Pix2Pix": "atme.models",
     "DenoisingGAN": "atme.models",
+    "Tiling": "atme.inference",
     "Translator": "atme.inference",
     "load_published": "atme.inference",
 }
@@ -49,6 +50,7 @@ __all__ = [
     "Pix2PixResNet",
     "Pix2PixUNet",
     "Sequence",
+    "Tiling",
     "Translator",
     "UNet",
     "WNet",

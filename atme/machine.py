@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -110,9 +111,28 @@ def keep_freed_memory() -> None:
     cleared again: in an update at 256 px 75,000 of them, some 6 % of its time; with this, none. Elsewhere than on Linux
     with glibc nothing happens.
     """
+    _tell_malloc(mmap_threshold=2**30, trim_threshold=2**31 - 1)
+
+
+@contextmanager
+def give_back_freed_memory() -> Iterator[None]:
+    """Within, large blocks go back to the system as soon as they are freed: what is kept would count as this process's.
+
+    For work that shall stay within a limit; afterwards freed memory is kept again.
+    """
+    _tell_malloc(mmap_threshold=2**20, trim_threshold=2**20)
+    try:
+        yield
+    finally:
+        keep_freed_memory()
+
+
+def _tell_malloc(*, mmap_threshold: int, trim_threshold: int) -> None:
+    """Set from which size on blocks are the system's own, and how much free memory is kept (mallopt(3))."""
     if sys.platform != "linux":
         return
     library = ctypes.CDLL(None)
     if hasattr(library, "mallopt"):
-        library.mallopt(_MMAP_THRESHOLD, 2**30)
-        library.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+        library.mallopt(_MMAP_THRESHOLD, mmap_threshold)
+        library.mallopt(_TRIM_THRESHOLD, trim_threshold)
+        library.malloc_trim(0)

@@ -85,6 +85,11 @@ def _identity(path: Path) -> set[tuple[int, int]]:
     return {(status.st_dev, status.st_ino)}
 
 
+def existing(place: Path) -> Path:
+    """The nearest folder at or above a place that is there."""
+    return next(each for each in (place, *place.absolute().parents) if each.is_dir())
+
+
 def _above(folder: Path) -> Path:
     """The folder, or the nearest one above it that is there."""
     return next(each for each in (folder, *folder.absolute().parents) if os.path.lexists(each))

@@ -11,7 +11,7 @@ from runs import Copy, make_run, measured, sections
 
 from atme.cli import main
 from atme.images import read_image, write_image
-from atme.inference import files
+from atme.inference import batches
 
 Said = pytest.CaptureFixture[str]
 
@@ -229,7 +229,7 @@ def test_where_nothing_can_be_translated_nothing_is_made(
 
 def test_each_file_is_read_once(run: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[Path] = []
-    monkeypatch.setattr(files, "read_image", lambda path, **how: [read.append(path), read_image(path, **how)][1])
+    monkeypatch.setattr(batches, "read_image", lambda path, **how: [read.append(path), read_image(path, **how)][1])
     assert translate(run, photos, tmp_path / "maps") == 0
     assert read == sorted(photos.iterdir())
 

@@ -1,25 +1,32 @@
-"""Translate a file, or every picture of a folder: all is planned before the first is written, and done to its end."""
+"""Which files are translated, and to where: all is planned before the first is written."""
 
-import errno
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from atme.complaints import several
-from atme.data.halves import Half, cut, half_width
+from atme.data.halves import Half, half_width
 from atme.data.layout import find_layout, split_names
-from atme.data.sizes import in_words as size_in_words
-from atme.images import Header, find_some_images, read_header, read_image, write_image
+from atme.data.shapes import Size
+from atme.images import Header, find_some_images, read_header
 from atme.images.folder import UNOPENED, in_words
 from atme.images.writing import require_ending
-from atme.inference.pictures import Scale, require_scale, work_size
+from atme.inference.pictures import Scale, named, require_scale, work_size
+from atme.inference.remarks import half_remarks, scale_remarks, tile_remarks
+from atme.inference.tiling import WHOLE, Tiling, Way
 from atme.inference.translator import Translator
 from atme.models.knowledge import Knowledge
 from atme.outputs import require_free, some
 
-_ALIKE = 1.5
-"""Sizes that differ by less are jitter."""
+Format = Literal["png", "jpeg", "tiff", "webp"]
+ENDINGS: dict[Format, tuple[str, ...]] = {
+    "png": (".png",),
+    "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "tiff": (".tif", ".tiff"),
+    "webp": (".webp",),
+}
+"""Of the files of each format; the first one is written."""
 
 
 @dataclass(frozen=True)
@@ -46,26 +53,44 @@ class Plan:
     """The size at which pictures are worked on."""
     seed: int
     """Of the first answer; each further one has the next seed."""
+    samples: int
+    """Answers for each picture."""
+    sizes: dict[Path, Size]
+    """(height, width) at which each picture is worked on, as its header tells."""
+    compare: bool = False
+    """Whether what is written is ``A|B``: the picture beside its translation."""
+    passes: int = 1
+    """How often a picture is translated, each time what came out before."""
+    tiling: Tiling = WHOLE
+    """What is asked of pictures that are too large for memory."""
     bad: dict[Path, str] = field(default_factory=dict)
     """Files that cannot be translated, and why."""
     remarks: tuple[str, ...] = ()
     """What the user should know, though nothing is wrong."""
 
 
-def jobs(source: Path, output: Path) -> Jobs:
-    """Which file becomes which: a file for a file, and for a folder a PNG for each picture in it and below it.
+def jobs(source: Path, output: Path, *, format: Format | None = None) -> Jobs:
+    """Which file becomes which: a file for a file, and for a folder one for each picture in it and below it.
 
     Args:
         source: a picture, or a folder of pictures, whose subfolders are looked into as well.
         output: the translation's file; or a folder, in which subfolders are as in the source. For a single picture,
             a name without ending, and a folder that is there, are taken for a folder.
+        format: of the translations in a folder; None for PNG.
 
     Raises:
-        ValueError: if there is nothing to translate, or two pictures would be written to the same place.
+        ValueError: if there is nothing to translate, two pictures would be written to the same place, or the format
+            is not that of the file to write.
     """
+    ending = ENDINGS[format or "png"][0]
     if source.is_file():
-        folder = output.is_dir() or not output.suffix
-        return Jobs(((source, output / f"{source.stem}.png" if folder else output),))
+        if output.is_dir() or not output.suffix:
+            return Jobs(((source, output / f"{source.stem}{ending}"),))
+        if format is not None and output.suffix.lower() not in ENDINGS[format]:
+            raise ValueError(
+                f"format {format}: {output} ends in {output.suffix}; leave --format out, or change the name"
+            )
+        return Jobs(((source, output),))
     if not source.is_dir():
         raise ValueError(f"{source}: no such file or folder; give an image, or a folder of images")
     if output.is_file():
@@ -78,7 +103,7 @@ def jobs(source: Path, output: Path) -> Jobs:
     left = found.left | ({"in the folder that is written to": tuple(sorted(own))} if own else {})
     if not images:
         raise ValueError(f"{output}: holds all pictures of {source}; choose another folder to write to")
-    pairs = tuple((path, (output / path.relative_to(source)).with_suffix(".png")) for path in images)
+    pairs = tuple((path, (output / path.relative_to(source)).with_suffix(ending)) for path in images)
     _refuse_twins(pairs)
     return Jobs(pairs, in_words(left), found.left.get(UNOPENED, ()))
 
@@ -92,6 +117,9 @@ def plan(
     samples: int = 1,
     seed: int = 0,
     overwrite: bool = False,
+    compare: bool = False,
+    passes: int = 1,
+    tiling: Tiling = WHOLE,
 ) -> Plan:
     """Check all that names and headers tell, before anything is written.
 
@@ -104,6 +132,9 @@ def plan(
         samples: answers per picture; with more than one, ``map.png`` becomes ``map_1.png``, ``map_2.png``, …
         seed: of the first answer; each further one has the next seed.
         overwrite: whether files that are there may be replaced; those that are read never are.
+        compare: whether to write the picture beside its translation.
+        passes: how often a picture is translated, each time what came out before.
+        tiling: what is asked of pictures that are too large for memory.
 
     Raises:
         ValueError: naming all places that are taken, or cannot hold what the run makes; if no picture can be
@@ -114,48 +145,23 @@ def plan(
     places = [(path, _places(place, samples)) for path, place in work.pairs]
     written = [place for _, each in places for place in each]
     knows = translator.knows
+    _require_passes(passes, knows)
+    channels = max(knows.target_channels, knows.source_channels) if compare else knows.target_channels
     for suffix in {place.suffix for place in written}:
         where = next(place for place in written if place.suffix == suffix)
-        require_ending(where, bits=knows.target_bits, channels=knows.target_channels)
+        require_ending(where, bits=knows.target_bits, channels=channels)
     require_free(written, reads=[path for path, _ in work.pairs], overwrite=overwrite)
     chosen = own_half([path for path, _ in work.pairs], knows) if half == "auto" else half
-    headers, bad = _headers([path for path, _ in work.pairs], knows, half=chosen, scale=scale)
+    headers, bad = _headers([path for path, _ in work.pairs], knows, half=chosen)
+    sizes, tiled = _sizes(translator, headers, scale=scale, tiling=tiling, bad=bad)
     if len(bad) == len(places):
-        raise ValueError(several([_named(path, why) for path, why in bad.items()], what="pictures"))
-    remarks = _half_remarks(chosen, knows, headers, asked=half)
-    remarks += _scale_remarks(chosen, knows, headers) if scale == "run" else []
+        raise ValueError(several([named(path, why) for path, why in bad.items()], what="pictures"))
+    seen = list(headers.values())
+    remarks = half_remarks(chosen, knows, seen, asked=half)
+    remarks += scale_remarks(knows, seen) if scale == "run" else []
+    remarks += tile_remarks(tiled, tiling)
     todo = tuple((path, each) for path, each in places if path not in bad)
-    return Plan(todo, chosen, scale, seed, bad, tuple(remarks))
-
-
-def translate_files(translator: Translator, planned: Plan) -> Iterator[tuple[Path, str | None]]:
-    """Translate file by file, each read once, yielding each once its translations are written.
-
-    Args:
-        translator: of a run.
-        planned: as `plan` made it.
-
-    Yields:
-        The file that was read, and None, or why it could not be translated.
-
-    Raises:
-        OSError: if the disk takes no more.
-    """
-    for path, places in planned.pairs:
-        try:
-            picture = cut(read_image(path, clear=translator.knows.clear_transparent), half=planned.half, name=str(path))
-            for i, place in enumerate(places):
-                place.parent.mkdir(parents=True, exist_ok=True)
-                seed = planned.seed + i
-                write_image(place, translator.pixels(picture, name=str(path), seed=seed, scale=planned.scale))
-        except ValueError as error:
-            yield path, _named(path, str(error))
-        except OSError as error:
-            if error.errno != errno.ENAMETOOLONG:
-                raise
-            yield path, f"{path}: its translation would have too long a name; rename it"
-        else:
-            yield path, None
+    return Plan(todo, chosen, scale, seed, samples, sizes, compare, passes, tiling, bad, tuple(remarks))
 
 
 def own_half(pictures: Sequence[Path], knows: Knowledge) -> Half:
@@ -183,6 +189,17 @@ def _require_answers(translator: Translator, *, samples: int, seed: int) -> None
         raise ValueError(f"{option}: the model of this run has one answer to a picture; leave the option out")
 
 
+def _require_passes(passes: int, knows: Knowledge) -> None:
+    if passes < 1:
+        raise ValueError(f"passes {passes}: give 1 or more")
+    read, made = knows.source_channels, knows.target_channels
+    if passes > 1 and read != made:
+        raise ValueError(
+            f"passes {passes}: this run makes pictures of {made} channels and reads {read}, so that what comes out "
+            "cannot go in again; leave the option out"
+        )
+
+
 def _places(place: Path, samples: int) -> tuple[Path, ...]:
     if samples == 1:
         return (place,)
@@ -197,11 +214,9 @@ def _refuse_twins(pairs: Sequence[tuple[Path, Path]]) -> None:
         raise ValueError(f"{some(twins)}: would be written to the same place; rename one of them")
 
 
-def _headers(
-    paths: Sequence[Path], knows: Knowledge, *, half: Half, scale: Scale
-) -> tuple[list[Header], dict[Path, str]]:
+def _headers(paths: Sequence[Path], knows: Knowledge, *, half: Half) -> tuple[dict[Path, Header], dict[Path, str]]:
     """What the files say of themselves, and those that cannot be translated."""
-    headers, bad = [], {}
+    headers, bad = {}, {}
     for path in paths:
         try:
             header = read_header(path)
@@ -209,43 +224,30 @@ def _headers(
             width = header.width
             if half != "none":
                 width = half_width(width, name=path, remedy="say --half none")
-            work_size((header.height, width), scale, knows, name=str(path))
-            headers.append(header)
+            headers[path] = replace(header, width=width)
         except ValueError as error:
             bad[path] = str(error)
     return headers, bad
 
 
-def _half_remarks(half: Half, knows: Knowledge, headers: Sequence[Header], *, asked: str) -> list[str]:
-    """Which half is translated, where that is not plain; and a hint where a half seems to be meant."""
-    if asked == "auto" and half != "none":
-        return [f"translating the {half} halves of A|B pictures of the run's own dataset (--half none: the whole)"]
-    if half not in ("none", knows.source_half):
-        return [f"translating the {half} halves, and the run learned from {knows.source_half} ones"]
-    doubled = bool(headers) and all(knows.may_be_pair(header.height, header.width) for header in headers)
-    if asked == "auto" and doubled:
-        return [f"every picture is twice as wide as high; if these are A|B pairs, say --half {knows.source_half}"]
-    return []
-
-
-def _scale_remarks(half: Half, knows: Knowledge, headers: Sequence[Header]) -> list[str]:
-    """A run that resized to train and not to test works on details of a size that it never saw."""
-    if knows.test_size is not None or knows.load_size is None or not headers:
-        return []
-    trained = knows.load_size
-    largest = max(headers, key=lambda header: header.height * header.width)
-    size = largest.height, largest.width // (1 if half == "none" else 2)
-    factor = max(ours / theirs for ours, theirs in zip(trained, size, strict=True))
-    if 1 / _ALIKE < factor < _ALIKE:
-        return []
-    return [
-        f"the run learned from pictures resized to {size_in_words(trained)} and was tested on whole ones "
-        f"(no data.test_size); these have up to {size_in_words(size)}: --scale {factor:.3g} works as it learned"
-    ]
-
-
-def _named(path: Path, why: str) -> str:
-    return why if str(path) in why else f"{path}: {why}"
+def _sizes(
+    translator: Translator,
+    headers: dict[Path, Header],
+    *,
+    scale: Scale,
+    tiling: Tiling,
+    bad: dict[Path, str],
+) -> tuple[dict[Path, Size], list[Way]]:
+    """The size to work at of each picture, and the ways of those that do not go whole; adds to ``bad``."""
+    sizes, ways = {}, []
+    for path, header in headers.items():
+        own, name = (header.height, header.width), str(path)
+        try:
+            sizes[path] = work_size(own, scale, translator.knows, name=name)
+            ways.append(translator.large.way(sizes[path], own, tiling=tiling, name=name))
+        except ValueError as error:
+            bad[path] = str(error)
+    return sizes, [way for way in ways if not way.whole]
 
 
 def _below(paths: Sequence[Path], folder: Path) -> set[Path]:

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeGuard
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
 from atme.data.shapes import Size
-from atme.data.sizes import in_words
+from atme.data.sizes import in_words, resize
 from atme.images import Pixels, clear_transparent, from_pil, read_image
 from atme.images.limits import VARIABLE, max_pixels
 from atme.models.knowledge import Knowledge
@@ -66,6 +68,16 @@ def to_pixels(picture: object, *, name: str, clear: bool = True) -> Pixels:
     return clear_transparent(array) if clear else array
 
 
+def named(path: Path, why: str) -> str:
+    """A reason, with the file's name in it."""
+    return why if str(path) in why else f"{path}: {why}"
+
+
+def size_of(pixels: Pixels) -> Size:
+    """(height, width) of pixels (H, W, C)."""
+    return pixels.shape[0], pixels.shape[1]
+
+
 def to_pil(pixels: Pixels) -> Image.Image:
     """Pixels (H, W, C) as a PIL image; not for 16 bits in several channels."""
     return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
@@ -84,6 +96,28 @@ def require_holdable(knows: Knowledge, *, bits: object) -> None:
             "bits: this run's translations have colors of 16 bits, which PIL cannot hold; take arrays from "
             "Translator.pixels, let atme translate write files, or ask for bits=8"
         )
+
+
+def require_batch(source: object, knows: Knowledge) -> None:
+    """Whether this is a batch of sources.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not isinstance(source, Tensor) or source.ndim != 4 or not source.is_floating_point() or not source.numel():
+        what = f"{source.dtype} of shape {tuple(source.shape)}" if isinstance(source, Tensor) else type(source)
+        raise ValueError(f"source: {what} is no batch; give floats (B, C, H, W) in [-1, 1], as to_tensor makes them")
+    knows.require_source(source.shape[1], name="source")
+
+
+def require_seed(seed: object) -> None:
+    """Whether this is a seed.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise ValueError(f"seed: {seed!r} is none; give a whole number of 0 or more")
 
 
 def work_size(size: Size, scale: Scale, knows: Knowledge, *, name: str) -> Size:
@@ -109,6 +143,38 @@ def work_size(size: Size, scale: Scale, knows: Knowledge, *, name: str) -> Size:
         limit = f"more than the {max_pixels() / 1e6:,.0f} million that pictures may have ({VARIABLE})"
         raise ValueError(f"{name}: at scale {scale:g} it has {limit}; choose a smaller --scale")
     return height, width
+
+
+@dataclass(frozen=True)
+class AtWork:
+    """A picture that is about to be translated."""
+
+    pixels: Pixels
+    """(h, w, C) uint8 or uint16, at the size to work at."""
+    own: Size
+    """(height, width) of the picture, which its translation gets back."""
+    name: str
+    """What errors call it."""
+
+
+def at_work(picture: Picture, scale: Scale, knows: Knowledge, *, name: str = "picture") -> AtWork:
+    """A picture at the size to work at.
+
+    Args:
+        picture: as a `Translator` is given it.
+        scale: as for a `Translator`.
+        knows: what the run knows of pictures.
+        name: what errors call a picture that is no path.
+
+    Raises:
+        ValueError: if it cannot be read, or has other channels than the generator reads.
+    """
+    title = str(picture) if isinstance(picture, str | Path) else name
+    pixels = to_pixels(picture, name=title, clear=knows.clear_transparent)
+    knows.require_source(pixels.shape[2], name=title)
+    size = work_size(size_of(pixels), scale, knows, name=title)
+    with within_memory(size, name=title):
+        return AtWork(resize(pixels, size, how=knows.source_interpolation), size_of(pixels), title)
 
 
 def require_scale(scale: object) -> None:

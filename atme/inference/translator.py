@@ -1,12 +1,13 @@
 """A trained game as a function from pictures to pictures.
 
-A picture of any size goes through whole, at the size that the run was tested at where it had one, and gets its own
-size back. Where its sides are no multiple of the generator's stride it is continued by reflection at its right and
-lower edge, and the translation is cut back: nothing ever moves by a pixel.
+A picture of any size goes through whole where memory allows it (else see `tiling.py`), at the size that the run was
+tested at where it had one, and gets its own size back. Where its sides are no multiple of the generator's stride it is
+continued by reflection at its right and lower edge, and the translation is cut back: nothing ever moves by a pixel.
 """
 
-from collections.abc import Iterable
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -14,26 +15,30 @@ import torch
 from torch import Tensor
 
 from atme.data import Pair
-from atme.data.shapes import Size
 from atme.data.sizes import resize
 from atme.images import Pixels, to_array, to_tensor
 from atme.inference.as_trained import as_trained, draws
 from atme.inference.hub import find_folder
 from atme.inference.inside import Inside, inside
+from atme.inference.large import Large
 from atme.inference.loading import Loaded, Weights, load
 from atme.inference.pictures import (
+    AtWork,
     Picture,
     Scale,
+    at_work,
     is_one,
+    require_batch,
     require_holdable,
+    require_seed,
     several_pictures,
+    size_of,
     to_pil,
-    to_pixels,
     within_memory,
-    work_size,
 )
 from atme.inference.pretrained import Dtype, save
-from atme.machine import keep_freed_memory
+from atme.inference.tiling import WHOLE, Tiling
+from atme.machine import give_back_freed_memory, keep_freed_memory
 from atme.models.any_size import translate
 from atme.models.knowledge import knowledge
 from atme.noise import Corrupted
@@ -53,6 +58,7 @@ class Translator:
 
     Attributes:
         knows: what the run knows of pictures: sizes, channels, bits, and which half of A|B it translates.
+        large: says whether a picture is translated whole, and does it otherwise.
 
     Raises:
         ValueError: for another precision, or options that cannot be read.
@@ -69,6 +75,7 @@ class Translator:
         stride: Any = self.networks.generator.stride
         self.knows = knowledge(self.options, self.measured, stride=stride, root=loaded.root)
         self._loaded = loaded
+        self.large = Large(self.model, self.networks, self.knows, bf16=precision == "bf16")
 
     @classmethod
     def from_run(
@@ -164,6 +171,7 @@ class Translator:
         scale: Scale = "run",
         bits: Literal[8, 16] | None = None,
         seed: int = 0,
+        tiling: Tiling = WHOLE,
     ) -> Any:
         """Translate a picture, or several.
 
@@ -174,6 +182,7 @@ class Translator:
                 at each picture's own; ``native`` always at its own; a number at so many times its own.
             bits: of each value of the translation; None for as many as the run's targets have.
             seed: of what the model draws; another seed is another answer, unless ``one_answer``.
+            tiling: how pictures are translated that are too large for memory.
 
         Returns:
             A PIL image of the picture's size; a list of them for a list.
@@ -184,9 +193,9 @@ class Translator:
         """
         require_holdable(self.knows, bits=bits)
         if is_one(picture):
-            return to_pil(self.pixels(picture, scale=scale, bits=bits, seed=seed))
+            return to_pil(self.pixels(picture, scale=scale, bits=bits, seed=seed, tiling=tiling))
         return [
-            to_pil(self.pixels(each, scale=scale, bits=bits, name=f"picture {i}", seed=seed))
+            to_pil(self.pixels(each, scale=scale, bits=bits, name=f"picture {i}", seed=seed, tiling=tiling))
             for i, each in enumerate(several_pictures(picture))
         ]
 
@@ -203,23 +212,41 @@ class Translator:
         bits: Literal[8, 16] | None = None,
         name: str = "picture",
         seed: int = 0,
+        tiling: Tiling = WHOLE,
     ) -> Pixels:
         """Translate one picture into an array (H, W, C') of uint8, or of uint16 for 16 bits.
 
-        Args:
-            picture: as for a call.
-            scale: as for a call.
-            bits: as for a call.
-            name: what errors call a picture that is no path.
-            seed: as for a call.
-
-        Raises:
-            ValueError: as for a call.
+        Arguments and errors are those of a call; ``name`` is what errors call a picture that is no path.
         """
-        small, own, named = self._at_work(picture, scale, name)
-        with within_memory(_size(small), name=named):
-            made = to_array(self.tensor(small, seed=seed)[0], bits=bits or self.knows.target_bits)
-            return resize(made, own, how=self.knows.target_interpolation)
+        work = at_work(picture, scale, self.knows, name=name)
+        return self.together([work], bits=bits, seed=seed, tiling=tiling)[0]
+
+    @torch.inference_mode()
+    def together(
+        self,
+        works: Sequence[AtWork],
+        *,
+        bits: Literal[8, 16] | None = None,
+        seed: int = 0,
+        tiling: Tiling = WHOLE,
+    ) -> list[Pixels]:
+        """Translate pictures that are worked on at one size, as a batch where they go whole; no answer depends on it.
+
+        The last bits may, since sums are taken in another order. Arguments and errors are those of `pixels`.
+        """
+        require_seed(seed)
+        deep, first = bits or self.knows.target_bits, works[0]
+        with within_memory(size_of(first.pixels), name=first.name):
+            way = self.large.way(size_of(first.pixels), first.own, tiling=tiling, name=first.name)
+            if way.whole:
+                fakes = self.tensor(torch.stack([to_tensor(work.pixels) for work in works]), seed=seed)
+                made = [to_array(fake, bits=deep) for fake in fakes]
+            else:
+                with give_back_freed_memory(), self._alive(seed):
+                    large = partial(self.large.translate, way=way, bits=deep, seed=seed, scratch=tiling.scratch)
+                    made = [large(work.pixels) for work in works]
+            how = self.knows.target_interpolation
+            return [resize(each, work.own, how=how) for each, work in zip(made, works, strict=True)]
 
     @torch.inference_mode()
     def look_inside(
@@ -235,23 +262,13 @@ class Translator:
 
         Arguments and errors are those of `pixels`.
         """
-        small, own, named = self._at_work(picture, scale, name)
-        with within_memory(_size(small), name=named):
-            self._check(small, seed)
-            corrupted, fake = self._translate(small, seed=seed)
+        work = at_work(picture, scale, self.knows, name=name)
+        with within_memory(size_of(work.pixels), name=work.name):
+            require_seed(seed)
+            corrupted, fake = self._translate(to_tensor(work.pixels)[None], seed=seed)
             made = to_array(fake[0], bits=bits or self.knows.target_bits)
-            translation = resize(made, own, how=self.knows.target_interpolation)
-            return inside(translation, corrupted, size=own, knows=self.knows)
-
-    def _at_work(self, picture: Picture, scale: Scale, name: str) -> tuple[Tensor, Size, str]:
-        """A picture as a batch (1, C, h, w) in [-1, 1] of the size to work at, its own size, and its name."""
-        named = str(picture) if isinstance(picture, str | Path) else name
-        pixels = to_pixels(picture, name=named, clear=self.knows.clear_transparent)
-        self.knows.require_source(pixels.shape[2], name=named)
-        own = pixels.shape[0], pixels.shape[1]
-        size = work_size(own, scale, self.knows, name=named)
-        with within_memory(size, name=named):
-            return to_tensor(resize(pixels, size, how=self.knows.source_interpolation))[None], own, named
+            translation = resize(made, work.own, how=self.knows.target_interpolation)
+            return inside(translation, corrupted, size=work.own, knows=self.knows)
 
     @torch.inference_mode()
     def tensor(self, source: Tensor, *, seed: int = 0) -> Tensor:
@@ -260,7 +277,8 @@ class Translator:
         Raises:
             ValueError: if it is no such batch.
         """
-        self._check(source, seed)
+        require_batch(source, self.knows)
+        require_seed(seed)
         if self.as_trained:  # each picture has its own statistics, and its own draws
             return torch.cat([self._translate(each[None], seed=seed)[1] for each in source])
         return self._translate(source, seed=seed)[1]
@@ -268,21 +286,13 @@ class Translator:
     def _translate(self, source: Tensor, *, seed: int) -> tuple[Corrupted, Tensor]:
         view = torch.eye(2, 3, device=self.device).expand(len(source), 2, 3)
         pair = Pair(source.to(self.device, torch.float32), None, None, view, ("",) * len(source))
-        alive = as_trained(self.networks.generator, seed=seed) if self.as_trained else nullcontext()
-        with alive, torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+        with self._alive(seed):
             corrupted, fake = translate(self.model, self.networks, pair, rng=torch.Generator().manual_seed(seed))
         return corrupted, fake.float().clamp(-1, 1).to(source.device)
 
-    def _check(self, source: Tensor, seed: int) -> None:
-        if not isinstance(source, Tensor) or source.ndim != 4 or not source.is_floating_point() or not source.numel():
-            what = f"{source.dtype} of shape {tuple(source.shape)}" if isinstance(source, Tensor) else type(source)
-            raise ValueError(
-                f"source: {what} is no batch; give floats (B, C, H, W) in [-1, 1], as to_tensor makes them"
-            )
-        self.knows.require_source(source.shape[1], name="source")
-        if not isinstance(seed, int) or not 0 <= seed < 2**63:
-            raise ValueError(f"seed: {seed!r} is none; give a whole number of 0 or more")
-
-
-def _size(batch: Tensor) -> Size:
-    return batch.shape[-2], batch.shape[-1]
+    @contextmanager
+    def _alive(self, seed: int) -> Iterator[None]:
+        """The networks in the precision, and with the batch norms and dropout, that were asked for."""
+        alive = as_trained(self.networks.generator, seed=seed) if self.as_trained else nullcontext()
+        with alive, torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            yield

@@ -28,7 +28,11 @@ def translate(
 
 def pad(image: Tensor, *, stride: int) -> Tensor:
     """Continue an image by reflection until its sides are multiples of the stride."""
-    height, width = image.shape[-2:]
-    down, right = -height % stride, -width % stride
-    mode = "reflect" if down < height and right < width else "replicate"  # a reflection is at most an image long
+    down, right, mode = continuation(*image.shape[-2:], stride=stride)
     return F.pad(image, (0, right, 0, down), mode=mode)
+
+
+def continuation(height: int, width: int, *, stride: int) -> tuple[int, int, str]:
+    """Rows below, columns to the right, and how they are made: ``reflect``, or ``replicate`` if too short."""
+    down, right = -height % stride, -width % stride
+    return down, right, "reflect" if down < height and right < width else "replicate"  # it is at most an image long

@@ -108,7 +108,7 @@ class DecisionMemory(Injection):
     def _recall(self, pair: Pair) -> Tensor:
         """What the memory holds for these samples: (B, 1, h, w) logits."""
         if pair.index is None:
-            return self._unseen(pair)
+            return self.unseen((pair.source.shape[-2], pair.source.shape[-1])).expand(len(pair), -1, -1, -1)
         decision = self.decisions[pair.index]
         if not self.align:
             return decision
@@ -121,13 +121,13 @@ class DecisionMemory(Injection):
             start=self.game.verdict_start,
         )
 
-    def _unseen(self, pair: Pair) -> Tensor:
-        shape = (len(pair), 1, *self.game.verdict_shape(*pair.source.shape[-2:]))
+    def unseen(self, size: tuple[int, int]) -> Tensor:
+        """What an image (height, width) outside the training set finds: (1, 1, h, w) logits, the same for every one."""
+        shape = (1, 1, *self.game.verdict_shape(*size))
         if self.translate_with != "published":
             return self.decisions.new_zeros(shape)
         rng = torch.Generator().manual_seed(self.ripple_seed)
-        ripple = torch.randn((1, *shape[1:]), generator=rng).to(self.decisions)  # the same for every image
-        return (0.5 + 0.001 * ripple).expand(shape)
+        return 0.5 + 0.001 * torch.randn(shape, generator=rng).to(self.decisions)
 
 
 def move(
