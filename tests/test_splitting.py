@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from atme.data import PairedImages
 from atme.data.scan import Entry
-from atme.prepare.split import divide, only_split, wanted, write_splits
+from atme.prepare.split import beside, divide, one_split, only_split, wanted, write_splits
 
 TILES = [f"x{x:02}_y{y:02}" for x in range(10) for y in range(8)]
 
@@ -145,3 +145,25 @@ def test_a_folder_that_is_taken_stays_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="exists already"):
         write_splits({"train": []}, tmp_path, workers=1)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_one_split_of_several_is_divided_and_the_others_stay(pairs_folder: Path, tmp_path: Path) -> None:
+    listing, others = one_split(pairs_folder, "train")
+    splits = beside(divide(listing.entries, val=2, test=0, group=None, seed=0), others)
+    write_splits(splits, tmp_path / "out", workers=1)
+    names = {split: set(PairedImages(tmp_path / "out", split=split).names) for split in splits}
+    assert {split: len(found) for split, found in names.items()} == {"train": 5, "val": 2, "test": 3, "eight": 8}
+    assert names["train"] | names["val"] == set(PairedImages(pairs_folder, split="train").names)
+    for split in ("test", "eight"):
+        assert names[split] == set(PairedImages(pairs_folder, split=split).names)
+
+
+def test_a_split_that_would_be_two_is_refused(pairs_folder: Path) -> None:
+    listing, others = one_split(pairs_folder, "train")
+    with pytest.raises(ValueError, match=r"test: the folder has such a split already.*; give --test 0"):
+        beside(divide(listing.entries, val=0, test=2, group=None, seed=0), others)
+    listing, others = one_split(pairs_folder, "eight")
+    with pytest.raises(ValueError, match=r"train: the folder has such a split already.*; rename its folders"):
+        beside(divide(listing.entries, val=2, test=0, group=None, seed=0), others)
+    with pytest.raises(ValueError, match=r"split: .* has no val; give one of eight, test, train"):
+        one_split(pairs_folder, "val")

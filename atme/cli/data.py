@@ -138,6 +138,7 @@ def split(
     *,
     val: float = 0.1,
     test: float = 0.1,
+    split: str | None = None,
     group: str | None = None,
     seed: int = 0,
     layout: LayoutChoice = "auto",
@@ -146,10 +147,11 @@ def split(
     """Divide the pairs of a folder at random into train, val and test; the files are copied.
 
     Args:
-        source: a folder of pairs that is not divided yet.
+        source: a folder of pairs that is not divided yet, or, with --split, one that is.
         out: the divided dataset's folder, which must not exist yet.
         val: pairs for validation: below 1 a share of all, else a count.
         test: pairs for the test, likewise; train gets what is left.
+        split: the split to divide; the others are copied as they are.
         group: a regular expression with one group in parentheses; pairs in whose names it finds the same text
             stay together, such as "^(x[0-9]+)_" for the tiles of one column.
         seed: of the draw; the same seed and names give the same splits.
@@ -160,23 +162,25 @@ def split(
     Examples:
         atme data split all_pairs my_pairs --val 0 --test 200
         atme data split tiles my_pairs --group "^(x[0-9]+)_"
+        atme data split divided with_val --split train --test 0
     """
-    from atme.prepare.split import divide, only_split, wanted, write_splits
+    from atme.prepare.split import beside, divide, one_split, wanted, write_splits
     from atme.reports.datasets import said
     from atme.terminal import counted
 
-    listing = only_split(source, layout=layout)
+    listing, others = one_split(source, split, layout=layout)
     pairs = listing.entries
     amounts = {
         "val": wanted(val, len(pairs), option="--val"),
         "test": wanted(test, len(pairs), option="--test"),
     }
-    splits = divide(pairs, **amounts, group=group, seed=seed)
+    splits = beside(divide(pairs, **amounts, group=group, seed=seed), others)
+    count = sum(map(len, splits.values()))
     write_splits(
         splits,
         out,
         workers=workers_of(workers),
-        track=lambda done: counted(done, total=len(pairs), doing="copying"),
+        track=lambda done: counted(done, total=count, doing="copying"),
     )
     print(f"{out}: {said({name: len(found) for name, found in splits.items()})} pairs")
     for remark in listing.remarks:

@@ -23,25 +23,51 @@ from atme.prepare.whole_folder import appearing
 
 
 def only_split(root: Path, *, layout: LayoutChoice = "auto") -> Listing:
-    """The pairs of a folder that is not divided yet, or has a single split.
+    """The pairs of a folder that is not divided yet, or has a single split, as `one_split` has them.
+
+    Raises:
+        ValueError: As `one_split`; or several splits.
+    """
+    listing, others = one_split(root, None, layout=layout)
+    assert not others
+    return listing
+
+
+def one_split(root: Path, split: str | None, *, layout: LayoutChoice = "auto") -> tuple[Listing, dict[str, Listing]]:
+    """The pairs that are to be divided, and the other splits of the folder.
 
     All of them must be sound: a division of the others would be another one once these are repaired, and pairs that
     were trained on would be tested on.
 
     Args:
         root: The folder.
+        split: Whose pairs they are; None in a folder that is not divided yet, or has a single split.
         layout: Where its pairs lie.
 
     Raises:
-        ValueError: No pairs, or several splits. Or naming all files that have no partner, and all whose headers a run
-            would refuse.
+        ValueError: No pairs, no such split, or several if none is named. Or naming all files that have no partner, and
+            all whose headers a run would refuse.
     """
     found = list_splits(root, layout=layout)
-    if len(found) > 1:
-        raise ValueError(f"{root}: divided already, into {', '.join(found)}; give a folder with one of them")
-    (listing,) = found.values()
-    read_shapes(listing.complete())
-    return listing
+    if split is None and len(found) > 1:
+        raise ValueError(f"{root}: divided already, into {', '.join(found)}; say by --split which of them to divide")
+    if split is not None and split not in found:
+        raise ValueError(f"split: {root} has no {split}; give one of {', '.join(found)}")
+    for listing in found.values():
+        read_shapes(listing.complete())
+    return found.pop(split if split is not None else next(iter(found))), found
+
+
+def beside(splits: dict[str, list[Entry]], others: dict[str, Listing]) -> dict[str, list[Entry]]:
+    """A division, and the splits that are left as they are.
+
+    Raises:
+        ValueError: One of the names is given twice.
+    """
+    for name in splits.keys() & others.keys():
+        remedy = f"give --{name} 0" if name != "train" else "rename its folders"
+        raise ValueError(f"{name}: the folder has such a split already, beside the one that is divided; {remedy}")
+    return splits | {name: list(listing.entries) for name, listing in others.items()}
 
 
 def wanted(amount: float, total: int, *, option: str) -> int:
