@@ -76,7 +76,7 @@ def size(name: str, value: object, *, least: int = 1) -> None:
     items = list(value) if isinstance(value, Sequence) and not isinstance(value, str | bytes) else []
     if len(items) != 2 or not all(map(_is_whole, items)):
         raise ValueError(f"{name}: {shown(value)} is no size in pixels; give a height and a width")
-    if min(items) < least:
+    if any(side < least for side in items):
         raise ValueError(f"{name}: {shown(value)} is no size in pixels; give a height and a width from {least} on")
 
 
@@ -142,4 +142,6 @@ def tensor(name: str, value: Any, shape: Sequence[int | str], *, floating: bool 
 
 
 def _is_whole(value: object) -> bool:
+    if type(value).__name__ == "SymInt":  # torch's, of a size that is open while a graph is traced
+        return True
     return isinstance(value, Integral) and not isinstance(value, bool)

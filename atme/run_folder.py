@@ -118,11 +118,16 @@ def latest(run: Path) -> Path:
 
 
 def scores_folder(place: Trained) -> Path:
-    """Where scores of a checkpoint lie: an earlier one has a folder of its own; those of a model that came along lie
-    where one works, in ``evaluation/NAME``."""
+    """Where scores of a checkpoint lie."""
+    return results_folder(place, "evaluation")
+
+
+def results_folder(place: Trained, kind: str) -> Path:
+    """Where results of a kind lie: an earlier checkpoint has a folder of its own; those of a model that came along lie
+    where one works, in ``KIND/NAME``."""
     if shipped.is_model(place.folder):
-        return Path("evaluation") / place.folder.name
-    folder = place.folder / "evaluation"
+        return Path(kind) / place.folder.name
+    folder = place.folder / kind
     return folder if place.is_last else folder / place.checkpoint.resolve().name
 
 

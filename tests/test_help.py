@@ -12,6 +12,7 @@ import pytest
 from atme.cli import main, serving, verbs
 from atme.cli.arguments import function_parser, parse
 from atme.cli.data import VERBS as DATA_VERBS
+from atme.cli.deploy import export_run
 from atme.cli.help import defaults_shown
 from atme.cli.presets import actions_of
 from atme.cli.seeds import taken_from
@@ -22,6 +23,7 @@ ALL = [*(verb for verb in verbs.VERBS if verb != "data"), *(f"data {verb}" for v
 FUNCTIONS: Mapping[str, Callable[..., int]] = {
     "translate": verbs.translate_pictures,
     "evaluate": verbs.evaluate_run,
+    "export": export_run,
     "analyze": verbs.analyze_history,
     "compare": verbs.compare_runs,
     "serve": serving.serve_runs,

@@ -151,6 +151,9 @@ def test_from_an_empty_folder(python: Path, empty: Path) -> None:
     assert (empty / "map.png").is_file()
     atme("translate", "earth", "photo.jpg", "relief.png", "--half", "left")
     assert (empty / "relief.png").is_file()
+    atme("export", "runs/mine", "--output", "map.onnx")
+    done([str(python), "map_usage.py", "map.onnx", "photo.jpg", "made.png"], empty)
+    assert (empty / "made.png").is_file()
     assert not (empty / "datasets").exists()
 
 

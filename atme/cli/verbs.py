@@ -28,6 +28,13 @@ def evaluate(arguments: list[str]) -> int:
     return call(evaluate_run, arguments, prog="atme evaluate", spelled={"root": "data.root"})
 
 
+def export(arguments: list[str]) -> int:
+    """Write a run as a model that needs no atme: ONNX, or a program of PyTorch."""
+    from atme.cli.deploy import export_run
+
+    return call(export_run, arguments, prog="atme export", spelled={"root": "data.root"})
+
+
 def data(arguments: list[str]) -> int:
     """Get data into shape: atme data list|fetch|pair|split|cityscapes|check|preview."""
     if not arguments or arguments[0] in ("-h", "--help"):
@@ -57,6 +64,7 @@ VERBS: dict[str, Callable[[list[str]], int]] = {
     "train": train,
     "translate": translate,
     "evaluate": evaluate,
+    "export": export,
     "show": show,
     "presets": presets,
     "analyze": analyze,

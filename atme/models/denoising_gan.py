@@ -19,6 +19,7 @@ Decisions, and departures from the published code:
 - The chain's own t runs from 1 to K: the paper's t plus 1.
 """
 
+from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
@@ -30,6 +31,16 @@ from atme.models.moves import frozen, readings, verdicts_on
 from atme.models.translation import Arena, Networks, Step
 from atme.noise import Corrupted, Identity
 from atme.noise.schedules import forward_chain
+
+
+@dataclass(frozen=True)
+class Draws:
+    """All that one translation draws, standard normal."""
+
+    noises: Tensor
+    """(1 + K, C', H, W): y_K, and the noise of each step, the first one first."""
+    latents: Tensor
+    """(K, latent): z of each step, the first one first."""
 
 
 class DenoisingGAN:
@@ -122,14 +133,30 @@ class DenoisingGAN:
         """From noise to the target in K steps; ``Corrupted`` holds the sources, which are left as they are."""
         rng = torch.Generator().manual_seed(0) if rng is None else rng
         source, generator = pair.source, cast(Any, networks.generator)
-        shape = (generator.out_channels, *source.shape[-2:])
-        y = _same_for_all(shape, like=source, rng=rng)  # (B, C', H, W)
-        for step in reversed(range(self.steps)):
-            z = _same_for_all((generator.latent,), like=source, rng=rng)
-            t = torch.full((len(source),), step, device=source.device)
-            clean = generator(torch.cat([y, source], dim=1), t, z).to(source.dtype)
-            y = self.chain.reverse(clean, y, t + 1, _same_for_all(shape, like=source, rng=rng))
-        return Corrupted(source, source.new_zeros(len(source))), y
+        size = source.shape[-2], source.shape[-1]
+        draws = self.draws(generator.out_channels, generator.latent, size=size, rng=rng)
+        return Corrupted(source, source.new_zeros(len(source))), self.denoise(generator, source, draws)
+
+    def draws(self, channels: int, latent: int, *, size: tuple[int, int], rng: torch.Generator) -> Draws:
+        """What one translation into C' channels of a size draws, on the CPU."""
+        start = torch.randn((channels, *size), generator=rng)
+        steps = [
+            (torch.randn(latent, generator=rng), torch.randn((channels, *size), generator=rng))
+            for _ in range(self.steps)
+        ]
+        latents, noises = zip(*steps, strict=True)
+        return Draws(torch.stack([start, *noises]), torch.stack(latents))
+
+    def denoise(self, generator: torch.nn.Module, source: Tensor, draws: Draws) -> Tensor:
+        """From these draws to translations (B, C', H, W) of sources (B, C, H, W); each gets the same draws."""
+        batch = source.shape[0]
+        noises, latents = draws.noises.to(source), draws.latents.to(source)
+        y = noises[0].expand(batch, -1, -1, -1)  # (B, C', H, W)
+        for i, step in enumerate(reversed(range(self.steps))):
+            t = torch.full((batch,), step, device=source.device)
+            clean = generator(torch.cat([y, source], dim=1), t, latents[i].expand(batch, -1)).to(source.dtype)
+            y = self.chain.reverse(clean, y, t + 1, noises[i + 1].expand(batch, -1, -1, -1))
+        return y
 
     def _diffuse(self, target: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """y_t, y_{t+1} and t (B,) of targets, with t drawn uniformly from 0 … K − 1."""
@@ -157,8 +184,3 @@ class DenoisingGAN:
 
 def _normal(shape: tuple[int, ...], like: Tensor, rng: torch.Generator) -> Tensor:
     return torch.randn(shape, generator=rng, device=like.device, dtype=like.dtype)
-
-
-def _same_for_all(shape: tuple[int, ...], *, like: Tensor, rng: torch.Generator) -> Tensor:
-    """Draws of a shape without batch, made on the CPU and given to every image of a batch: (B, ...)."""
-    return torch.randn(shape, generator=rng).to(like).expand(len(like), *shape)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from atme.networks.fused import normalize_scale_silu
+from atme.networks.kernels import in_one_step
 
 
 def standardize(weight: Tensor, *, eps: float = 1e-5) -> Tensor:
@@ -74,7 +75,7 @@ class Block(nn.Module):
             (B, C', H, W).
         """
         weight = standardize(self.conv.weight, eps=self.eps)
-        if image.device.type == "cpu":
+        if in_one_step(image):
             convolved = convolve(image, beside, weight, None)  # (B, C', H, W)
             return normalize_scale_silu(convolved, self.conv.bias, self.norm, scale_shift, residual=residual)
         result = plain(convolve(image, beside, weight, self.conv.bias), self.norm, scale_shift)

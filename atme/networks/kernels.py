@@ -4,7 +4,8 @@ PyTorch's operations read and write a map once each. `torch.compile` makes one l
 compiler, as most machines for development have and clean ones have not. Compiling takes some ten seconds once; what was
 compiled is found again by the next process.
 
-``ATME_COMPILE=0`` leaves it out, on the same machine with other bits: sums are taken in another order.
+``ATME_COMPILE=0`` leaves it out, on the same machine with other bits: sums are taken in another order. What is traced
+to leave this package has no place for any of it, nor for fused.py: `plainly` switches to PyTorch's own operations.
 """
 
 import logging
@@ -59,6 +60,24 @@ def left_out() -> Iterator[None]:
         yield
     finally:
         _left_out.reset(token)
+
+
+_plainly: ContextVar[bool] = ContextVar("plainly", default=False)
+
+
+@contextmanager
+def plainly() -> Iterator[None]:
+    """Within, networks are PyTorch's own operations, one after the other, on a CPU too: others can run these."""
+    token = _plainly.set(True)
+    try:
+        yield
+    finally:
+        _plainly.reset(token)
+
+
+def in_one_step(image: torch.Tensor) -> bool:
+    """Whether what follows a convolution of this map is done in one step, with a derivative of its own (fused.py)."""
+    return image.device.type == "cpu" and not _plainly.get()
 
 
 def available() -> bool:

@@ -79,15 +79,15 @@ class PatchGAN(nn.Module):
             ValueError: if the image is too small for the layers.
         """
         require.tensor("source", source, ("B", self.source_channels, "H", "W"))
-        require.tensor("image", image, (len(source), self.target_channels, *source.shape[-2:]))
+        require.tensor("image", image, (source.shape[0], self.target_channels, *source.shape[-2:]))
         if level is not None:
-            require.tensor("level", level, (len(image),), floating=False)
+            require.tensor("level", level, (image.shape[0],), floating=False)
         self.verdict_shape(*image.shape[-2:])
         features = self.features(torch.cat([source, image], dim=1))  # (B, C, h', w')
         logits: Tensor = self.verdict(features)  # (B, 1, h, w)
         if self.project is None or self.embed is None:
             return logits
-        level = torch.zeros(len(image), device=image.device) if level is None else level
+        level = torch.zeros(image.shape[0], device=image.device) if level is None else level
         embedded = self.embed(level)[:, :, None, None]  # (B, C, 1, 1)
         projected: Tensor = self.project(features) * embedded  # (B, C, h, w)
         logits = logits + projected.sum(1, keepdim=True) / embedded.shape[1] ** 0.5  # (B, 1, h, w)
@@ -140,7 +140,7 @@ class PatchGAN(nn.Module):
             if isinstance(layer, nn.Conv2d):
                 shape = convolved(shape, layer)
             too_small = isinstance(layer, nn.InstanceNorm2d) and shape == (1, 1)  # it has no spread to divide by
-            if min(shape) < 1 or too_small:
+            if shape[0] < 1 or shape[1] < 1 or too_small:
                 raise ValueError(
                     f"an image of height {height} and width {width}: too small for a PatchGAN whose"
                     f" {len(self.convolutions())} convolutions see {self.receptive_field} pixels;"

@@ -21,7 +21,7 @@ def require_size(image: Tensor, *, channels: int, stride: int, network: str, sma
     require.tensor("image", image, ("B", channels, "H", "W"))
     height, width = image.shape[-2:]
     smallest = smallest or stride
-    if height % stride == width % stride == 0 and min(height, width) >= smallest:
+    if height % stride == 0 and width % stride == 0 and height >= smallest and width >= smallest:
         return
     fitting = [max(smallest, -(-side // stride) * stride) for side in (height, width)]
     raise ValueError(

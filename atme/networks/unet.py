@@ -274,7 +274,7 @@ class UNet(nn.Module):
         if (latent is None) != (self.map_latent is None):
             raise ValueError(f"latent: this U-Net was built for a z of length {self.latent}; give it just that")
         if latent is not None:
-            require.tensor("latent", latent, (len(level), self.latent))
+            require.tensor("latent", latent, (level.shape[0], self.latent))
         return embedded if self.map_latent is None else torch.cat([embedded, self.map_latent(latent)], dim=1)
 
 

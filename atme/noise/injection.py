@@ -102,7 +102,7 @@ class Injection(nn.Module):
             verdict: (B, 1, h, w) logits to use in place of what is remembered.
         """
         require.kind("pair", pair, of=Pair)
-        return Corrupted(pair.source, pair.source.new_zeros(len(pair)))
+        return Corrupted(pair.source, pair.source.new_zeros(pair.source.shape[0]))
 
     def before_discriminator(self, source: Tensor, *images: Tensor, rng: torch.Generator) -> tuple[Judged, ...]:
         """Corrupt what the discriminator reads; images of one call share their levels, not their noise.
@@ -175,7 +175,7 @@ class Sequence(Injection):
 
     def before_generator(self, pair: Pair, *, verdict: Tensor | None = None) -> Corrupted:
         """Corrupt by each scheme in turn."""
-        so_far = Corrupted(pair.source, pair.source.new_zeros(len(pair)))
+        so_far = Corrupted(pair.source, pair.source.new_zeros(pair.source.shape[0]))
         for scheme in self._each():
             step = scheme.before_generator(replace(pair, source=so_far.image), verdict=verdict)
             so_far = Corrupted(step.image, so_far.level + step.level, _compose(so_far.map, step.map))

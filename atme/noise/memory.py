@@ -89,7 +89,7 @@ class DecisionMemory(Injection):
         """x → x·(1 + W); the level is mean(W)·level_scale."""
         require_known(pair, self.game)
         if verdict is not None:
-            require.tensor("verdict", verdict, (len(pair), 1, "h", "w"))
+            require.tensor("verdict", verdict, (pair.source.shape[0], 1, "h", "w"))
         decision = self._recall(pair) if verdict is None else verdict  # (B, 1, h, w)
         with self._precision(pair.source.device.type):
             w = self.network(decision.float(), size=pair.source.shape[-2:])  # (B, 1, H, W)
@@ -108,7 +108,7 @@ class DecisionMemory(Injection):
     def _recall(self, pair: Pair) -> Tensor:
         """What the memory holds for these samples: (B, 1, h, w) logits."""
         if pair.index is None:
-            return self.unseen((pair.source.shape[-2], pair.source.shape[-1])).expand(len(pair), -1, -1, -1)
+            return self.unseen((pair.source.shape[-2], pair.source.shape[-1])).expand(pair.source.shape[0], -1, -1, -1)
         decision = self.decisions[pair.index]
         if not self.align:
             return decision
