@@ -1,0 +1,215 @@
+"""Scores of one or several predictors over a split, gathered in a stream.
+
+Of a picture that was scored, numbers and features are kept, never its pixels.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from atme.metrics import inception, intervals, sliced
+from atme.metrics.catalog import METRICS, WITHOUT_WEIGHTS, Kind, chosen
+from atme.metrics.feature_weights import Network
+from atme.metrics.intervals import Interval
+from atme.metrics.scores import PAIRWISE, check
+
+OURS = "translation"
+"""The predictor that is scored, beside trivial ones."""
+
+_TARGET = "target"
+
+_FEWEST = 2
+"""Pictures of a set; without a group of them, as many must be left."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What each predictor made of one pair."""
+
+    name: str
+    """The pair's."""
+    target: Tensor
+    """(C, H, W) in [-1, 1]."""
+    predictions: Mapping[str, Tensor]
+    """Predictor -> (C, H, W) in [-1, 1]."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric of one predictor."""
+
+    value: float
+    """Mean over the pictures, or the distance of the sets."""
+    interval: Interval | None
+    """Where it would lie, in 95 of 100 cases, on other pictures of the same kind and number."""
+    each: tuple[float, ...] | None = None
+    """For each picture; None for a distance of sets."""
+    levels: tuple[float, ...] | None = None
+    """Of SWD: at each level, from full size down."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Scores of a split."""
+
+    names: tuple[str, ...]
+    """The pairs."""
+    sizes: tuple[tuple[int, int], ...]
+    """Height and width of each."""
+    scores: dict[str, dict[str, Score]]
+    """Predictor -> metric -> score. A predictor that had no answer to some pair is left out."""
+    left_out: dict[str, str]
+    """Metric -> why the split has no such score."""
+
+    @property
+    def ours(self) -> dict[str, Score]:
+        """Of the predictor `OURS`."""
+        return self.scores[OURS]
+
+
+def measure(
+    answers: Iterable[Answer],
+    *,
+    pairs: int,
+    metrics: Sequence[str] = WITHOUT_WEIGHTS,
+    networks: Mapping[Kind, Network] | None = None,
+    seed: int = 0,
+) -> Measured:
+    """Score predictors.
+
+    Args:
+        answers: to each pair, one after the other.
+        pairs: how many there will be; tells how many pieces SWD cuts from each.
+        metrics: names of `METRICS`. What pictures of these sizes and channels cannot have is left out, and said.
+        networks: of those metrics that need one; without it they are left out.
+        seed: of SWD's pieces and directions, and of the bootstrap.
+
+    Raises:
+        ValueError: for a metric that is none, or images that are no pair in [-1, 1].
+    """
+    gathered = _Gathered(chosen(metrics), dict(networks or {}), pairs, seed)
+    for answer in answers:
+        gathered.add(answer)
+    return gathered.result()
+
+
+@dataclass
+class _Gathered:
+    """All that is kept of the pictures so far."""
+
+    metrics: tuple[str, ...]
+    networks: dict[Kind, Network]
+    pairs: int
+    seed: int
+    names: list[str] = field(default_factory=list)
+    sizes: list[tuple[int, int]] = field(default_factory=list)
+    each: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    features: dict[str, list[Any]] = field(default_factory=dict)
+    pieces: dict[str, list[sliced.Pieces]] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in self.metrics:
+            network = METRICS[name].network
+            if network is not None and network not in self.networks:
+                self.left_out[name] = f"no weights of {network}"
+
+    def wants(self, name: str) -> bool:
+        return name in self.metrics and name not in self.left_out
+
+    @torch.inference_mode()
+    def add(self, answer: Answer) -> None:
+        target = answer.target[None]
+        check(answer.name, target)
+        self._refuse(answer)
+        self.names.append(answer.name)
+        self.sizes.append((target.shape[-2], target.shape[-1]))
+        self._describe(_TARGET, target)
+        for predictor, prediction in answer.predictions.items():
+            check(f"{predictor} of {answer.name}", prediction[None])
+            if prediction.shape != answer.target.shape:
+                raise ValueError(f"{answer.name}: {predictor} {tuple(prediction.shape)} and target differ in shape")
+            self._compare(predictor, prediction[None], target)
+            self._describe(predictor, prediction[None])
+
+    def _refuse(self, answer: Answer) -> None:
+        """Leave out, from here on, what a picture like this cannot have: a mean over the others is not the split's."""
+        channels, height, width = answer.target.shape
+        for name in self.metrics:
+            if self.wants(name) and (refusal := METRICS[name].refuses(channels, height, width)):
+                self.left_out[name] = f"{answer.name} {refusal}"
+        if self.wants("swd") and self.sizes and sliced.levels(*self.sizes[0]) != sliced.levels(height, width):
+            self.left_out["swd"] = f"pictures have other numbers of levels, such as {self.names[0]} and {answer.name}"
+
+    def _compare(self, predictor: str, prediction: Tensor, target: Tensor) -> None:
+        to = self.each.setdefault(predictor, {})
+        for name in (name for name in self.metrics if self.wants(name) and not METRICS[name].of_sets):
+            network = METRICS[name].network
+            compare = PAIRWISE[name] if network is None else self.networks[network].compute
+            to.setdefault(name, []).append(float(compare(prediction, target)))
+
+    def _describe(self, whose: str, image: Tensor) -> None:
+        """Keep what the scores of sets need to know of a picture."""
+        if self.wants("fid") or self.wants("kid"):
+            found = self.networks["inception"].compute(image)[0]
+            self.features.setdefault(whose, []).append(found.double().cpu().numpy())
+        if self.wants("swd"):
+            places = np.random.default_rng([self.seed, len(self.names)])
+            cut = sliced.pieces(image.cpu(), count=sliced.per_picture(self.pairs), rng=places)
+            self.pieces.setdefault(whose, []).append(cut)
+
+    def result(self) -> Measured:
+        if len(self.names) < _FEWEST:
+            few = {name: "one pair is no set" for name in self.metrics if METRICS[name].of_sets and self.wants(name)}
+            self.left_out |= few
+        whole = [predictor for predictor, found in self.each.items() if self._answered_all(predictor)]
+        scores = {predictor: self._scores(predictor) for predictor in whole}
+        return Measured(tuple(self.names), tuple(self.sizes), scores, self.left_out)
+
+    def _answered_all(self, predictor: str) -> bool:
+        kept = [*self.each[predictor].values(), self.features.get(predictor), self.pieces.get(predictor)]
+        return max((len(values) for values in kept if values is not None), default=0) == len(self.names)
+
+    def _scores(self, predictor: str) -> dict[str, Score]:
+        return {name: self._score(name, predictor) for name in self.metrics if self.wants(name)}
+
+    def _score(self, name: str, predictor: str) -> Score:
+        match name:
+            case "fid":
+                return self._fid(predictor)
+            case "kid":
+                return self._kid(predictor)
+            case "swd":
+                return self._swd(predictor)
+        each = self.each[predictor][name]
+        return Score(float(np.mean(each)), intervals.of_mean(each, seed=self.seed), tuple(each))
+
+    def _sets(self, predictor: str) -> tuple[inception.Features, inception.Features]:
+        return np.stack(self.features[predictor]), np.stack(self.features[_TARGET])
+
+    def _fid(self, predictor: str) -> Score:
+        ones, others = self._sets(predictor)
+        group = intervals.groups(len(ones))
+        value = inception.fid(ones, others)
+        left = [group != g for g in np.unique(group)] if len(group) > _FEWEST else []
+        without = [inception.fid(ones[rest], others[rest]) for rest in left]
+        return Score(value, intervals.jackknifed(value, without, least=0.0))
+
+    def _kid(self, predictor: str) -> Score:
+        ones, others = self._sets(predictor)
+        group = intervals.groups(len(ones))
+        sums = inception.KernelSums.of(ones, others, group)
+        value = sums.kid()
+        without = [sums.kid(without=int(g)) for g in np.unique(group)] if len(group) > _FEWEST else []
+        return Score(value, intervals.jackknifed(value, without))
+
+    def _swd(self, predictor: str) -> Score:
+        ones, others = self.pieces[predictor], self.pieces[_TARGET]
+        levels = sliced.swd(ones, others, seed=self.seed)
+        value = float(np.mean(levels))
+        without = sliced.swd_without(ones, others, intervals.groups(len(ones)), seed=self.seed)
+        return Score(value, intervals.jackknifed(value, without, least=0.0), levels=tuple(levels))
