@@ -177,14 +177,16 @@ def test_a_full_disk_damages_no_checkpoint(preset: Preset, tmp_path: Path) -> No
 def test_evaluation_is_as_promised(run: Path) -> None:
     assert main(["evaluate", str(run)]) == 0
     found = json.loads((run / "evaluation" / "test.json").read_text())
-    metrics = {"l1", "psnr", "ssim"}
+    metrics = {"l1", "psnr", "ssim", "delta_e", "swd"}
     assert metrics < found.keys()
     assert found["baselines"].keys() == {"median_color", "copy"}
-    assert all(values.keys() == metrics for values in found["baselines"].values())
+    for values in (found, *found["baselines"].values()):
+        assert values["intervals"].keys() == metrics
+        assert all(values["intervals"][name][0] <= values[name] <= values["intervals"][name][1] for name in metrics)
     assert found["protocol"]["pairs"] == 3
     assert found["protocol"]["weights"] == "average"
     rows = (run / "evaluation" / "test.csv").read_text().splitlines()
-    assert rows[0] == "name,l1,psnr,ssim"
+    assert rows[0] == "name,l1,psnr,ssim,delta_e"
     assert len(rows) == 4
 
 

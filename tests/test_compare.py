@@ -26,11 +26,11 @@ from atme.reports.compare.groups import Group, differing, grouped
 from atme.reports.compare.pictures import chosen
 from atme.reports.compare.result import Comparison, Result, predictors
 from atme.reports.compare.run import Run, read_runs
-from atme.reports.compare.scores import Scores, Spread
+from atme.reports.compare.scores import Scores, Spread, shared
 from atme.reports.compare.words import words
 
 DIFFUSION = {"class_path": "atme.noise.Diffusion", "init_args": {"t_max": 20, "ada_kimg": 0.1, "interval": 1}}
-METRICS = ("l1", "psnr", "ssim")
+METRICS = ("l1", "psnr", "ssim", "delta_e", "swd")
 
 
 @pytest.fixture(scope="module")
@@ -315,6 +315,8 @@ def test_an_evaluation_is_reused_only_where_it_is_the_same(copy: Callable[..., P
     assert not reused("--weights", "last")
     assert not reused(step=3)
     assert not reused(direction="BtoA")
+    assert not reused(units=evaluation["protocol"]["units"] | {"ssim": "as an older version had it"})
+    assert not reused(units={})
     evaluation["psnr"] = evaluation["baselines"]["copy"]["psnr"] = None  # a pair that is its own target
     assert reused()
     assert "inf" in cells((tmp_path / "out" / "report.html").read_text())
@@ -324,11 +326,44 @@ def test_an_evaluation_is_reused_only_where_it_is_the_same(copy: Callable[..., P
     assert main(["compare", str(run), "--output", str(tmp_path / "out")]) == 0
 
 
+def test_scores_that_not_all_runs_have_are_left_out_and_named(
+    runs: dict[str, Path], copy: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few, output = copy(), tmp_path / "out"
+    assert main(["evaluate", str(few), "--scores", "l1,swd"]) == 0
+    capsys.readouterr()
+    assert main(["compare", str(few), str(runs["diffusion"]), "--output", str(output), "--images", "0"]) == 0
+    assert "not shown: psnr, ssim, delta_e, which not all runs have" in " ".join(capsys.readouterr().err.split())
+    assert list(numbers(output)["metrics"]) == ["l1", "swd"]
+    assert all(row["scores"].keys() == {"l1", "swd"} for row in numbers(output)["predictors"])
+
+
+def test_runs_that_have_no_score_in_common_are_refused_and_the_remedy_works(
+    copy: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, other = copy(to="one"), copy("diffusion", to="other")
+    for run, metric in ((one, "l1"), (other, "psnr")):
+        assert main(["evaluate", str(run), "--scores", metric]) == 0
+    compare = ["compare", str(one), str(other), "--output", str(tmp_path / "out"), "--images", "0"]
+    assert main(compare) == 2
+    assert "give each the same with atme evaluate RUN --scores" in capsys.readouterr().err
+    assert main(["evaluate", str(other), "--scores", "l1,psnr"]) == 0
+    assert main(compare) == 0
+
+
+def test_features_of_other_weights_are_not_compared() -> None:
+    units = {"l1": "lower is better", "fid": "lower is better"}
+    one = Scores({"l1": 1.0, "fid": 2.0}, {}, units, "last", False, features={"l1": None, "fid": {"sha256": "a"}})
+    assert shared([one, one]) == ["l1", "fid"]
+    assert shared([one, replace(one, features={"l1": None, "fid": {"sha256": "b"}})]) == ["l1"]
+    assert one.of(["l1"]).metrics == {"l1": 1.0}
+
+
 def test_best_is_the_best_of_all_rows(compared: Path) -> None:
     found = numbers(compared)
     rows = {game["name"]: {m: game["scores"][m]["mean"] for m in METRICS} for game in found["games"]}
     rows |= {row["name"]: row["scores"] for row in found["predictors"]}
-    for metric, better in (("l1", min), ("psnr", max), ("ssim", max)):
+    for metric, better in (("l1", min), ("psnr", max), ("ssim", max), ("delta_e", min), ("swd", min)):
         best = better(rows, key=lambda name, metric=metric: rows[name][metric])
         assert found["metrics"][metric]["best"] == [best]
 
@@ -340,7 +375,7 @@ def cells(page: str) -> list[str]:
 def test_the_page_shows_the_numbers_of_the_json(compared: Path) -> None:
     found, page = numbers(compared), (compared / "report.html").read_text()
     shown = iter(cells(page))
-    places = {"l1": 4, "psnr": 2, "ssim": 4}
+    places = {"l1": 4, "psnr": 2, "ssim": 4, "delta_e": 2, "swd": 2}
     for scores in [game["scores"] for game in found["games"]] + [row["scores"] for row in found["predictors"]]:
         for metric in METRICS:
             one = scores[metric] if isinstance(scores[metric], dict) else {"mean": scores[metric], "sd": None}
@@ -418,7 +453,7 @@ def test_other_test_data_are_flagged(
     found, page = numbers(output), (output / "report.html").read_text()
     assert found["comparable"] is False
     assert found["examples"] == []
-    assert [metric["best"] for metric in found["metrics"].values()] == [[], [], []]
+    assert [metric["best"] for metric in found["metrics"].values()] == [[] for _ in METRICS]
     assert 'class="best"' not in page
     assert 'id="pictures"' not in page
     assert "direction: AtoB (atme_0), BtoA (twin)" in page

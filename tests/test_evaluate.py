@@ -61,7 +61,11 @@ def test_the_last_checkpoint_is_scored_by_whichever_name(work: Path) -> None:
     for name in ("runs/copy", "runs/copy/checkpoints/step_00000008"):
         assert score(name) == 0
         assert found("runs/copy/evaluation/test.json")["protocol"]["step"] == 8
-    assert sorted(path.name for path in Path("runs/copy/evaluation").iterdir()) == ["test.csv", "test.json"]
+    assert sorted(path.name for path in Path("runs/copy/evaluation").iterdir()) == [
+        "test.csv",
+        "test.html",
+        "test.json",
+    ]
 
 
 def test_an_earlier_checkpoint_has_scores_of_its_own(work: Path) -> None:
@@ -159,7 +163,7 @@ def test_all_bad_pairs_are_named_and_nothing_is_written(work: Path, capsys: Said
         content = bytearray(path.read_bytes())
         content[len(content) // 2 : len(content) // 2 + 60] = bytes(60)
         path.write_bytes(content)
-    assert score("runs/copy") == 2
+    assert score("runs/copy", "--scores", "l1") == 2
     line = capsys.readouterr().err
     assert line.count("\n") == 1
     assert "0.png" in line
@@ -185,7 +189,7 @@ def test_pictures_of_other_channels_are_refused_in_one_line(work: Path, capsys: 
             place.mkdir(parents=True)
             gray = split == "test" and half == side
             write_image(place / "0.png", np.zeros((16, 16, 1 if gray else 3), np.uint8))
-    assert score("runs/copy", "--data.root", "mixed") == 2
+    assert score("runs/copy", "--data.root", "mixed", "--scores", "l1") == 2
     line = capsys.readouterr().err
     assert line.count("\n") == 1
     assert f"its {'source' if side == 'A' else 'target'}s have 1 channels (gray)" in line
@@ -229,6 +233,7 @@ def test_scores_of_another_protocol_are_kept(work: Path, capsys: Said) -> None:
         kept = Path(f"runs/copy/evaluation/earlier/test_{number:04d}.json")
         assert f"they are kept in {kept}" in capsys.readouterr().err
         assert kept.with_suffix(".csv").exists()
+        assert kept.with_suffix(".html").exists()
     assert Path("runs/copy/evaluation/earlier/test_0001.json").read_bytes() == first
 
 

@@ -41,10 +41,11 @@ def run(tmp_path: Path) -> Path:
     (folder / "samples").mkdir()
     write_image(folder / "samples" / "epoch_0001.png", RGB)
     (folder / "evaluation").mkdir()
-    (folder / "evaluation" / "test.csv").write_text("name,l1,psnr,ssim\na,0.1,20,0.5\nb,0.3,22,0.7\n")
     protocol = {"step": 4, "weights": "last", "pairs": 2, "split": "test"}
     means = {"l1": 0.2, "psnr": 21.0, "ssim": 0.6}
-    summary = {**means, "baselines": {"median_color": {"l1": 0.4, "psnr": None, "ssim": 0.1}}, "protocol": protocol}
+    baselines = {"median_color": {"l1": 0.4, "psnr": None, "ssim": 0.1}}
+    intervals = {"l1": [0.1, 0.3], "psnr": [20.25, 22], "ssim": None}
+    summary = {**means, "intervals": intervals, "baselines": baselines, "protocol": protocol}
     (folder / "evaluation" / "test.json").write_text(json.dumps(summary))
     return folder
 
@@ -123,8 +124,9 @@ def test_the_card_is_filled_from_the_run(run: Path) -> None:
         "| targets | 1 channels of 16 bits |",
         "| generator | atme.UNet (dim: 8, dim_mults: [1, 2]) |",
         "| epochs | 3 + 0 of decay |",
-        "| l1 | 0.2 ± 0.141 | 0.4 |",
-        "| psnr | 21 ± 1.41 |  |",
+        "| l1 | 0.2 [0.1, 0.3] | 0.4 |",
+        "| psnr | 21 [20.25, 22] |  |",
+        "| ssim | 0.6 | 0.1 |",
         "| updates | 4 |",
         "Licensed under mit",
     ):

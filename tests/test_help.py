@@ -77,7 +77,7 @@ def test_every_word_is_explained_and_every_example_is_a_command(verb: str) -> No
     text = inspect.getdoc(function) or ""
     for name in inspect.signature(function).parameters:
         assert f"    {name}: " in text
-    spelled = {"root": "data.root"} if verb == "evaluate" else {}
+    spelled = verbs.EVALUATE_SPELLED if verb == "evaluate" else {}
     parser = function_parser(function, spelled=spelled)
     assert examples(text)
     for example in examples(text):

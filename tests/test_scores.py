@@ -107,7 +107,7 @@ def test_an_image_is_scored_alone() -> None:
 def test_what_cannot_be_scored_is_refused() -> None:
     with pytest.raises(ValueError, match="differ"):
         scores(images(0), images(0)[:, :1])
-    with pytest.raises(ValueError, match="window"):
+    with pytest.raises(ValueError, match="24×8 pixels; it needs 11 each way for SSIM"):
         scores(images(0)[..., :8], images(0)[..., :8])
     for wrong, said in (
         (images(0)[0], r"give \(B, C, H, W\)"),

@@ -50,8 +50,8 @@ def call(
         chosen = parser.instantiate(parse(parser, _as_text(arguments), usage=usage(function, command=prog)))
     except ValueError as error:
         raise ValueError(_as_named(str(error))) from error
-    names = {name: spelled.get(name, name) for name in _parameters(function)}
-    return function(**{name: _as_named(chosen[option]) for name, option in names.items()})
+    options = {name: name if name in chosen else spelled[name] for name in _parameters(function)}
+    return function(**{name: _as_named(chosen[option]) for name, option in options.items()})
 
 
 def function_parser(function: Callable[..., int], *, spelled: Mapping[str, str]) -> "ArgumentParser":
@@ -66,7 +66,9 @@ def function_parser(function: Callable[..., int], *, spelled: Mapping[str, str])
         parser.add_argument(name, nargs="+", type=kind)
     parser.add_function_arguments(function, as_positional=True, skip={*several, *spelled})
     for name, option in spelled.items():
-        parser.add_argument(f"--{option}", type=parameters[name].annotation, default=parameters[name].default)
+        below = option.partition(".")[0] in parameters  # --weights.lpips beside --weights: no section of its own
+        kind, default = parameters[name].annotation, parameters[name].default
+        parser.add_argument(f"--{option}", type=kind, default=default, dest=name if below else option)
     return parser
 
 

@@ -25,7 +25,7 @@ def translate(arguments: list[str]) -> int:
 
 def evaluate(arguments: list[str]) -> int:
     """Score a run on its test split."""
-    return call(evaluate_run, arguments, prog="atme evaluate", spelled={"root": "data.root"})
+    return call(evaluate_run, arguments, prog="atme evaluate", spelled=EVALUATE_SPELLED)
 
 
 def export(arguments: list[str]) -> int:
@@ -76,23 +76,43 @@ VERBS: dict[str, Callable[[list[str]], int]] = {
 }
 
 
+EVALUATE_SPELLED = {
+    "root": "data.root",
+    "inception": "weights.inception",
+    "lpips": "weights.lpips",
+    "dists": "weights.dists",
+}
+"""Parameters of `evaluate_run` -> their options."""
+
+
 def evaluate_run(
     run: Path,
     *,
     split: str = "test",
     root: str | None = None,
+    scores: str = "all",
+    train_pairs: int = 100,
+    inception: Path | None = None,
+    lpips: Path | None = None,
+    dists: Path | None = None,
     weights: Weights = "average",
     as_trained: bool = False,
     precision: Precision = "float32",
     device: str = "auto",
     trust: bool = False,
 ) -> int:
-    """Score a run on a split of its data, beside two trivial predictors; writes evaluation/SPLIT.json.
+    """Score a run on a split of its data, beside two trivial predictors; writes evaluation/SPLIT.json and a page.
 
     Args:
         run: the run's folder, or that of one of its checkpoints, whose scores go to evaluation/step_########.
         split: the split to score.
         root: where the data lies now: a folder of pairs or a dataset's name; where the run found it by default.
+        scores: some of l1,psnr,ssim,ms_ssim,lpips,dists,delta_e,fid,kid,swd; all takes those whose weights are there.
+        train_pairs: score so many training pairs too, at most as many as the split has, to see whether the run
+            remembers them; 0 for none.
+        inception: weights of FID and KID; where torch's hub keeps them by default, and nothing is downloaded.
+        lpips: the same of LPIPS, torchvision's AlexNet.
+        dists: the same of DISTS, torchvision's VGG-16.
         weights: average takes the averaged weights where the run has them.
         as_trained: translate as pix2pix's authors do: each picture's own statistics in batch norms, and dropout on.
         precision: bf16 is faster on most machines and a little less exact.
@@ -102,19 +122,26 @@ def evaluate_run(
     Examples:
         atme evaluate runs/demo
         atme evaluate runs/demo --split val --data.root elsewhere/my_pairs
+        atme evaluate runs/demo --scores l1,ssim,fid --weights.inception weights-inception-2015-12-05-6726825d.pth
     """
+    from atme.metrics import Kind
     from atme.reports.evaluate import evaluate_run
 
-    evaluate_run(
+    files: dict[Kind, Path | None] = {"inception": inception, "lpips": lpips, "dists": dists}
+    page = evaluate_run(
         run,
         split=split,
         root=root,
+        metrics=scores,
+        features={kind: file for kind, file in files.items() if file is not None},
+        train_pairs=train_pairs,
         weights=weights,
         precision=precision,
         device=device,
         as_trained=as_trained,
         trust=trust,
     )
+    say(f"open {page} in a browser; the numbers are in {page.with_suffix('.json')}")
     return DONE
 
 

@@ -3,9 +3,7 @@
 Nothing is written that is not known: without an evaluation of just these weights, the card says that there is none.
 """
 
-import csv
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -68,7 +66,7 @@ def card(loaded: Loaded, knows: Knowledge, *, name: str, license: str, picture: 
         trained=f"samples of {in_words((loaded.measured.height, loaded.measured.width))}",
         data=_data(loaded, knows, options),
         settings=_settings(loaded, options),
-        scores=None if summary is None else _scores(summary, run),
+        scores=None if summary is None else _scores(summary),
         pairs=None if summary is None else summary["protocol"]["pairs"],
         split=None if summary is None else summary["protocol"]["split"],
         units=UNITS,
@@ -192,32 +190,22 @@ def _evaluated(run: Trained, loaded: Loaded) -> dict[str, Any] | None:
         return None
 
 
-def _scores(summary: Mapping[str, Any], run: Trained) -> Scores:
+def _scores(summary: Mapping[str, Any]) -> Scores:
     baselines: Mapping[str, Mapping[str, Any]] = summary.get("baselines") or {}
-    spread = _spread(scores_folder(run) / "test.csv", pairs=summary["protocol"]["pairs"])
+    intervals = summary.get("intervals")
     rows = {}
     for metric in (name for name in UNITS if name in summary):
-        ours = f"{_number(summary[metric])}{spread.get(metric, '')}"
+        ends = intervals.get(metric) if isinstance(intervals, Mapping) else None
+        ours = f"{_number(summary[metric])}{_interval(ends)}"
         rows[metric] = [ours, *(_number(each.get(metric)) for each in baselines.values())]
     return Scores(["this model", *(name.replace("_", " ") for name in baselines)], rows)
 
 
-def _spread(table: Path, *, pairs: int) -> dict[str, str]:
-    """For each metric " ± " its standard deviation over the pictures, from the table beside the scores."""
-    try:
-        with table.open(newline="", encoding="utf-8", errors="backslashreplace") as file:
-            rows = list(csv.DictReader(file))
-        values = {metric: [float(row[metric]) for row in rows] for metric in UNITS if rows and metric in rows[0]}
-    except (OSError, ValueError, TypeError):
-        return {}
-    if len(rows) != pairs or pairs < 2:
-        return {}
-    return {metric: f" ± {_deviation(each):.3g}" for metric, each in values.items() if all(map(math.isfinite, each))}
-
-
-def _deviation(values: list[float]) -> float:
-    mean = sum(values) / len(values)
-    return math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
+def _interval(ends: Any) -> str:
+    """Behind a score, where it would lie on other pictures; nothing where that is not known."""
+    if not isinstance(ends, list) or len(ends) != 2 or not all(isinstance(end, int | float) for end in ends):
+        return ""
+    return f" [{ends[0]:.4g}, {ends[1]:.4g}]"
 
 
 def _number(value: Any) -> str:

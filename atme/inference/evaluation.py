@@ -1,55 +1,110 @@
 """Scores of a translator on a split of its data, beside two trivial predictors, under a protocol that is written down.
 
 A translation is scored as it would be written: rounded to the bits that the run's targets had, so that scores of files
-and of this evaluation agree, also where the pairs that are scored have others.
+and of this evaluation agree, also where the pairs that are scored have others. What was learned by heart shows in the
+gap: the same scores of training pairs under the view of tests.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
+from atme import require
 from atme.complaints import several
 from atme.data import Pair, PairedImages
 from atme.images import to_array, to_tensor
+from atme.inference.protocol import pinned, protocol
 from atme.inference.translator import Translator
-from atme.metrics import DATA_RANGE, UNITS, median_color, scores
+from atme.metrics import (
+    OURS,
+    WITHOUT_WEIGHTS,
+    Answer,
+    Kind,
+    Measured,
+    Network,
+    Score,
+    measure,
+    median_color,
+)
+from atme.metrics.intervals import Interval, of_difference
 from atme.models.knowledge import KINDS
 
-Scores = dict[str, list[float]]
+Progress = Callable[[range], Iterable[int]]
+
+
+@dataclass(frozen=True)
+class Gap:
+    """How much better a translator is on pairs that it was trained on."""
+
+    split: str
+    """Of the training pairs."""
+    pairs: int
+    """How many were drawn."""
+    scores: dict[str, Score]
+    """Metric -> its mean over them."""
+    differences: dict[str, tuple[float, Interval | None]]
+    """Metric -> the split's mean less that of the training pairs, and its 95 % interval."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "split": self.split,
+            "pairs": self.pairs,
+            "scores": {name: score.value for name, score in self.scores.items()},
+            "differences": {name: difference for name, (difference, _) in self.differences.items()},
+            "intervals": {name: interval for name, (_, interval) in self.differences.items()},
+        }
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """Scores of one translator on one split."""
 
-    names: list[str]
-    """The pairs."""
-    scores: Scores
-    """For each metric, a number per pair."""
-    baselines: dict[str, Scores]
-    """The same for each trivial predictor that can be made of the data."""
+    measured: Measured
+    """Of the translator, as `atme.metrics.OURS`, and of each trivial predictor that can be made of the data."""
+    gap: Gap | None
+    """Of training pairs, where these were asked for and are there."""
     protocol: dict[str, Any]
     """All that the scores depend on, beside the weights."""
 
+    @property
+    def names(self) -> list[str]:
+        """The pairs."""
+        return list(self.measured.names)
+
+    @property
+    def baselines(self) -> dict[str, dict[str, Score]]:
+        """Trivial predictor -> metric -> score."""
+        return {name: scores for name, scores in self.measured.scores.items() if name != OURS}
+
     def summary(self) -> dict[str, Any]:
-        """What ``evaluation/test.json`` holds: means over the pairs."""
+        """What ``evaluation/test.json`` holds: means over the pairs and distances of sets, with 95 % intervals."""
+        ours = self.measured.ours
+        levels = {name: score.levels for name, score in ours.items() if score.levels is not None}
         return {
-            **means(self.scores),
-            "baselines": {name: means(each) for name, each in self.baselines.items()},
+            **_values(ours),
+            "baselines": {name: _values(each) for name, each in self.baselines.items()},
+            **({"levels": levels} if levels else {}),
+            "left_out": self.measured.left_out,
+            "gap": None if self.gap is None else self.gap.as_dict(),
             "protocol": self.protocol,
         }
 
     def table(self) -> list[dict[str, Any]]:
         """One row a pair, for a CSV file."""
+        each = {name: score.each for name, score in self.measured.ours.items() if score.each is not None}
         return [
-            {"name": name, **{metric: values[i] for metric, values in self.scores.items()}}
+            {"name": name, **{metric: values[i] for metric, values in each.items()}}
             for i, name in enumerate(self.names)
         ]
+
+
+def _values(scores: Mapping[str, Score]) -> dict[str, Any]:
+    means: dict[str, Any] = {name: score.value for name, score in scores.items()}
+    return means | {"intervals": {name: score.interval for name, score in scores.items()}}
 
 
 def evaluate(
@@ -57,7 +112,11 @@ def evaluate(
     test: PairedImages,
     train: PairedImages | None,
     *,
-    progress: Callable[[range], Iterable[int]] = iter,
+    metrics: Sequence[str] = WITHOUT_WEIGHTS,
+    networks: Mapping[Kind, Network] | None = None,
+    train_pairs: int = 0,
+    seed: int = 0,
+    progress: Progress = iter,
 ) -> Evaluation:
     """Score a translator on every pair of a split.
 
@@ -65,41 +124,85 @@ def evaluate(
         translator: of a run.
         test: the pairs to score, under their test view.
         train: the pairs that the median color is taken from, under their test view; None leaves it out.
+        metrics: names of `atme.metrics.METRICS`. ``("l1",)`` costs nearly nothing beside the translations.
+        networks: of those metrics that need one, from `atme.metrics.networks`; without it they are left out.
+        train_pairs: how many training pairs to score too, drawn by the seed; as many as the split has, at most.
+        seed: of the training pairs, the bootstrap, and what SWD draws.
         progress: wraps the iteration over the pairs, to show it.
 
     Raises:
         ValueError: naming all pairs that cannot be read or scored: scores of the others would not be those of the
-            split. Or pairs that the translator was not made for.
+            split. Or pairs that the translator was not made for, or fewer training pairs than none.
     """
+    require.whole("train_pairs", train_pairs)
     _require_fit(translator, test)
     if train is not None:
         _require_fit(translator, train)
     bits = translator.knows.target_bits
     color = None if train is None else _median_color(train, levels=2**bits)
-    names, ours, copied, constant = [], _none(), _none(), _none()
+    every = range(len(test))
+    answers = _answers(translator, test, progress(every), color=color, copy=True)
+    measured = measure(answers, pairs=len(every), metrics=metrics, networks=networks, seed=seed)
+    found = None
+    if train_pairs and train is not None and train.split != test.split:
+        count = min(train_pairs, len(test), len(train))
+        found = _gap(translator, train, measured, count, networks=networks, seed=seed, progress=progress)
+    return Evaluation(measured, found, protocol(translator, test) | pinned(measured, test, networks or {}, seed=seed))
+
+
+def _answers(
+    translator: Translator, pairs: PairedImages, indices: Iterable[int], *, color: Tensor | None, copy: bool
+) -> Iterator[Answer]:
+    """What the translator and trivial predictors make of some pairs; in the end, all that cannot be read are named.
+
+    Args:
+        translator: of a run.
+        pairs: under their test view.
+        indices: of those to translate.
+        color: (C, 1, 1), of the predictor of one color; None leaves it out.
+        copy: whether the source is an answer, where it has the target's shape.
+    """
     bad: list[str] = []
-    for index in progress(range(len(test))):
+    for index in indices:
         try:
-            pair, target = _read(test, index)
-            translated = to_array(translator.tensor(pair.source[None])[0], bits=bits)
-            _add(ours, to_tensor(translated)[None], target)
+            pair, target = _read(pairs, index)
+            translated = to_array(translator.tensor(pair.source[None])[0], bits=translator.knows.target_bits)
         except ValueError as error:
-            bad.append(_named(test.names[index], error))
+            bad.append(_named(pairs.names[index], error))
             continue
+        predictions = {OURS: to_tensor(translated)}
         if color is not None:
-            _add(constant, color.expand_as(target[0])[None], target)
-        if pair.source.shape == target[0].shape:
-            _add(copied, pair.source[None], target)
-        names.append(pair.name[0])
+            predictions["median_color"] = color.expand_as(target)
+        if copy and pair.source.shape == target.shape:
+            predictions["copy"] = pair.source
+        yield Answer(pair.name[0], target, predictions)
     _refuse(bad)
-    predictors = {"median_color": constant, "copy": copied}
-    baselines = {name: each for name, each in predictors.items() if each["l1"]}
-    return Evaluation(names, ours, baselines, protocol(translator, test))
 
 
-def means(values: Scores) -> dict[str, float]:
-    """The mean over images of each metric."""
-    return {name: float(np.mean(each)) for name, each in values.items()}
+def _gap(
+    translator: Translator,
+    train: PairedImages,
+    measured: Measured,
+    count: int,
+    *,
+    networks: Mapping[Kind, Network] | None,
+    seed: int,
+    progress: Progress,
+) -> Gap | None:
+    """Scores of single pictures on training pairs, beside those that were measured; None where there are none."""
+    ours = {name: score.each for name, score in measured.ours.items() if score.each is not None}
+    if not ours:
+        return None
+    drawn = np.sort(np.random.default_rng(seed).choice(len(train), count, replace=False)).tolist()
+    order = (drawn[i] for i in progress(range(count)))
+    answers = _answers(translator, train, order, color=None, copy=False)
+    found = measure(answers, pairs=count, metrics=tuple(ours), networks=networks, seed=seed).ours
+    both = {name: (each, found[name].each or ()) for name, each in ours.items() if name in found}
+    differences = {
+        name: (measured.ours[name].value - found[name].value, of_difference(*each, seed=seed))
+        for name, each in both.items()
+    }
+    return Gap(train.split, count, found, differences)
 
 
 def _require_fit(translator: Translator, pairs: PairedImages) -> None:
@@ -121,7 +224,7 @@ def _median_color(train: PairedImages, *, levels: int) -> Tensor:
     def targets() -> Iterator[Tensor]:
         for index, name in enumerate(train.names):
             try:
-                yield _read(train, index)[1][0]
+                yield _read(train, index)[1]
             except ValueError as error:
                 bad.append(_named(name, error))
 
@@ -132,10 +235,10 @@ def _median_color(train: PairedImages, *, levels: int) -> Tensor:
 
 
 def _read(pairs: PairedImages, index: int) -> tuple[Pair, Tensor]:
-    """A pair, and its target (1, C', H, W)."""
+    """A pair, and its target (C', H, W)."""
     pair = pairs[index]
     assert pair.target is not None
-    return pair, pair.target[None]
+    return pair, pair.target
 
 
 def _named(name: str, error: ValueError) -> str:
@@ -145,36 +248,3 @@ def _named(name: str, error: ValueError) -> str:
 def _refuse(bad: Sequence[str]) -> None:
     if bad:
         raise ValueError(several(bad, what="pairs"))
-
-
-def _none() -> Scores:
-    return {name: [] for name in UNITS}
-
-
-def _add(to: Scores, translation: Tensor, target: Tensor) -> None:
-    for name, values in scores(translation, target).items():
-        to[name] += values
-
-
-def protocol(translator: Translator, test: PairedImages) -> dict[str, Any]:
-    """All that the scores of a translator on these pairs depend on, beside its weights."""
-    return {
-        "data": str(test.root.resolve()),
-        "split": test.split,
-        "pairs": len(test),
-        "direction": test.direction,
-        "view": test.view_in_words,
-        "transparent_colors": "cleared" if test.clear_transparent else "as they are",
-        "rounded_to_bits": translator.knows.target_bits,
-        "data_range": DATA_RANGE,
-        "mean_over": "images",
-        "units": UNITS,
-        "step": translator.source.step,
-        "weights": translator.source.weights,
-        "precision": translator.precision,
-        "as_trained": translator.as_trained,
-        "seed": None if translator.one_answer else 0,
-        "noise": translator.options["noise"],
-        "torchmetrics": version("torchmetrics"),
-        "torch": torch.__version__,
-    }

@@ -1,17 +1,19 @@
-"""An evaluation of a run on disk: ``evaluation/SPLIT.json``, the same image by image as CSV, and a table."""
+"""An evaluation of a run on disk: ``evaluation/SPLIT.json``, the same image by image as CSV, a page, and a table."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from rich.table import Table
 
-from atme.data import DataOptions
+from atme.data import DataOptions, PairedImages
 from atme.data.layout import WHOLE, has_split
 from atme.data.tested import read_tested
 from atme.inference import Evaluation, Translator, evaluate
-from atme.metrics import UNITS
+from atme.metrics import METRICS, OURS, Kind, Score, chosen, networks
+from atme.reports.evaluate_page import number, write_page
 from atme.reports.files import write_csv, write_json
 from atme.run_folder import find_run, scores_folder
 from atme.terminal import counted, remarks, results
@@ -25,13 +27,16 @@ def evaluate_run(
     *,
     split: str,
     root: str | None,
+    metrics: str,
+    features: Mapping[Kind, Path],
+    train_pairs: int,
     weights: Literal["average", "last"],
     precision: Literal["float32", "bf16"],
     device: str,
     as_trained: bool,
     trust: bool,
-) -> Evaluation:
-    """Score a run, write the scores into its folder, and print them.
+) -> Path:
+    """Score a run, write the scores and a page of them into its folder, and print them.
 
     Scores go to ``evaluation/SPLIT.json``, those of a checkpoint that is not the last one to
     ``evaluation/step_########/SPLIT.json``. Those of another protocol that are there are kept in ``earlier/``.
@@ -40,28 +45,37 @@ def evaluate_run(
         run: The run's folder, or that of one of its checkpoints.
         split: The split to score.
         root: Where the data lies now; None for where the run says.
+        metrics: Names of scores with commas, or "all".
+        features: Files of weights of networks whose features are compared.
+        train_pairs: How many training pairs are scored too, at most.
         weights: "average" takes the averaged weights where the run has them.
         precision: "bf16" runs most of the network in bfloat16.
         device: A device's name, or "auto".
         as_trained: Whether each picture's own statistics are used, and dropout is on.
         trust: Whether the run's options may name code that is not of atme.
 
+    Returns:
+        Path of the page.
+
     Raises:
-        ValueError: if the run or its data cannot be read.
+        ValueError: if the run, its data or a file of weights cannot be read, or no score can be had.
         OSError: if the scores cannot be written.
     """
     if split in ("", "..") or (split != WHOLE and Path(split).name != split):
         raise ValueError(f"split: {split!r} is no name of a split; give one such as test")
+    wanted = named(metrics)
     place = find_run(run)
     data = read_tested(place.folder, root=root)
     translator = Translator.from_run(
         run, weights=weights, device=device, precision=precision, as_trained=as_trained, trust=trust
     )
-    scored = score(translator, data, split=split)
-    _write(scored, scores_folder(place), file_name(split))
+    test = data.open_test(split)
+    scored = score(translator, data, test, metrics=wanted, features=features, train_pairs=train_pairs)
+    folder = scores_folder(place)
     title = f"{run}, {split}: {len(scored.names)} pairs, step {translator.source.step}"
+    _write(scored, translator, test, folder=folder, split=file_name(split), title=title)
     results().print(_table(scored, title))
-    return scored
+    return folder / f"{file_name(split)}.html"
 
 
 def file_name(split: str) -> str:
@@ -69,39 +83,78 @@ def file_name(split: str) -> str:
     return "whole" if split == WHOLE else split
 
 
-def score(translator: Translator, data: DataOptions, *, split: str) -> Evaluation:
-    """Score a translator on a split, showing how far it is, and saying so if there is no training split.
+def named(metrics: str) -> tuple[str, ...]:
+    """The scores that a list with commas names; "all" are all.
+
+    Raises:
+        ValueError: If one is none.
+    """
+    return tuple(METRICS) if metrics == "all" else chosen([name.strip() for name in metrics.split(",") if name.strip()])
+
+
+def score(
+    translator: Translator,
+    data: DataOptions,
+    test: PairedImages,
+    *,
+    metrics: Sequence[str] = tuple(METRICS),
+    features: Mapping[Kind, Path] | None = None,
+    train_pairs: int = 0,
+    quiet: bool = False,
+) -> Evaluation:
+    """Score a translator on a split, showing how far it is, and saying what cannot be scored and why.
 
     Args:
         translator: Of a run.
         data: Which pairs the run was trained on.
-        split: The split to score.
+        test: The pairs to score.
+        metrics: Names of scores.
+        features: Files of weights; what is not named is sought in torch's hub cache.
+        train_pairs: How many training pairs are scored too, at most.
+        quiet: Whether missing weights are nothing to speak of.
 
     Raises:
-        ValueError: If the data cannot be read.
+        ValueError: If the data or a file of weights cannot be read, or no score can be had.
     """
-    test = data.open_test(split)
+    found, missing = networks(metrics, given=features or {}, device=translator.device)
+    wanted = [name for name in metrics if (needs := METRICS[name].network) is None or needs in found]
+    if not wanted:
+        raise ValueError("; ".join(missing))
+    for line in () if quiet else missing:
+        remarks().print(line)
     train = data.open_test(data.train_split) if has_split(test.root, data.train_split) else None
     if train is None:
         remark = f"no split {data.train_split} in {test.root}: scored without the training set's median color"
         remarks().print(remark)
-    return evaluate(
+    scored = evaluate(
         translator,
         test,
         train,
-        progress=lambda pairs: counted(pairs, total=len(test), doing="evaluating"),
+        metrics=wanted,
+        networks=found,
+        train_pairs=train_pairs,
+        progress=lambda pairs: counted(pairs, total=len(pairs), doing="evaluating"),
     )
+    left_out = [f"{name}: left out, since {why}" for name, why in scored.measured.left_out.items()]
+    if not scored.measured.ours:
+        raise ValueError("; ".join(left_out))
+    for line in left_out:
+        remarks().print(line)
+    return scored
 
 
-def _write(scored: Evaluation, folder: Path, split: str) -> None:
-    """Both files, each whole or not at all."""
+def _write(
+    scored: Evaluation, translator: Translator, test: PairedImages, *, folder: Path, split: str, title: str
+) -> None:
+    """All files, each whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder, prefix=f".{split}.") as unfinished:
         made = Path(unfinished)
         write_csv(made / f"{split}.csv", scored.table())
         write_json(made / f"{split}.json", scored.summary())
+        write_page(made / f"{split}.html", scored, translator, test, title=title)
         _keep_earlier(folder, split, protocol=scored.protocol)
-        for name in (f"{split}.csv", f"{split}.json"):
+        for name in (f"{split}.csv", f"{split}.html", f"{split}.json"):
             (made / name).replace(folder / name)
 
 
@@ -120,18 +173,27 @@ def _keep_earlier(folder: Path, split: str, *, protocol: dict[str, Any]) -> None
     kept = folder / EARLIER / f"{split}_{max(numbers, default=0) + 1:04d}.json"
     kept.parent.mkdir(exist_ok=True)
     place.rename(kept)
-    if (table := place.with_suffix(".csv")).exists():
-        table.rename(kept.with_suffix(".csv"))
+    for ending in (".csv", ".html"):
+        if (beside := place.with_suffix(ending)).exists():
+            beside.rename(kept.with_suffix(ending))
     remarks().print(f"{place} held scores of another protocol: they are kept in {kept}")
 
 
 def _table(scored: Evaluation, title: str) -> Table:
+    """A row a score: this run with its interval, beside trivial predictors."""
     table = Table(title=title, title_justify="left")
-    table.add_column("predictor")
-    for name in UNITS:
-        table.add_column(name, justify="right")
-    summary = scored.summary()
-    rows = {"this run": summary} | summary["baselines"]
-    for predictor, values in rows.items():
-        table.add_row(predictor.replace("_", " "), *(f"{values[name]:.4f}" for name in UNITS))
+    table.add_column("")
+    for predictor in ("this run", *scored.baselines):
+        table.add_column(predictor.replace("_", " "), justify="right")
+    for name, ours in scored.measured.scores[OURS].items():
+        arrow = "↓" if METRICS[name].lower_is_better else "↑"
+        others = [number(name, each[name].value) for each in scored.baselines.values()]
+        table.add_row(f"{METRICS[name].title} {arrow}", _with_interval(name, ours), *others)
     return table
+
+
+def _with_interval(name: str, score: Score) -> str:
+    if score.interval is None:
+        return number(name, score.value)
+    low, high = (number(name, end) for end in score.interval)
+    return f"{number(name, score.value)}  {low} … {high}"

@@ -11,7 +11,7 @@ runs' folders are only read: a run whose last evaluation is of the same weights 
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
@@ -29,7 +29,7 @@ from atme.reports.compare.page import number, write_page
 from atme.reports.compare.pictures import chosen, examples, translations
 from atme.reports.compare.result import Comparison, Result, predictors
 from atme.reports.compare.run import Run, read_runs
-from atme.reports.compare.scores import Scores, scores_of
+from atme.reports.compare.scores import Scores, scores_of, shared
 from atme.reports.compare.words import title, warnings, words
 from atme.reports.files import write_json
 from atme.run_folder import NAMES, run_of
@@ -158,7 +158,23 @@ def _results(
                 parameters = _parameters(translator)
                 answers[group.name] = translations(translator, tests[run.name], indices)
         found.append(Result(group, tuple(scored), parameters))
-    return found, answers
+    return _alike(found), answers
+
+
+def _alike(found: Sequence[Result]) -> list[Result]:
+    """With the metrics alone that all runs have; says which others are left out.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    every = [scored for result in found for scored in result.scored]
+    metrics = shared(every)
+    others = {name: None for scored in every for name in scored.units if name not in metrics}
+    if not metrics:
+        raise ValueError("no score is known of all runs; give each the same with atme evaluate RUN --scores")
+    if others:
+        remarks().print(f"not shown: {', '.join(others)}, which not all runs have, or not of the same features")
+    return [replace(result, scored=tuple(scored.of(metrics) for scored in result.scored)) for result in found]
 
 
 def _parameters(translator: Translator) -> dict[str, int]:

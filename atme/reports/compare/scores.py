@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from math import inf, isfinite
 from pathlib import Path
 from statistics import fmean, stdev
@@ -10,8 +10,8 @@ from typing import Any
 
 from atme.data import DataOptions, PairedImages
 from atme.inference import Translator
-from atme.inference.evaluation import protocol
-from atme.metrics import UNITS
+from atme.inference.protocol import protocol
+from atme.metrics import METRICS, UNITS
 from atme.reports.evaluate import file_name, score
 from atme.run_folder import find_run, scores_folder
 
@@ -49,6 +49,7 @@ class Scores:
         metrics: Metric -> mean over the pairs.
         predictors: Trivial predictor -> the same.
         units: Metric -> what it is, and which direction is better.
+        features: Metric -> whose features were compared, for those that compare any.
         weights: "average" if the averaged weights were scored, "last" if not.
         reused: They were read from the run's folder.
         seed: Of the answers, where the model draws them; None where a picture has one.
@@ -60,6 +61,26 @@ class Scores:
     weights: str
     reused: bool
     seed: int | None = None
+    features: dict[str, Any] = field(default_factory=dict)
+
+    def of(self, metrics: Sequence[str]) -> "Scores":
+        """These metrics alone."""
+        return replace(
+            self,
+            metrics={name: self.metrics[name] for name in metrics},
+            predictors={key: {name: each[name] for name in metrics} for key, each in self.predictors.items()},
+            units={name: self.units[name] for name in metrics},
+        )
+
+
+def shared(scored: Sequence[Scores]) -> list[str]:
+    """The metrics that all of these have, computed alike."""
+    first, *others = scored
+    return [
+        name
+        for name, unit in first.units.items()
+        if all(one.units.get(name) == unit and one.features.get(name) == first.features.get(name) for one in others)
+    ]
 
 
 def spread(values: Sequence[float | None]) -> Spread | None:
@@ -86,11 +107,13 @@ def scores_of(run: Path, translator: Translator, data: DataOptions, test: Paired
         ValueError: If its data cannot be read.
     """
     known = _known(run, translator, test)
-    summary = known or score(translator, data, split=test.split).summary()
+    summary = known or score(translator, data, test, quiet=True).summary()
+    units, networks = summary["protocol"]["units"], summary["protocol"].get("features", {})
     return Scores(
-        metrics={name: summary[name] for name in summary["protocol"]["units"]},
-        predictors=summary["baselines"],
-        units=summary["protocol"]["units"],
+        metrics={name: summary[name] for name in units},
+        predictors={key: {name: each[name] for name in units} for key, each in summary["baselines"].items()},
+        units=units,
+        features={name: networks.get(METRICS[name].network) for name in units},
         weights=translator.source.weights,
         reused=known is not None,
         seed=summary["protocol"].get("seed"),
@@ -101,15 +124,17 @@ def _known(run: Path, translator: Translator, test: PairedImages) -> dict[str, A
     """An evaluation that `score` would repeat number by number; None where there is none."""
     path = scores_folder(find_run(run)) / f"{file_name(test.split)}.json"
     state = translator.source.folder / "state.json"
-    wanted = {key: value for key, value in protocol(translator, test).items() if key != "torch"}  # rounds alike
+    wanted = protocol(translator, test)
     try:
         found = json.loads(path.read_text())
         newer = path.stat().st_mtime >= state.stat().st_mtime
         fits = newer and all(found["protocol"].get(key) == value for key, value in wanted.items())
         means = [found, *found["baselines"].values()]
-        for each in means:
+        units = found["protocol"]["units"]
+        fits &= bool(units) and all(UNITS.get(name) == unit for name, unit in units.items())
+        for each in means if "psnr" in units else []:
             each["psnr"] = inf if each["psnr"] is None else each["psnr"]  # JSON knows no infinity
-        numbers = [each[name] for each in means for name in UNITS]
+        numbers = [each[name] for each in means for name in units]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):  # none, or a damaged one: it is made anew
         return None
     return found if fits and all(isinstance(number, int | float) for number in numbers) else None

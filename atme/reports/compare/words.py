@@ -2,16 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 
+from atme.metrics import METRICS
 from atme.reports.compare.data import by_value
 from atme.reports.compare.result import Comparison, Result
 from atme.reports.compare.scores import lower_is_better
 
-TITLES = {"l1": "L1", "psnr": "PSNR, dB", "ssim": "SSIM"}
-
 
 def title(metric: str) -> str:
     """What a metric is called on the page."""
-    return TITLES.get(metric, metric.replace("_", " "))
+    return METRICS[metric].title if metric in METRICS else metric.replace("_", " ")
 
 
 def words(comparison: Comparison) -> list[str]:

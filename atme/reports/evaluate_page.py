@@ -1,0 +1,198 @@
+"""The page of `atme evaluate`: scores with their intervals, what was learned by heart, the worst and the best pictures.
+
+It is one HTML file that stands alone, with its pictures inside.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from atme.data import PairedImages
+from atme.inference import Evaluation, Translator
+from atme.metrics import METRICS, OURS, Score
+from atme.reports.compare.pictures import COLORS, examples, translations
+from atme.reports.page import rendered, write_html
+
+SHOWN = {"worst": 2, "median": 1, "best": 2}
+"""Pairs of each kind that are shown."""
+
+MANY = 2048
+"""Pictures under which FID is known to be far from what it is for many: fewer than its features."""
+
+
+def write_page(path: Path, scored: Evaluation, translator: Translator, test: PairedImages, *, title: str) -> None:
+    """Write the page.
+
+    Args:
+        path: Where.
+        scored: What it shows.
+        translator: That was scored.
+        test: The pairs that were scored.
+        title: What was scored, in a line.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    by, order = ranked(scored)
+    indices = [index for index, _ in order]
+    drawn = examples(test, indices, {OURS: translations(translator, test, indices)})
+    page = rendered(
+        "evaluate.html",
+        colors=(COLORS,),
+        title=title,
+        words=list(words(scored)),
+        predictors=[name.replace("_", " ") for name in scored.baselines],
+        scores=_rows(scored),
+        levels=_levels(scored),
+        gap=None if scored.gap is None else _gap(scored),
+        by=None if by is None else METRICS[by].title,
+        examples=[
+            {"rank": rank, "example": example, "scores": _of_one(scored, index)}
+            for (index, rank), example in zip(order, drawn, strict=True)
+        ],
+        left_out=[f"{METRICS[name].title}: {why}." for name, why in scored.measured.left_out.items()],
+        protocol=[(key.replace("_", " "), _plain(value)) for key, value in scored.protocol.items()],
+    )
+    write_html(path, page)
+
+
+def number(metric: str, value: float) -> str:
+    """A score as text, with places for its usual size: 0.1369, 18.95, 162.7."""
+    if not isfinite(value):
+        return "∞"
+    places = {"psnr": 2, "delta_e": 2, "fid": 2, "swd": 1}.get(metric, 4)
+    return f"{value:z,.{places}f}".replace("-", "−")
+
+
+def ranked(scored: Evaluation) -> tuple[str | None, list[tuple[int, str]]]:
+    """By which score pictures are ranked, and which are shown: an index and a rank in words each, the worst first."""
+    by = next((name for name, score in scored.measured.ours.items() if score.each is not None), None)
+    if by is None:
+        return None, []
+    values = np.asarray(scored.measured.ours[by].each)
+    order = np.argsort(-values if METRICS[by].lower_is_better else values, kind="stable").tolist()
+    count = len(order)
+    worst, best = min(SHOWN["worst"], count), min(SHOWN["best"], count)
+    places = [*range(worst), (count - 1) // 2, *range(count - best, count)]
+    return by, [(order[place], _rank(place, count)) for place in sorted(set(places))]
+
+
+def _rank(place: int, count: int) -> str:
+    if place == 0:
+        return "worst"
+    if place == count - 1:
+        return "best"
+    if place == (count - 1) // 2:
+        return "median"
+    return f"{place + 1} of {count} from the worst"
+
+
+def words(scored: Evaluation) -> Iterator[str]:
+    """What the scores say, and what they cannot say: sentences."""
+    pairs, ours = len(scored.names), scored.measured.ours
+    yield (
+        f"{pairs:,} pair{'s' * (pairs != 1)} of the split {scored.protocol['split']}, {scored.protocol['view']}, "
+        f"{scored.protocol['size']} pixels. Brackets hold 95 % intervals: where a score would lie on other pictures of "
+        "the same kind."
+    )
+    for name, other in scored.baselines.items():
+        lost = [METRICS[metric].title for metric, score in ours.items() if not _better(metric, score, other[metric])]
+        if lost:
+            yield f"By {', '.join(lost)} this run is no better than the {name.replace('_', ' ')}."
+    if scored.gap is not None:
+        yield " ".join(_remembers(scored))
+    if "fid" in ours and pairs < MANY:
+        yield (
+            f"FID of {pairs:,} pictures is larger than that of many: compare it only with FIDs of as many. KID has no "
+            "such bias."
+        )
+
+
+def _better(metric: str, ours: Score, other: Score) -> bool:
+    return ours.value < other.value if METRICS[metric].lower_is_better else ours.value > other.value
+
+
+def _remembers(scored: Evaluation) -> Iterator[str]:
+    """Whether scores of training pairs are better than chance explains."""
+    gap = scored.gap
+    assert gap is not None
+    surely = [METRICS[name].title for name, (value, ends) in gap.differences.items() if _is_better(name, value, ends)]
+    yield f"Beside them {gap.pairs:,} pair{'s' * (gap.pairs != 1)} of {gap.split}, under the same view."
+    if surely:
+        yield (
+            f"It is better on these by {', '.join(surely)}, by more than chance explains: it "
+            "remembers some of them, unless they are easier pictures."
+        )
+    else:
+        yield "It is not better on these by more than chance explains: there is no sign that it remembers them."
+
+
+def _is_better(name: str, difference: float, ends: tuple[float, float] | None) -> bool:
+    """Whether training pairs are better, and the interval of split less training says so."""
+    if ends is None:
+        return False
+    return ends[0] > 0 if METRICS[name].lower_is_better else ends[1] < 0
+
+
+def _rows(scored: Evaluation) -> list[dict[str, Any]]:
+    return [
+        {
+            "title": METRICS[name].title,
+            "unit": METRICS[name].unit,
+            "lower": METRICS[name].lower_is_better,
+            "cells": [_cell(name, each[name]) for each in (scored.measured.ours, *scored.baselines.values())],
+        }
+        for name in scored.measured.ours
+    ]
+
+
+def _cell(name: str, score: Score) -> tuple[str, str]:
+    """A score, and its interval or nothing."""
+    return number(name, score.value), _interval(name, score.interval)
+
+
+def _interval(name: str, ends: tuple[float, float] | None) -> str:
+    return "" if ends is None else f"[{number(name, ends[0])}, {number(name, ends[1])}]"
+
+
+def _levels(scored: Evaluation) -> list[tuple[str, str]]:
+    """SWD at each level: the pixels of the shorter side, and the distance."""
+    swd = scored.measured.ours.get("swd")
+    if swd is None or swd.levels is None:
+        return []
+    side = min(scored.measured.sizes[0])
+    return [(f"{side // 2**i} px", number("swd", value)) for i, value in enumerate(swd.levels)]
+
+
+def _gap(scored: Evaluation) -> dict[str, Any]:
+    gap = scored.gap
+    assert gap is not None
+    rows = [
+        {
+            "title": METRICS[name].title,
+            "lower": METRICS[name].lower_is_better,
+            "split": number(name, scored.measured.ours[name].value),
+            "train": number(name, gap.scores[name].value),
+            "difference": number(name, difference) if isfinite(difference) else "–",
+            "interval": _interval(name, ends),
+        }
+        for name, (difference, ends) in gap.differences.items()
+    ]
+    return {"split": gap.split, "pairs": gap.pairs, "rows": rows}
+
+
+def _of_one(scored: Evaluation, index: int) -> str:
+    """The scores of one picture."""
+    each = {name: score.each for name, score in scored.measured.ours.items() if score.each is not None}
+    return " · ".join(f"{METRICS[name].title} {number(name, values[index])}" for name, values in each.items())
+
+
+def _plain(value: Any) -> str:
+    """A value of the protocol in a cell."""
+    if isinstance(value, Mapping):
+        return "\n".join(f"{key}: {_plain(each)}" for key, each in value.items())
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
