@@ -23,11 +23,11 @@ from atme.cli import main
 from atme.reports import figures
 from atme.reports.compare.curves import POINTS, charts, marks
 from atme.reports.compare.groups import Group, differing, grouped
-from atme.reports.compare.pictures import chosen
 from atme.reports.compare.result import Comparison, Result, predictors
 from atme.reports.compare.run import Run, read_runs
 from atme.reports.compare.scores import Scores, Spread, shared
 from atme.reports.compare.words import words
+from atme.reports.pictures import chosen
 
 DIFFUSION = {"class_path": "atme.noise.Diffusion", "init_args": {"t_max": 20, "ada_kimg": 0.1, "interval": 1}}
 METRICS = ("l1", "psnr", "ssim", "delta_e", "swd")

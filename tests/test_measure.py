@@ -1,4 +1,4 @@
-"""Scores of a split in a stream: each is best for the target itself; where one means nothing it is left out and named."""
+"""Scores of a split in a stream: each is best for the target itself; what means nothing is left out, and named."""
 
 import gc
 import weakref

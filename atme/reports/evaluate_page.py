@@ -14,8 +14,8 @@ import numpy as np
 from atme.data import PairedImages
 from atme.inference import Evaluation, Translator
 from atme.metrics import METRICS, OURS, Score
-from atme.reports.compare.pictures import COLORS, examples, translations
 from atme.reports.page import rendered, write_html
+from atme.reports.pictures import COLORS, examples, translations
 
 SHOWN = {"worst": 2, "median": 1, "best": 2}
 """Pairs of each kind that are shown."""

@@ -26,12 +26,12 @@ from atme.reports.compare.curves import charts
 from atme.reports.compare.data import differences
 from atme.reports.compare.groups import Group, differing, grouped
 from atme.reports.compare.page import number, write_page
-from atme.reports.compare.pictures import chosen, examples, translations
 from atme.reports.compare.result import Comparison, Result, predictors
 from atme.reports.compare.run import Run, read_runs
 from atme.reports.compare.scores import Scores, scores_of, shared
 from atme.reports.compare.words import title, warnings, words
 from atme.reports.files import write_json
+from atme.reports.pictures import chosen, examples, translations
 from atme.run_folder import NAMES, run_of
 from atme.terminal import remarks, results
 

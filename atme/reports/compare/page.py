@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from atme.reports.compare.curves import Chart, draw, marks
-from atme.reports.compare.pictures import COLORS
 from atme.reports.compare.result import Comparison, Result
 from atme.reports.compare.scores import Spread, lower_is_better
 from atme.reports.compare.words import decimals, title
 from atme.reports.figures import Mark
 from atme.reports.page import rendered, write_html
+from atme.reports.pictures import COLORS
 
 PARAMETERS = {"generator": "G", "discriminator": "D", "scheme": "noise scheme"}
 QUANTITIES = {

@@ -7,8 +7,8 @@ from typing import Any
 
 from atme.reports.compare.curves import Chart
 from atme.reports.compare.groups import Group, Setting
-from atme.reports.compare.pictures import Example
 from atme.reports.compare.scores import Scores, Spread, lower_is_better, spread
+from atme.reports.pictures import Example
 
 
 @dataclass(frozen=True)

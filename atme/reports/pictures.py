@@ -1,4 +1,4 @@
-"""The same test images under several runs: source, translations, target, and how far each translation is from it."""
+"""Test images of one or several runs side by side: source, translations, target, and how far each is from it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
