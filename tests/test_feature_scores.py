@@ -309,3 +309,11 @@ def test_files_that_are_no_weights_are_refused_in_one_line(
         with pytest.raises(ValueError, match="holds another network's weights") as refused:
             networks([score], given={kind: files[other]})
         assert "\n" not in str(refused.value)
+
+
+def test_inception_reads_sixteen_bits_rounded_to_eight(files: dict) -> None:
+    compute = of("inception", files).compute
+    levels = torch.randint(1, 255, (1, 3, 20, 24), generator=torch.Generator().manual_seed(0))
+    eight, between = levels / 127.5 - 1, (levels + 0.3) / 127.5 - 1
+    assert torch.equal(compute(eight), compute(between))
+    assert not torch.equal(compute(eight), compute((levels + 1) / 127.5 - 1))

@@ -67,7 +67,9 @@ METRICS = {
         colors=True,
         network="dists",
     ),
-    "delta_e": Metric("ΔE", "difference of colors, CIE 1976; 2 is just seen; lower is better", (0, 1), colors=True),
+    "delta_e": Metric(
+        "ΔE", "difference of colors, CIE 1976, of which 2.3 is just seen; lower is better", (0, 1), colors=True
+    ),
     "fid": Metric(
         "FID",
         "Fréchet distance between sets of Inception features; lower is better",

@@ -3,6 +3,7 @@
 Of a picture that was scored, numbers and features are kept, never its pixels.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -107,6 +108,7 @@ class _Gathered:
     seed: int
     names: list[str] = field(default_factory=list)
     sizes: list[tuple[int, int]] = field(default_factory=list)
+    answered: Counter[str] = field(default_factory=Counter)
     each: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     features: dict[str, list[Any]] = field(default_factory=dict)
     pieces: dict[str, list[sliced.Pieces]] = field(default_factory=dict)
@@ -133,6 +135,7 @@ class _Gathered:
             check(f"{predictor} of {answer.name}", prediction[None])
             if prediction.shape != answer.target.shape:
                 raise ValueError(f"{answer.name}: {predictor} {tuple(prediction.shape)} and target differ in shape")
+            self.answered[predictor] += 1
             self._compare(predictor, prediction[None], target)
             self._describe(predictor, prediction[None])
 
@@ -166,13 +169,9 @@ class _Gathered:
         if len(self.names) < _FEWEST:
             few = {name: "one pair is no set" for name in self.metrics if METRICS[name].of_sets and self.wants(name)}
             self.left_out |= few
-        whole = [predictor for predictor, found in self.each.items() if self._answered_all(predictor)]
+        whole = [predictor for predictor, count in self.answered.items() if count == len(self.names)]
         scores = {predictor: self._scores(predictor) for predictor in whole}
         return Measured(tuple(self.names), tuple(self.sizes), scores, self.left_out)
-
-    def _answered_all(self, predictor: str) -> bool:
-        kept = [*self.each[predictor].values(), self.features.get(predictor), self.pieces.get(predictor)]
-        return max((len(values) for values in kept if values is not None), default=0) == len(self.names)
 
     def _scores(self, predictor: str) -> dict[str, Score]:
         return {name: self._score(name, predictor) for name in self.metrics if self.wants(name)}

@@ -73,7 +73,7 @@ def evaluate_run(
     scored = score(translator, data, test, metrics=wanted, features=features, train_pairs=train_pairs)
     folder = scores_folder(place)
     title = f"{run}, {split}: {len(scored.names)} pairs, step {translator.source.step}"
-    _write(scored, translator, test, folder=folder, split=file_name(split), title=title)
+    _write(scored, translator, test, folder=folder, split=file_name(split), run=run)
     results().print(_table(scored, title))
     return folder / f"{file_name(split)}.html"
 
@@ -117,8 +117,8 @@ def score(
         ValueError: If the data or a file of weights cannot be read, or no score can be had.
     """
     found, missing = networks(metrics, given=features or {}, device=translator.device)
-    wanted = [name for name in metrics if (needs := METRICS[name].network) is None or needs in found]
-    if not wanted:
+    unknown = [name for name in metrics if (needs := METRICS[name].network) is not None and needs not in found]
+    if len(unknown) == len(metrics):
         raise ValueError("; ".join(missing))
     for line in () if quiet else missing:
         remarks().print(line)
@@ -130,12 +130,13 @@ def score(
         translator,
         test,
         train,
-        metrics=wanted,
+        metrics=metrics,
         networks=found,
         train_pairs=train_pairs,
         progress=lambda pairs: counted(pairs, total=len(pairs), doing="evaluating"),
     )
-    left_out = [f"{name}: left out, since {why}" for name, why in scored.measured.left_out.items()]
+    reasons = {name: why for name, why in scored.measured.left_out.items() if name not in unknown}
+    left_out = [f"{name}: left out, since {why}" for name, why in reasons.items()]
     if not scored.measured.ours:
         raise ValueError("; ".join(left_out))
     for line in left_out:
@@ -144,7 +145,7 @@ def score(
 
 
 def _write(
-    scored: Evaluation, translator: Translator, test: PairedImages, *, folder: Path, split: str, title: str
+    scored: Evaluation, translator: Translator, test: PairedImages, *, folder: Path, split: str, run: Path
 ) -> None:
     """All files, each whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -152,7 +153,7 @@ def _write(
         made = Path(unfinished)
         write_csv(made / f"{split}.csv", scored.table())
         write_json(made / f"{split}.json", scored.summary())
-        write_page(made / f"{split}.html", scored, translator, test, title=title)
+        write_page(made / f"{split}.html", scored, translator, test, run=run)
         _keep_earlier(folder, split, protocol=scored.protocol)
         for name in (f"{split}.csv", f"{split}.html", f"{split}.json"):
             (made / name).replace(folder / name)

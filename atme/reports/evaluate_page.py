@@ -24,7 +24,7 @@ MANY = 2048
 """Pictures under which FID is known to be far from what it is for many: fewer than its features."""
 
 
-def write_page(path: Path, scored: Evaluation, translator: Translator, test: PairedImages, *, title: str) -> None:
+def write_page(path: Path, scored: Evaluation, translator: Translator, test: PairedImages, *, run: Path) -> None:
     """Write the page.
 
     Args:
@@ -32,7 +32,7 @@ def write_page(path: Path, scored: Evaluation, translator: Translator, test: Pai
         scored: What it shows.
         translator: That was scored.
         test: The pairs that were scored.
-        title: What was scored, in a line.
+        run: That was scored, as it was named.
 
     Raises:
         OSError: If it cannot be written.
@@ -43,7 +43,8 @@ def write_page(path: Path, scored: Evaluation, translator: Translator, test: Pai
     page = rendered(
         "evaluate.html",
         colors=(COLORS,),
-        title=title,
+        run=str(run),
+        step=f"{translator.source.step:,}",
         words=list(words(scored)),
         predictors=[name.replace("_", " ") for name in scored.baselines],
         scores=_rows(scored),
@@ -82,13 +83,15 @@ def ranked(scored: Evaluation) -> tuple[str | None, list[tuple[int, str]]]:
 
 
 def _rank(place: int, count: int) -> str:
-    if place == 0:
-        return "worst"
-    if place == count - 1:
-        return "best"
+    if place in (0, count - 1):
+        return "worst" if place == 0 else "best"
     if place == (count - 1) // 2:
         return "median"
-    return f"{place + 1} of {count} from the worst"
+    return f"{_nth(place + 1)} worst" if place < count / 2 else f"{_nth(count - place)} best"
+
+
+def _nth(number: int) -> str:
+    return {2: "second", 3: "third"}.get(number, f"{number}th")
 
 
 def words(scored: Evaluation) -> Iterator[str]:
