@@ -139,7 +139,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict:
     folder = tmp_path_factory.mktemp("weights")
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        inception = _untrained_inception()
+        inception = untrained_inception()
     return {
         "lpips": save(folder / "alexnet.pth", named(seeded_alexnet())),
         "dists": save(folder / "vgg16.pth", named(seeded_vgg())),
@@ -147,7 +147,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict:
     }
 
 
-def _untrained_inception() -> nn.Module:
+def untrained_inception() -> nn.Module:
     with pytest.MonkeyPatch.context() as patch:
         module = "torch_fidelity.feature_extractor_inceptionv3"
         patch.setattr(f"{module}.load_state_dict_from_url", lambda *_, **__: {})

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from atme.metrics import inception, intervals, sliced
@@ -20,6 +21,8 @@ from atme.metrics.scores import PAIRWISE, check
 
 OURS = "translation"
 """The predictor that is scored, beside trivial ones."""
+
+Numbers = NDArray[Any]
 
 _TARGET = "target"
 
@@ -110,8 +113,8 @@ class _Gathered:
     sizes: list[tuple[int, int]] = field(default_factory=list)
     answered: Counter[str] = field(default_factory=Counter)
     each: dict[str, dict[str, list[float]]] = field(default_factory=dict)
-    features: dict[str, list[Any]] = field(default_factory=dict)
-    pieces: dict[str, list[sliced.Pieces]] = field(default_factory=dict)
+    features: dict[str, list[Numbers]] = field(default_factory=dict)
+    pieces: dict[str, list[Numbers]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -127,17 +130,19 @@ class _Gathered:
     def add(self, answer: Answer) -> None:
         target = answer.target[None]
         check(answer.name, target)
+        if len(self.names) == self.pairs:
+            raise ValueError(f"{answer.name}: is one more than the {self.pairs} pairs that there were to be")
         self._refuse(answer)
         self.names.append(answer.name)
         self.sizes.append((target.shape[-2], target.shape[-1]))
-        self._describe(_TARGET, target)
+        self._describe(_TARGET, target, len(self.names) - 1)
         for predictor, prediction in answer.predictions.items():
             check(f"{predictor} of {answer.name}", prediction[None])
             if prediction.shape != answer.target.shape:
                 raise ValueError(f"{answer.name}: {predictor} {tuple(prediction.shape)} and target differ in shape")
-            self.answered[predictor] += 1
             self._compare(predictor, prediction[None], target)
-            self._describe(predictor, prediction[None])
+            self._describe(predictor, prediction[None], self.answered[predictor])
+            self.answered[predictor] += 1
 
     def _refuse(self, answer: Answer) -> None:
         """Leave out, from here on, what a picture like this cannot have: a mean over the others is not the split's."""
@@ -155,15 +160,22 @@ class _Gathered:
             compare = PAIRWISE[name] if network is None else self.networks[network].compute
             to.setdefault(name, []).append(float(compare(prediction, target)))
 
-    def _describe(self, whose: str, image: Tensor) -> None:
+    def _describe(self, whose: str, image: Tensor, number: int) -> None:
         """Keep what the scores of sets need to know of a picture."""
         if self.wants("fid") or self.wants("kid"):
-            found = self.networks["inception"].compute(image)[0]
-            self.features.setdefault(whose, []).append(found.double().cpu().numpy())
+            found = self.networks["inception"].compute(image)[0].double().cpu().numpy()
+            self._keep(self.features, whose, number, [found])
         if self.wants("swd"):
             places = np.random.default_rng([self.seed, len(self.names)])
             cut = sliced.pieces(image.cpu(), count=sliced.per_picture(self.pairs), rng=places)
-            self.pieces.setdefault(whose, []).append(cut)
+            self._keep(self.pieces, whose, number, cut)
+
+    def _keep(self, where: dict[str, list[Numbers]], whose: str, number: int, found: Sequence[Numbers]) -> None:
+        """Into room that was made for all pictures: small arrays among passing large ones would scatter the heap."""
+        if whose not in where:
+            where[whose] = [np.empty((self.pairs, *each.shape), each.dtype) for each in found]
+        for room, each in zip(where[whose], found, strict=True):
+            room[number] = each
 
     def result(self) -> Measured:
         if len(self.names) < _FEWEST:
@@ -188,7 +200,8 @@ class _Gathered:
         return Score(float(np.mean(each)), intervals.of_mean(each, seed=self.seed), tuple(each))
 
     def _sets(self, predictor: str) -> tuple[inception.Features, inception.Features]:
-        return np.stack(self.features[predictor]), np.stack(self.features[_TARGET])
+        count = len(self.names)
+        return self.features[predictor][0][:count], self.features[_TARGET][0][:count]
 
     def _fid(self, predictor: str) -> Score:
         ones, others = self._sets(predictor)
@@ -207,8 +220,9 @@ class _Gathered:
         return Score(value, intervals.jackknifed(value, without))
 
     def _swd(self, predictor: str) -> Score:
-        ones, others = self.pieces[predictor], self.pieces[_TARGET]
+        count = len(self.names)
+        ones, others = ([level[:count] for level in self.pieces[whose]] for whose in (predictor, _TARGET))
         levels = sliced.swd(ones, others, seed=self.seed)
         value = float(np.mean(levels))
-        without = sliced.swd_without(ones, others, intervals.groups(len(ones)), seed=self.seed)
+        without = sliced.swd_without(ones, others, intervals.groups(count), seed=self.seed)
         return Score(value, intervals.jackknifed(value, without, least=0.0), levels=tuple(levels))

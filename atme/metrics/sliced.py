@@ -28,8 +28,8 @@ SIDE, LOWEST, DIRECTIONS = 7, 16, 512
 _FOR_INTERVALS = 64
 """Directions that tell how much the score varies over pictures: so few differ in their mean, hardly in that."""
 
-Pieces = list[NDArray[np.float32]]
-"""For each level, the pieces (P, C, 7, 7) of one picture."""
+Pieces = Sequence[NDArray[np.float32]]
+"""For each level, the pieces (P, C, 7, 7) of one picture, or (n, P, C, 7, 7) of several."""
 
 
 def levels(height: int, width: int) -> int:
@@ -98,26 +98,29 @@ def directions(channels: int, *, seed: int) -> NDArray[np.float32]:
     return np.asarray(drawn / np.linalg.norm(drawn, axis=1, keepdims=True), np.float32)
 
 
-def swd(translations: Sequence[Pieces], targets: Sequence[Pieces], *, seed: int = 0) -> list[float]:
-    """The distance at each level, from fine to coarse, of two sets of pictures; its mean is the score."""
+def swd(translations: Pieces, targets: Pieces, *, seed: int = 0) -> list[float]:
+    """The distance at each level, from fine to coarse, of two sets of pictures; its mean is the score.
+
+    Args:
+        translations: for each level (n, P, C, 7, 7).
+        targets: the same.
+        seed: of the directions.
+    """
     return [
-        distance(one, other, directions(one.shape[1], seed=seed))
-        for one, other in zip(_joined(translations), _joined(targets), strict=True)
+        distance(_flat(one), _flat(other), directions(one.shape[2], seed=seed))
+        for one, other in zip(translations, targets, strict=True)
     ]
 
 
-def swd_without(
-    translations: Sequence[Pieces], targets: Sequence[Pieces], group: NDArray[np.intp], *, seed: int = 0
-) -> list[float]:
+def swd_without(translations: Pieces, targets: Pieces, group: NDArray[np.intp], *, seed: int = 0) -> list[float]:
     """The score without each group of pairs in turn, by fewer directions: for an interval only."""
     found = np.zeros(int(group.max()) + 1)
-    ones, others = _joined(translations), _joined(targets)
-    for one, other in zip(ones, others, strict=True):
-        some = directions(one.shape[1], seed=seed)[:_FOR_INTERVALS]
-        of = np.repeat(group, len(one) // len(group))
-        found += [distance(one[of != g], other[of != g], some) for g in range(len(found))]
-    return [float(each) for each in found / len(ones)]
+    for one, other in zip(translations, targets, strict=True):
+        some = directions(one.shape[2], seed=seed)[:_FOR_INTERVALS]
+        found += [distance(_flat(one[group != g]), _flat(other[group != g]), some) for g in range(len(found))]
+    return [float(each) for each in found / len(translations)]
 
 
-def _joined(pictures: Sequence[Pieces]) -> list[NDArray[np.float32]]:
-    return [np.concatenate(level) for level in zip(*pictures, strict=True)]
+def _flat(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(n, P, C, 7, 7) -> (n·P, C, 7, 7)."""
+    return pictures.reshape(-1, *pictures.shape[2:])
