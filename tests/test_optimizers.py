@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -171,6 +172,37 @@ def test_moments_from_before_adam_was_fused_go_on() -> None:
     torch.testing.assert_close(weights[0], weights[1], rtol=1e-6, atol=1e-8)
     move(then)
     assert any(not torch.allclose(a, b, rtol=1e-6, atol=1e-8) for a, b in zip(*weights, strict=True))
+
+
+@pytest.mark.parametrize("weights_last", [False, True])
+@pytest.mark.parametrize("gradients_last", [False, True])
+@pytest.mark.parametrize("moments_last", [False, True])
+@pytest.mark.parametrize("asked", [{}, {"fused": True}])
+def test_a_fused_adam_heeds_layouts_in_memory(
+    asked: dict[str, bool], weights_last: bool, gradients_last: bool, moments_last: bool
+) -> None:
+    """It moves each weight by its own gradient, as an unfused one does; PyTorch's alone does not."""
+    torch.manual_seed(0)
+    start, gradients = torch.randn(6, 4, 3, 3), [torch.randn(6, 4, 3, 3) for _ in range(2)]
+    formats = {False: torch.contiguous_format, True: torch.channels_last}
+    found = []
+    for settings in (asked, {"foreach": False}):
+        judge = nn.Conv2d(4, 6, 3)
+        judge.weight.data = start.clone(memory_format=formats[weights_last])
+        makers = Namespace(
+            generator=partial(torch.optim.Adam, lr=0.1, **settings),
+            discriminator=partial(torch.optim.Adam, lr=0.1, **settings),
+        )
+        networks = Networks(judge, nn.Linear(1, 1), Identity(Game(1, (16, 16), 1, lambda h, w: (h, w), 1)))
+        optimizer = optimizers.make(makers, networks, device=torch.device("cpu"))["generator"]
+        for gradient in gradients:
+            judge.weight.grad = gradient.clone(memory_format=formats[gradients_last])
+            optimizer.step()
+            state = optimizer.state[judge.weight]
+            state["exp_avg"] = state["exp_avg"].clone(memory_format=formats[moments_last])
+        found.append(judge.weight.detach())
+    torch.testing.assert_close(found[0], found[1], rtol=1e-5, atol=1e-6)
+    assert not torch.allclose(found[0], start, atol=1e-2)
 
 
 def start_from(optimizer: Optimizer, other: Optimizer) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from jsonargparse import Namespace
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Adam, AdamW, Optimizer
 
 from atme.models import Networks
@@ -51,7 +51,30 @@ def _made(maker: Maker, parameters: Iterable[nn.Parameter]) -> Optimizer:
         optimizer.defaults["fused"] = True
         for group in optimizer.param_groups:
             group["fused"] = True
+    if optimizer.defaults.get("fused"):
+        optimizer.register_step_pre_hook(lambda optimizer, *_: _lay_out_alike(optimizer))
     return optimizer
+
+
+def _lay_out_alike(optimizer: Optimizer) -> None:
+    """Give gradients and moments the layout in memory that their weights have.
+
+    PyTorch 2.14's fused Adam on a CPU takes it for granted, and where one has channels last and another has not, it
+    moves weights by the gradients of others, without a word. Moments of a run of the other ``channels_last`` are such.
+    """
+    for weight in (weight for group in optimizer.param_groups for weight in group["params"]):
+        if weight.grad is not None:
+            weight.grad = _laid_out(weight.grad, weight)
+        moments = optimizer.state.get(weight, {})
+        for name, moment in moments.items():
+            moments[name] = _laid_out(moment, weight)
+
+
+def _laid_out(values: Any, weight: Tensor) -> Any:
+    """Values as they are, or, where they are as many as the weights, in their layout."""
+    if not isinstance(values, Tensor) or values.shape != weight.shape or values.stride() == weight.stride():
+        return values
+    return torch.empty_like(weight, dtype=values.dtype).copy_(values)
 
 
 def saved(optimizer: Optimizer) -> dict[str, Any]:
