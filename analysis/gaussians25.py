@@ -248,7 +248,7 @@ def remember(schemes: list[Injection], real: Tensor, fake: Tensor) -> None:
     """The third door of each game, with logits (N, B, 1)."""
     index, view = torch.arange(real.shape[1]), torch.eye(2, 3).expand(real.shape[1], 2, 3)
     for scheme, on_real, on_fake in zip(schemes, real, fake, strict=True):
-        scheme.remember(Verdicts(on_real[:, :, None, None], on_fake[:, :, None, None], index, view))
+        scheme.remember(Verdicts((on_real[:, :, None, None],), (on_fake[:, :, None, None],), index, view))
 
 
 def _stream(seed: int, part: int) -> torch.Generator:

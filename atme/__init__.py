@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from atme.data import Augmentation, Pair, PairedImages
     from atme.inference import Tiling, Translator, load_published
-    from atme.models import DenoisingGAN, Pix2Pix
+    from atme.models import DenoisingGAN, Pix2Pix, Regression
     from atme.networks import PatchGAN, Pix2PixResNet, Pix2PixUNet, UNet, WNet
     from atme.noise import Brownian, DecisionMemory, Diffusion, Identity, Sequence
+    from atme.ramp import Ramp
 
 __version__ = "0.1.0"
 
@@ -29,9 +30,11 @@ _HOMES = {
     "DecisionMemory": "atme.noise",
     "Diffusion": "atme.noise",
     "Sequence": "atme.noise",
+    "Ramp": "atme.ramp",
     "Pix2Pix": "atme.models",
     "DenoisingGAN": "atme.models",
     "Tiling": "atme.inference",
+    "Regression": "atme.models",
     "Translator": "atme.inference",
     "load_published": "atme.inference",
 }
@@ -49,6 +52,8 @@ __all__ = [
     "Pix2Pix",
     "Pix2PixResNet",
     "Pix2PixUNet",
+    "Ramp",
+    "Regression",
     "Sequence",
     "Tiling",
     "Translator",

@@ -109,6 +109,8 @@ def _of_class(text: str, section: str) -> str | None:
         return f"{found[1]} does not fit here; give one such as {such}"
     if found := re.search(r"subclass spec, but got (\S+?)\.", text):
         return f"{found[1].replace('None', 'null')} is no class; give one such as {such}"
+    if found := re.search(r"Import path (\S+) does not implement protocol", text):
+        return f"{found[1]} is no model: {_unlike_a_model(found[1])}"
     found = re.search(r"Expected a dot import path string: (\S+?)\.?(?: |$)", text)
     if found and not _EXPECTED.search(text):
         near = nearest(found[1], importlib.import_module("atme").__all__)
@@ -123,6 +125,20 @@ def _options(path: str) -> list[str]:
         return list(inspect.signature(getattr(importlib.import_module(module), name)).parameters)
     except (ImportError, AttributeError, ValueError, TypeError):  # then there is none to suggest
         return []
+
+
+def _unlike_a_model(path: str) -> str:
+    """The first method of a class that is missing or declared otherwise than a model's."""
+    module, _, name = path.rpartition(".")
+    given = getattr(importlib.import_module(module), name)
+    protocol = importlib.import_module("atme.models").TranslationModel
+    for method in ("channels", "require", "step", "translate"):
+        wanted = inspect.signature(getattr(protocol, method))
+        own = getattr(given, method, None)
+        if own is None or str(inspect.signature(own)) != str(wanted):
+            said = "it has none" if own is None else "the types too"
+            return f"declare {method} as atme's models do, {said}: def {method}{wanted}"
+    return "see docs/extend.md"
 
 
 def _of_value(text: str) -> str:

@@ -2,7 +2,10 @@
 
 Logits l of the discriminator, p = σ(l) = "is real". Goodfellow et al. 2014 (vanilla), Mao et al. 2017,
 arXiv 1611.04076 (least squares), Lim and Ye 2017, arXiv 1705.02894 (hinge), Gulrajani et al. 2017,
-arXiv 1704.00028 (WGAN-GP). Every function returns a scalar, the mean over images and patches.
+arXiv 1704.00028 (WGAN-GP), Jolicoeur-Martineau 2019, arXiv 1807.00734 (relativistic, of pairs: RpGAN). Every function
+returns a scalar, the mean over images and patches.
+
+A discriminator may answer with several maps, at several scales: each map has the same say, however large it is.
 """
 
 from collections.abc import Callable
@@ -16,17 +19,40 @@ from atme import require
 
 Critic = Callable[[Tensor], Tensor]
 
+Maps = tuple[Tensor, ...]
+"""Logits of a discriminator on one batch, each (B, 1, h, w), one map or several; the first is the finest."""
+
 
 @dataclass(frozen=True)
 class Adversarial:
-    """One adversarial game: what each side minimizes, as functions of logits (B, 1, h, w)."""
+    """One adversarial game: what each side minimizes, as functions of logits on targets and on translations."""
 
-    real: Critic
-    """The discriminator's term on targets."""
-    fake: Critic
-    """The discriminator's term on translations."""
-    generator: Critic
-    """The generator's term on translations."""
+    of_discriminator: Callable[[Tensor, Tensor], Tensor]
+    """The discriminator's term: (real, fake), of one map each."""
+    of_generator: Callable[[Tensor | None, Tensor], Tensor]
+    """The generator's term, the same way; real is None unless the game is ``relativistic``."""
+    relativistic: bool = False
+    """Whether a verdict counts beside that on the other side alone: the generator's term then reads both."""
+
+    def discriminator(self, real: Maps, fake: Maps) -> Tensor:
+        """What the discriminator minimizes."""
+        return mean_of([self.of_discriminator(*each) for each in zip(real, fake, strict=True)])
+
+    def generator(self, real: Maps | None, fake: Maps) -> Tensor:
+        """What the generator minimizes; ``real`` may be None unless the game is relativistic."""
+        beside = (None,) * len(fake) if real is None else real
+        return mean_of([self.of_generator(*each) for each in zip(beside, fake, strict=True)])
+
+    def relative(self, logits: Maps, other: Maps | None) -> Maps:
+        """The logits of "is real": of a relativistic game, where only differences count, beside the other side's."""
+        if not self.relativistic or other is None:
+            return logits
+        return tuple(one - another for one, another in zip(logits, other, strict=True))
+
+
+def mean_of(terms: list[Tensor]) -> Tensor:
+    """The mean of scalars, one of each map."""
+    return torch.stack(terms).mean()
 
 
 def _logits(logits: Tensor) -> Tensor:
@@ -52,23 +78,47 @@ def cross_entropy_fake(logits: Tensor) -> Tensor:
     return F.softplus(_logits(logits)).mean()
 
 
+def one_sided(real: Critic, fake: Critic, generator: Critic) -> Adversarial:
+    """A game whose terms read one side's logits each.
+
+    Args:
+        real: the discriminator's term on targets.
+        fake: the discriminator's term on translations.
+        generator: the generator's term on translations.
+    """
+    return Adversarial(lambda on_real, on_fake: real(on_real) + fake(on_fake), lambda _, on_fake: generator(on_fake))
+
+
+def _apart(real: Tensor | None, fake: Tensor) -> Tensor:
+    """Δ: how much more real a target looks than its translation, patch by patch."""
+    if _logits(fake).shape != getattr(real, "shape", None):
+        raise ValueError(f"real: {require.shown(real)}; a relativistic game reads logits on targets of the same shape")
+    return _logits(real) - fake  # type: ignore[arg-type]
+
+
 ADVERSARIAL = {
     # the generator's term is the non-saturating one, −log σ(D(ŷ))
-    "vanilla": Adversarial(cross_entropy_real, cross_entropy_fake, cross_entropy_real),
-    "least_squares": Adversarial(
+    "vanilla": one_sided(cross_entropy_real, cross_entropy_fake, cross_entropy_real),
+    "least_squares": one_sided(
         lambda logits: (_logits(logits) - 1).square().mean(),
         lambda logits: _logits(logits).square().mean(),
         lambda logits: (_logits(logits) - 1).square().mean(),
     ),
-    "hinge": Adversarial(
+    "hinge": one_sided(
         lambda logits: F.relu(1 - _logits(logits)).mean(),
         lambda logits: F.relu(1 + _logits(logits)).mean(),
         lambda logits: -_logits(logits).mean(),
     ),
-    "wgan_gp": Adversarial(
+    "wgan_gp": one_sided(
         lambda logits: -_logits(logits).mean(),
         lambda logits: _logits(logits).mean(),
         lambda logits: -_logits(logits).mean(),
+    ),
+    # −log σ(Δ) and −log σ(−Δ) of Δ = D(y) − D(ŷ), patch by patch
+    "relativistic": Adversarial(
+        lambda real, fake: F.softplus(-_apart(real, fake)).mean(),
+        lambda real, fake: F.softplus(_apart(real, fake)).mean(),
+        relativistic=True,
     ),
 }
 
@@ -78,11 +128,11 @@ def entropy(logits: Tensor) -> Tensor:
     return (F.softplus(_logits(logits)) - logits * torch.sigmoid(logits)).mean()
 
 
-def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor, *, share: Tensor) -> Tensor:
+def gradient_penalty(critic: Callable[[Tensor], Tensor | Maps], real: Tensor, fake: Tensor, *, share: Tensor) -> Tensor:
     """E (‖∇_ŷ D(ŷ)‖₂ − 1)² on the lines between targets and translations: equation 3 of arXiv 1704.00028.
 
     Args:
-        critic: image (B, C, H, W) → logits (B, 1, h, w).
+        critic: image (B, C, H, W) → logits (B, 1, h, w), one map or several.
         real: (B, C, H, W) targets.
         fake: (B, C, H, W) translations.
         share: (B, 1, 1, 1) in [0, 1], where on its line each image lies.
@@ -93,16 +143,17 @@ def gradient_penalty(critic: Critic, real: Tensor, fake: Tensor, *, share: Tenso
     return (gradient_norm(critic(between), between) - 1).square().mean()
 
 
-def gradient_norm(logits: Tensor, image: Tensor) -> Tensor:
+def gradient_norm(logits: Tensor | Maps, image: Tensor) -> Tensor:
     """‖∇_y Σ D(y)‖₂ per image, the sum over an image's patches; differentiable once more.
 
     Args:
-        logits: (B, 1, h, w), computed from the images.
+        logits: (B, 1, h, w), computed from the images; or several such maps, whose sums are added.
         image: (B, C, H, W), asking for gradients.
 
     Returns:
         (B,).
     """
-    (slope,) = torch.autograd.grad(logits.sum(), image, create_graph=True)  # (B, C, H, W)
+    total = logits.sum() if isinstance(logits, Tensor) else torch.stack([each.sum() for each in logits]).sum()
+    (slope,) = torch.autograd.grad(total, image, create_graph=True)  # (B, C, H, W)
     norm: Tensor = torch.linalg.vector_norm(slope.flatten(1), dim=1)  # (B,)
     return norm

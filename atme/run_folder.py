@@ -14,8 +14,8 @@ from typing import Any
 from atme import shipped
 from atme.yaml_files import read_yaml
 
-NAMES = ("generator", "discriminator", "scheme")
-"""The networks of a game, as their files are named."""
+FORMAT = 1
+"""Of `state.json` and what lies beside it; where there is no number, it is older than the number, and the same."""
 
 CONFIG, MODEL = "config.json", "model.safetensors"
 """What a model hub's folder holds: options, sizes and step; and all weights."""
@@ -143,7 +143,22 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
         state: dict[str, Any] = json.loads((checkpoint / "state.json").read_text())
     except (OSError, ValueError) as error:
         raise ValueError(f"{checkpoint}: not a checkpoint ({error}); give a folder named step_########") from error
+    _refuse_later(state, checkpoint / "state.json")
     return state
+
+
+def _refuse_later(state: Any, path: Path) -> None:
+    """Refuse what a later version wrote.
+
+    Raises:
+        ValueError: naming file and format.
+    """
+    number = state.get("format", FORMAT) if isinstance(state, dict) else FORMAT  # damaged: its readers say so
+    if number != FORMAT:
+        raise ValueError(
+            f"{path}: is of format {number}, written by atme {state.get('atme', '?')}, and this version reads format "
+            f"{FORMAT}; update atme (pip install -U atme)"
+        )
 
 
 def read_options(run: Path) -> dict[str, Any]:
@@ -164,6 +179,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{path}: cannot be read ({error}); get the folder anew") from error
     if not isinstance(config, dict) or not isinstance(config.get("options"), dict):
         raise ValueError(f"{path}: holds no options of a model of atme; give a folder that save_pretrained wrote")
+    _refuse_later(config, path)
     return config
 
 

@@ -21,6 +21,7 @@ ROOMS: tuple[dict[str, str], ...] = (
         "complaints": "errors in one line",
         "terminal": "what the terminal shows",
         "machine": "what is there to use",
+        "ramp": "numbers that move",
     },
     {
         "data": "pairs: found, viewed, batched",

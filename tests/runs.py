@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from atme.inference import Translator
 from atme.models.build import Measured, add_arguments, build
-from atme.run_folder import NAMES, checkpoint_path
+from atme.run_folder import checkpoint_path
 
 
 class Copy(nn.Module):
@@ -81,8 +81,8 @@ def make_run(folder: Path, options: dict[str, Any], sizes: Measured, *, steps: t
     for step in steps:
         place = checkpoint_path(folder, step)
         place.mkdir(parents=True)
-        for name in NAMES:
-            weights = getattr(networks, name).state_dict()
+        for name, module in networks.items():
+            weights = module.state_dict()
             save_file({key: value.contiguous() for key, value in weights.items()}, place / f"{name}.safetensors")
         state = {"step": step, "seed": 0, "measured": sizes.as_dict()}
         (place / "state.json").write_text(json.dumps(state))

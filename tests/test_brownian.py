@@ -19,7 +19,7 @@ def a_pair(*index: int) -> Pair:
 
 def verdicts(*index: int, value: float = 0.0) -> Verdicts:
     logits = torch.full((len(index), 1, 8, 12), value)
-    return Verdicts(logits, logits, torch.tensor(index), torch.eye(2, 3).repeat(len(index), 1, 1))
+    return Verdicts((logits,), (logits,), torch.tensor(index), torch.eye(2, 3).repeat(len(index), 1, 1))
 
 
 def test_its_paths_pass_every_test_of_the_process() -> None:

@@ -23,7 +23,7 @@ def scheme(*, batch: int = 5, **options: Any) -> Diffusion:
 def votes(*values: float, images: int = 5) -> Verdicts:
     """Verdicts on a batch whose every map of real logits holds these values."""
     real = torch.tensor(values).repeat(images, 1)[:, None, None, :]  # (B, 1, 1, n)
-    return Verdicts(real, -real, torch.arange(images), torch.eye(2, 3).repeat(images, 1, 1))
+    return Verdicts((real,), (-real,), torch.arange(images), torch.eye(2, 3).repeat(images, 1, 1))
 
 
 def judge(diffusion: Diffusion, *images: Tensor, source: Tensor | None = None, seed: int = 0) -> tuple[Judged, ...]:

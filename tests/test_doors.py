@@ -153,9 +153,9 @@ DOORS: dict[str, Door] = {
     "variance_growth": (process.variance_growth, {"series": SERIES}),
     "variance_ratio": (process.variance_ratio, {"series": SERIES, "q": 2}),
 } | {
-    f"ADVERSARIAL.{game}.{term}": (getattr(terms, term), {"logits": LOGITS})
+    f"ADVERSARIAL.{game}.{term}": (getattr(terms, term), {"real": LOGITS, "fake": LOGITS})
     for game, terms in losses.ADVERSARIAL.items()
-    for term in ("real", "fake", "generator")
+    for term in ("of_discriminator", "of_generator")
 }
 POSITIONAL = ("entropy", "cross_entropy", "ADVERSARIAL")
 
@@ -280,7 +280,18 @@ def test_images_of_another_game() -> None:
 
 def test_every_public_name_was_tried() -> None:
     """A new public class or function belongs in this file, or among those that only carry values."""
-    carry = {"Pair", "Recipe", "Corrupted", "Judged", "Verdicts", "Injection", "Examination", "Finding", "Question"}
+    carry = {
+        "Pair",
+        "Recipe",
+        "Corrupted",
+        "Judged",
+        "Features",
+        "Verdicts",
+        "Injection",
+        "Examination",
+        "Finding",
+        "Question",
+    }
     carry |= {"Control", "Correction", "Transform", "CONTROLS", "find_root", "PairedImages", "DataOptions", "loader"}
     rooms = (atme.data, networks, noise, process)
     public = {name for room in rooms for name in room.__all__}

@@ -78,7 +78,7 @@ def test_each_scheme_of_a_sequence_works_at_its_own_door() -> None:
     judged = both.before_discriminator(pair.source, pair.source, rng=rng)[0]
     assert judged.level is not None
     torch.testing.assert_close(judged.image, pair.source + 1)
-    verdicts = Verdicts(torch.zeros(2, 1, 2, 4), torch.ones(2, 1, 2, 4), torch.tensor([1, 4]), pair.view)
+    verdicts = Verdicts((torch.zeros(2, 1, 2, 4),), (torch.ones(2, 1, 2, 4),), torch.tensor([1, 4]), pair.view)
     both.remember(verdicts)
     assert both.readings() == {"shift.heard": 1}
     assert float(alone.decisions[4].mean()) == 1.0  # type: ignore[union-attr, index]

@@ -44,17 +44,17 @@ def test_entropy_is_its_definition_and_at_most_log_2(logit: float) -> None:
 )
 def test_terms_by_hand(name: str, real: float, fake: float, generator: float) -> None:
     terms = ADVERSARIAL[name]
-    assert float(terms.real(LOGITS)) == pytest.approx(real)
-    assert float(terms.fake(LOGITS)) == pytest.approx(fake)
-    assert float(terms.generator(LOGITS)) == pytest.approx(generator)
+    assert float(terms.discriminator((LOGITS,), (LOGITS,))) == pytest.approx(real + fake)
+    assert float(terms.generator(None, (LOGITS,))) == pytest.approx(generator)
 
 
 @pytest.mark.parametrize("name", ADVERSARIAL)
 def test_sides_pull_in_opposite_directions(name: str) -> None:
     """A generator gains where the discriminator loses: slopes of opposite sign on the translations."""
     logits = torch.tensor([[[[0.3]]]], requires_grad=True)
-    (up,) = torch.autograd.grad(ADVERSARIAL[name].generator(logits), logits)
-    (down,) = torch.autograd.grad(ADVERSARIAL[name].fake(logits), logits)
+    beside = (torch.tensor([[[[0.1]]]]),)
+    (up,) = torch.autograd.grad(ADVERSARIAL[name].generator(beside, (logits,)), logits)
+    (down,) = torch.autograd.grad(ADVERSARIAL[name].discriminator(beside, (logits,)), logits)
     assert float(up) < 0 < float(down)
 
 

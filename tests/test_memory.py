@@ -26,7 +26,7 @@ def a_pair(*, index: Tensor | None, view: Tensor = WHOLE) -> Pair:
 def verdicts(index: list[int], view: Tensor = WHOLE) -> Verdicts:
     rng = torch.Generator().manual_seed(sum(index))
     maps = torch.randn(len(index), 1, *PATCHES.verdict_shape(32, 48), generator=rng)
-    return Verdicts(-maps, maps, torch.tensor(index), view.expand(len(index), 2, 3))
+    return Verdicts((-maps,), (maps,), torch.tensor(index), view.expand(len(index), 2, 3))
 
 
 def test_each_image_gets_back_its_own_verdict() -> None:
@@ -34,8 +34,8 @@ def test_each_image_gets_back_its_own_verdict() -> None:
     first, second = verdicts([3, 1]), verdicts([0])
     memory.remember(first)
     memory.remember(second)
-    assert torch.equal(memory.decisions[[3, 1]], first.fake)
-    assert torch.equal(memory.decisions[0], second.fake[0])
+    assert torch.equal(memory.decisions[[3, 1]], first.kept)
+    assert torch.equal(memory.decisions[0], second.kept[0])
     assert not memory.decisions[[2, 4]].any()
 
 
@@ -107,7 +107,7 @@ def test_the_published_ripple_is_that_of_its_seed_alone() -> None:
 
 def test_a_verdict_at_hand_is_read_in_place_of_the_memory() -> None:
     memory = DecisionMemory(GAME, translate_with="refine")
-    given = verdicts([0, 1]).fake
+    given = verdicts([0, 1]).kept
     again = memory(a_pair(index=None), verdict=given)
     assert torch.equal(again.map, memory.network(given, size=(32, 48)))
     assert memory.passes == 2

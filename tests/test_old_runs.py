@@ -1,4 +1,4 @@
-"""Runs of earlier versions: they translate, are scored, and go on to the bits that their own version would have reached.
+"""Runs of earlier versions: they translate, are scored, and go on to what their own version would have reached.
 
 `golden/run_without_format.tar.gz` holds a run with its data, as the version before format numbers wrote it.
 """

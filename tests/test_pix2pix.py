@@ -185,7 +185,7 @@ def test_the_memory_gets_what_the_generator_saw() -> None:
     state = make_state(networks)
     with state.at(0):
         step = Pix2Pix().step(state, pair)
-    assert torch.equal(networks.scheme.decisions[[0, 2]], step.verdicts.fake)
+    assert torch.equal(networks.scheme.decisions[[0, 2]], step.verdicts.kept)
     assert not networks.scheme.decisions[1].any()
 
 

@@ -17,7 +17,7 @@ from atme.inference.trust import require_ours
 from atme.models import Networks, TranslationModel
 from atme.models.build import SECTIONS, Measured, add_arguments, build
 from atme.models.weights import read_network, weights_file
-from atme.run_folder import CONFIG, NAMES, find_run, is_handed, read_options, read_state
+from atme.run_folder import CONFIG, find_run, is_handed, read_options, read_state
 
 Weights = Literal["average", "last"]
 
@@ -71,8 +71,7 @@ def load(place: str | Path, *, weights: Weights, device: str, trust: bool) -> Lo
     model, networks = _build({name: chosen[name] for name in SECTIONS if name in chosen}, measured, run.folder)
     averaged = weights == "average" and weights_file(run.checkpoint, "average_generator").exists()
     averaged = averaged and not is_handed(run.checkpoint)  # which holds the one or the other
-    for name in NAMES:
-        module = getattr(networks, name)
+    for name, module in networks.items():
         # what is remembered of training images is not handed on, and not read
         blank = networks.scheme.memory() if name == "scheme" and is_handed(run.checkpoint) else {}
         _load_weights(module, run.checkpoint, name, given=blank)
@@ -109,7 +108,7 @@ def _build(options: dict[str, Any], measured: Measured, folder: Path) -> tuple[T
     parser = ArgumentParser(exit_on_error=False)
     add_arguments(parser)
     try:
-        return build(parser.instantiate(parser.parse_object(options)), measured)
+        return build(parser.instantiate(parser.parse_object(options)), measured, pretrained=False)
     except (ArgumentError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(f"{folder}: its options build no networks here ({reason}); see them") from error

@@ -19,7 +19,7 @@ from atme.inference.card import CARD, PICTURE, amended, card
 from atme.inference.loading import Loaded
 from atme.models.knowledge import Knowledge
 from atme.outputs import require_free
-from atme.run_folder import CONFIG, MODEL, NAMES, find_run, is_handed, read_state
+from atme.run_folder import CONFIG, FORMAT, MODEL, find_run, is_handed, read_state
 
 WRITTEN = (CONFIG, MODEL, CARD, PICTURE)
 
@@ -27,7 +27,7 @@ Dtype = Literal["float32", "float16", "bfloat16"]
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 """What weights may be written in; they are computed with in float32."""
 
-EARLIER = ("options.yaml", "state.json", *(f"{name}.safetensors" for name in NAMES))
+EARLIER = ("options.yaml", "state.json", *(f"{name}.safetensors" for name in ("generator", "discriminator", "scheme")))
 """What older versions wrote in place of `CONFIG` and `MODEL`."""
 
 
@@ -91,6 +91,7 @@ def _config(loaded: Loaded) -> dict[str, object]:
     return {
         "library_name": "atme",
         "atme": atme.__version__,
+        "format": FORMAT,
         "step": loaded.source.step,
         "weights": loaded.source.weights,
         "measured": loaded.measured.as_dict(),
@@ -101,7 +102,7 @@ def _config(loaded: Loaded) -> dict[str, object]:
 
 def _weights(loaded: Loaded, dtype: torch.dtype) -> dict[str, Tensor]:
     """All weights by the name of their network and their own, without what is remembered of training images."""
-    states = {name: dict(getattr(loaded.networks, name).state_dict()) for name in NAMES}
+    states = {name: dict(module.state_dict()) for name, module in loaded.networks.items()}
     for name in loaded.networks.scheme.memory():
         del states["scheme"][name]
     return {

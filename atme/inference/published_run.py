@@ -30,7 +30,7 @@ from atme.inference.published_networks import (
 from atme.models import Networks
 from atme.models.build import SECTIONS, Measured, add_arguments, build
 from atme.outputs import some
-from atme.run_folder import NAMES, checkpoint_path
+from atme.run_folder import FORMAT, checkpoint_path
 
 Kind = Literal["auto", "atme", "pix2pix"]
 _Value = TypeVar("_Value")
@@ -225,7 +225,7 @@ def _networks(folder: Path, options: dict[str, Any], measured: Measured, weights
     parser = ArgumentParser(exit_on_error=False)
     add_arguments(parser)
     try:
-        sections = parser.parse_object({name: options[name] for name in SECTIONS})
+        sections = parser.parse_object({name: options[name] for name in SECTIONS if name in options})
         _, networks = build(parser.instantiate(sections), measured)
     except ValueError as error:
         raise ValueError(f"{folder}: {error}; or choose another --crop_size") from error
@@ -243,10 +243,10 @@ def _write(run: Path, options: dict[str, Any], measured: Measured, networks: Net
         made = Path(unfinished) / "run"
         place = checkpoint_path(made, 0)
         place.mkdir(parents=True)
-        for name in NAMES:
-            state = getattr(networks, name).state_dict()
+        for name, module in networks.items():
+            state = module.state_dict()
             save_file({key: value.contiguous() for key, value in state.items()}, place / f"{name}.safetensors")
-        about = {"step": 0, "seed": 0, "measured": measured.as_dict(), "published": True}
+        about = {"step": 0, "seed": 0, "measured": measured.as_dict(), "published": True, "format": FORMAT}
         (place / "state.json").write_text(json.dumps(about, indent=2))
         (made / "options.yaml").write_text(yaml.safe_dump(options, sort_keys=False, allow_unicode=True), "utf-8")
         made.rename(run)

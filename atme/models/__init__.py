@@ -2,6 +2,8 @@
 
 from atme.models.denoising_gan import DenoisingGAN
 from atme.models.pix2pix import Pix2Pix
-from atme.models.translation import Arena, Networks, Step, TranslationModel
+from atme.models.regression import Regression
+from atme.models.roles import Networks
+from atme.models.translation import Arena, Step, TranslationModel
 
-__all__ = ["Arena", "DenoisingGAN", "Networks", "Pix2Pix", "Step", "TranslationModel"]
+__all__ = ["Arena", "DenoisingGAN", "Networks", "Pix2Pix", "Regression", "Step", "TranslationModel"]

@@ -10,17 +10,24 @@ import torch
 from torch import Tensor
 
 from atme.data import Pair
-from atme.models.translation import Networks, TranslationModel
+from atme.models.roles import Networks
+from atme.models.translation import TranslationModel
 from atme.noise import Corrupted
 
 
 def translate(
-    model: TranslationModel, networks: Networks, pair: Pair, *, rng: torch.Generator | None = None
+    model: TranslationModel,
+    networks: Networks,
+    pair: Pair,
+    *,
+    rng: torch.Generator | None = None,
+    calls: int | None = None,
 ) -> tuple[Corrupted, Tensor]:
     """As the model's own ``translate``, for sources (B, C, H, W) of any size."""
     height, width = pair.source.shape[-2:]
     stride: Any = networks.generator.stride
-    corrupted, fake = model.translate(networks, replace(pair, source=pad(pair.source, stride=stride)), rng=rng)
+    padded = replace(pair, source=pad(pair.source, stride=stride))
+    corrupted, fake = model.translate(networks, padded, rng=rng, calls=calls)
     w = None if corrupted.map is None else cut(corrupted.map, height, width)
     return Corrupted(cut(corrupted.image, height, width), corrupted.level, w), cut(fake, height, width)
 

@@ -11,16 +11,19 @@ from typing import Any
 from jsonargparse import ArgumentParser, Namespace
 from torch import nn
 
-from atme.models.translation import Networks, TranslationModel
+from atme.models.roles import CRITIC, Networks, can_look
+from atme.models.translation import TranslationModel, require_complete
 from atme.networks import initialize
 from atme.networks.initialize import Scheme as InitializationScheme
-from atme.noise import Game, Injection
+from atme.networks.pretrained import weights_from_elsewhere
+from atme.noise import Game, Injection, Sequence
 
 GeneratorMaker = Callable[[int, int], nn.Module]
 DiscriminatorMaker = Callable[[int, int], nn.Module]
+NetworkMaker = Callable[[int, int], nn.Module]
 SchemeMaker = Callable[[Game], Injection]
 
-SECTIONS = ("model", "generator", "discriminator", "noise", "initialization")
+SECTIONS = ("model", "generator", "discriminator", "networks", "noise", "initialization")
 """The options that decide the weights' names and shapes."""
 
 
@@ -79,7 +82,13 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--discriminator",
         type=DiscriminatorMaker,
         default={"class_path": "atme.networks.PatchGAN"},
-        help="The network that judges; its channels are measured from the data.",
+        help="The network that judges, if the model plays with one; its channels are measured from the data.",
+    )
+    parser.add_argument(
+        "--networks",
+        type=dict[str, NetworkMaker],
+        default={},
+        help="Further networks, by the roles that the model names; their channels are measured from the data.",
     )
     parser.add_argument(
         "--noise",
@@ -90,35 +99,87 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_class_arguments(Initialization, "initialization")
 
 
-def build(options: Namespace, measured: Measured) -> tuple[TranslationModel, Networks]:
+def build(options: Namespace, measured: Measured, *, pretrained: bool = True) -> tuple[TranslationModel, Networks]:
     """The model and its networks, from instantiated options.
 
     Args:
         options: the sections of `SECTIONS`, as ``parser.instantiate`` returns them.
         measured: sizes of the data.
+        pretrained: whether networks that begin with weights from elsewhere get these; not where all weights are
+            loaded afterwards.
 
     Raises:
         ValueError: if a network cannot work on samples of this size, or not in this game.
     """
     model: TranslationModel = options.model
+    require_complete(model)
+    with weights_from_elsewhere(pretrained):
+        made = _made(options, model, measured)
+        generator, discriminator = made.pop("generator"), made.pop(CRITIC, None)
+        check_size(generator, measured.height, measured.width)
+        scheme = options.noise(_game(discriminator, measured))
+    networks = Networks(generator, discriminator, scheme, **made)
+    _require_doors(networks)
+    model.require(networks)
+    for module in networks.values():
+        initialize(module, scheme=options.initialization.scheme, gain=options.initialization.gain)
+    return model, networks
+
+
+def _made(options: Namespace, model: TranslationModel, measured: Measured) -> dict[str, nn.Module]:
+    """The networks that a model plays with, by their roles."""
+    makers = {"generator": options.generator, CRITIC: options.discriminator, **options.networks}
+    name = type(model).__name__
+    for role in options.networks:
+        if role not in model.roles or role in ("generator", CRITIC, "scheme"):
+            raise ValueError(f"networks.{role}: {name} has no such further role; leave it out")
+    for role in model.roles:
+        if role not in makers:
+            raise ValueError(f"networks.{role}: {name} plays with one; give its class_path")
     source, target = measured.source_channels, measured.target_channels
-    generator = options.generator(*model.generator_channels(source, target))
-    discriminator: Any = options.discriminator(*model.discriminator_channels(source, target))
-    check_size(generator, measured.height, measured.width)
-    discriminator.verdict_shape(measured.height, measured.width)  # raises where it cannot see so little
-    game = Game(
+    return {role: makers[role](*model.channels(role, source=source, target=target)) for role in model.roles}
+
+
+def _game(discriminator: Any, measured: Measured) -> Game:
+    """What a scheme is told."""
+    size = (measured.height, measured.width)
+    if discriminator is None:
+        return Game(images=measured.images, size=size, batch=measured.batch, verdict_shape=_no_map, verdict_stride=1)
+    discriminator.verdict_shape(*size)  # raises where it cannot see so little
+    return Game(
         images=measured.images,
-        size=(measured.height, measured.width),
+        size=size,
         batch=measured.batch,
         verdict_shape=discriminator.verdict_shape,
         verdict_stride=discriminator.verdict_stride,
         verdict_start=getattr(discriminator, "verdict_start", None),
     )
-    networks = Networks(generator, discriminator, options.noise(game))
-    model.require(networks)
-    for module in (networks.generator, networks.discriminator, networks.scheme):
-        initialize(module, scheme=options.initialization.scheme, gain=options.initialization.gain)
-    return model, networks
+
+
+def _no_map(height: int, width: int) -> tuple[int, int]:
+    raise ValueError(_NO_CRITIC)
+
+
+_NO_CRITIC = (
+    "noise: it reads a discriminator's verdicts, or what one reads, and this game has none; set it to atme.Identity"
+)
+
+
+def _require_doors(networks: Networks) -> None:
+    """Whether what a scheme acts on is there.
+
+    Raises:
+        ValueError: a door of it leads nowhere.
+    """
+    if CRITIC in networks:
+        if networks.scheme.on_features and not can_look(networks.discriminator):
+            name = type(networks.discriminator).__name__
+            raise ValueError(f"noise: it acts on a discriminator's features, and {name} offers none; use another one")
+        return
+    schemes = [each for each in networks.scheme.modules() if isinstance(each, Injection)]
+    for kind in {type(each) for each in schemes} - {Sequence}:
+        if kind.before_discriminator is not Injection.before_discriminator or kind.remember is not Injection.remember:
+            raise ValueError(_NO_CRITIC)
 
 
 def check_size(generator: nn.Module, height: int, width: int) -> None:

@@ -26,11 +26,13 @@ import torch
 from torch import Tensor
 
 from atme.data import Pair
-from atme.losses import ADVERSARIAL, gradient_norm
-from atme.models.moves import frozen, readings, verdicts_on
-from atme.models.translation import Arena, Networks, Step
-from atme.noise import Corrupted, Identity
+from atme.losses import ADVERSARIAL, Maps, gradient_norm
+from atme.models.moves import frozen, judge, readings, verdicts_on
+from atme.models.roles import Networks
+from atme.models.translation import Arena, Step
+from atme.noise import Corrupted, Identity, Judged
 from atme.noise.schedules import forward_chain
+from atme.ramp import Weight, now, require_weights
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,9 @@ class Draws:
     """All that one translation draws, standard normal."""
 
     noises: Tensor
-    """(1 + K, C', H, W): y_K, and the noise of each step, the first one first."""
+    """(1 + N, C', H, W): y_K, and the noise of each of N calls (K of them, or fewer), the first one first."""
     latents: Tensor
-    """(K, latent): z of each step, the first one first."""
+    """(N, latent): z of each call, the first one first."""
 
 
 class DenoisingGAN:
@@ -59,32 +61,26 @@ class DenoisingGAN:
         ValueError: for a number out of its range.
     """
 
-    one_answer = False
+    roles, one_answer = ("generator", "discriminator"), False
 
     def __init__(
         self,
         *,
         steps: int = 4,
-        lambda_l1: float = 0.0,
-        r1: float = 1.0,
+        lambda_l1: Weight = 0.0,
+        r1: Weight = 1.0,
         r1_every: int = 10,
         betas: tuple[float, float] = (0.1, 20.0),
     ) -> None:
-        for name, weight in {"lambda_l1": lambda_l1, "r1": r1}.items():
-            if weight < 0:
-                raise ValueError(f"model.{name}: {weight} is negative; give a weight of 0 or more")
+        require_weights(lambda_l1=lambda_l1, r1=r1)
         if r1_every < 1:
             raise ValueError(f"model.r1_every: {r1_every} is no number of updates; give 1 or more")
         self.steps, self.lambda_l1, self.r1, self.r1_every = steps, lambda_l1, r1, r1_every
-        self.chain = forward_chain("vp", steps=steps, betas=betas)
+        self.chain, self.calls = forward_chain("vp", steps=steps, betas=betas), range(1, steps + 1)
         self.terms = ADVERSARIAL["vanilla"]
 
-    def generator_channels(self, source: int, target: int) -> tuple[int, int]:
-        """The generator turns the diffused target, beside the source, into the clean target."""
-        return source + target, target
-
-    def discriminator_channels(self, source: int, target: int) -> tuple[int, int]:
-        """The discriminator judges y_t, beside the source and y_{t+1}."""
+    def channels(self, role: str, *, source: int, target: int) -> tuple[int, int]:
+        """The diffused target stands beside the source; the generator makes the target of both, D judges y_t."""
         return source + target, target
 
     def require(self, networks: Networks) -> None:
@@ -104,22 +100,23 @@ class DenoisingGAN:
     def step(self, arena: Arena, pair: Pair) -> Step:
         """One update of the discriminator, then one of the generator."""
         assert pair.target is not None
-        now, after, t = self._diffuse(pair.target, arena.rng)
+        real, after, t = self._diffuse(pair.target, arena.rng)
         with torch.no_grad():
             fake = self._undo(arena, pair, after, t)[0]
-        d_fake = self._judge(arena.discriminator, pair, fake, after, t)  # (B, 1, h, w)
-        now.requires_grad_(arena.step % self.r1_every == 0 and self.r1 > 0)
-        d_real = self._judge(arena.discriminator, pair, now, after, t)
-        penalty = self._penalty(d_real, now)
-        d_loss = self.terms.real(d_real) + self.terms.fake(d_fake) + penalty
+        d_fake = self._judge(arena.discriminator, pair, fake, after, t)  # maps (B, 1, h, w)
+        r1 = now(self.r1, arena.progress)
+        real.requires_grad_(arena.step % self.r1_every == 0 and r1 > 0)
+        d_real = self._judge(arena.discriminator, pair, real, after, t)
+        penalty = r1 / 2 * self._slope(d_real, real)
+        d_loss = self.terms.discriminator(d_real, d_fake) + penalty
         arena.update("discriminator", d_loss)
 
         _, after, t = self._diffuse(pair.target, arena.rng)
         fake, clean = self._undo(arena, pair, after, t)
         with frozen(arena.bare.discriminator) as discriminator:
             g_fake = self._judge(discriminator, pair, fake, after, t)
-            g_gan, g_l1 = self.terms.generator(g_fake), (clean - pair.target).abs().mean()
-            arena.update("generator", g_gan + self.lambda_l1 * g_l1)
+            g_gan, g_l1 = self.terms.generator(None, g_fake), (clean - pair.target).abs().mean()
+            arena.update("generator", g_gan + now(self.lambda_l1, arena.progress) * g_l1)
 
         parts = {"d_loss": d_loss, "d_r1": penalty, "g_gan": g_gan, "g_l1": g_l1}
         losses = readings(d_real, d_fake) | {name: part.detach() for name, part in parts.items()}
@@ -128,21 +125,26 @@ class DenoisingGAN:
 
     @torch.no_grad()
     def translate(
-        self, networks: Networks, pair: Pair, *, rng: torch.Generator | None = None
+        self, networks: Networks, pair: Pair, *, rng: torch.Generator | None = None, calls: int | None = None
     ) -> tuple[Corrupted, Tensor]:
-        """From noise to the target in K steps; ``Corrupted`` holds the sources, which are left as they are."""
+        """From noise to the target in K steps; ``Corrupted`` holds the sources, which are left as they are.
+
+        Fewer calls leap over times of the chain, from y_t straight to y_s, as evenly as they can.
+        """
         rng = torch.Generator().manual_seed(0) if rng is None else rng
         source, generator = pair.source, cast(Any, networks.generator)
         size = source.shape[-2], source.shape[-1]
-        draws = self.draws(generator.out_channels, generator.latent, size=size, rng=rng)
+        draws = self.draws(generator.out_channels, generator.latent, size=size, rng=rng, calls=calls)
         return Corrupted(source, source.new_zeros(len(source))), self.denoise(generator, source, draws)
 
-    def draws(self, channels: int, latent: int, *, size: tuple[int, int], rng: torch.Generator) -> Draws:
-        """What one translation into C' channels of a size draws, on the CPU."""
+    def draws(
+        self, channels: int, latent: int, *, size: tuple[int, int], rng: torch.Generator, calls: int | None = None
+    ) -> Draws:
+        """What one translation into C' channels of a size draws, on the CPU; ``calls`` None is K."""
         start = torch.randn((channels, *size), generator=rng)
         steps = [
             (torch.randn(latent, generator=rng), torch.randn((channels, *size), generator=rng))
-            for _ in range(self.steps)
+            for _ in range(self.steps if calls is None else calls)
         ]
         latents, noises = zip(*steps, strict=True)
         return Draws(torch.stack([start, *noises]), torch.stack(latents))
@@ -152,17 +154,24 @@ class DenoisingGAN:
         batch = source.shape[0]
         noises, latents = draws.noises.to(source), draws.latents.to(source)
         y = noises[0].expand(batch, -1, -1, -1)  # (B, C', H, W)
-        for i, step in enumerate(reversed(range(self.steps))):
-            t = torch.full((batch,), step, device=source.device)
+        times = self._times(len(latents))
+        chain = self.chain.thinned(times)
+        for i, arrival in enumerate(range(len(times), 0, -1)):
+            t = torch.full((batch,), times[arrival - 1] - 1, device=source.device)
             clean = generator(torch.cat([y, source], dim=1), t, latents[i].expand(batch, -1)).to(source.dtype)
-            y = self.chain.reverse(clean, y, t + 1, noises[i + 1].expand(batch, -1, -1, -1))
+            leaving = torch.full((batch,), arrival, device=source.device)
+            y = chain.reverse(clean, y, leaving, noises[i + 1].expand(batch, -1, -1, -1))
         return y
+
+    def _times(self, calls: int) -> tuple[int, ...]:
+        """So many of the chain's times 1…K, rising to K."""
+        return tuple((self.steps * call + calls // 2) // calls for call in range(1, calls + 1))
 
     def _diffuse(self, target: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """y_t, y_{t+1} and t (B,) of targets, with t drawn uniformly from 0 … K − 1."""
         t = torch.randint(self.steps, (len(target),), generator=rng, device=target.device)
-        now = self.chain.sample(target, t, _normal(target.shape, target, rng))
-        return now, self.chain.step(now, t + 1, _normal(target.shape, target, rng)), t
+        before = self.chain.sample(target, t, _normal(target.shape, target, rng))
+        return before, self.chain.step(before, t + 1, _normal(target.shape, target, rng)), t
 
     def _undo(self, arena: Arena, pair: Pair, after: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """A fake y_t, and the ŷ_0 that it was made with, from y_{t+1}."""
@@ -171,15 +180,14 @@ class DenoisingGAN:
         clean = arena.generator(torch.cat([after, pair.source], dim=1), t, z)
         return self.chain.reverse(clean, after, t + 1, _normal(after.shape, after, arena.rng)), clean
 
-    def _judge(self, discriminator: torch.nn.Module, pair: Pair, now: Tensor, after: Tensor, t: Tensor) -> Tensor:
-        logits: Tensor = discriminator(torch.cat([pair.source, after], dim=1), now, t)
-        return logits
+    def _judge(self, discriminator: torch.nn.Module, pair: Pair, image: Tensor, after: Tensor, t: Tensor) -> Maps:
+        return judge(discriminator, Judged(torch.cat([pair.source, after], dim=1), image, t))
 
-    def _penalty(self, logits: Tensor, real: Tensor) -> Tensor:
+    def _slope(self, logits: Maps, real: Tensor) -> Tensor:
         """R1 (Mescheder et al. 2018, arXiv 1801.04406), if the real images ask for a gradient."""
         if not real.requires_grad:
-            return logits.new_zeros(())
-        return self.r1 / 2 * gradient_norm(logits, real).square().mean()
+            return real.new_zeros(())
+        return gradient_norm(logits, real).square().mean()
 
 
 def _normal(shape: tuple[int, ...], like: Tensor, rng: torch.Generator) -> Tensor:

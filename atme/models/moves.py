@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from torch import Tensor, nn
 
 from atme.data import Pair
-from atme.losses import cross_entropy_fake, cross_entropy_real, entropy
-from atme.noise import Verdicts
+from atme.losses import Maps, cross_entropy_fake, cross_entropy_real, entropy, mean_of
+from atme.models.roles import Networks
+from atme.noise import Corrupted, Judged, Verdicts
 
 
 @contextmanager
@@ -23,19 +24,49 @@ def frozen(module: nn.Module) -> Iterator[nn.Module]:
             parameter.requires_grad_(True)
 
 
-def verdicts_on(pair: Pair, *, real: Tensor, fake: Tensor) -> Verdicts:
+def judge(discriminator: nn.Module, judged: Judged) -> Maps:
+    """The discriminator's logits on what it reads, one map or several."""
+    if judged.on_features is None:
+        logits: Tensor | Maps = discriminator(judged.source, judged.image, judged.level)
+    else:
+        logits = discriminator(judged.source, judged.image, judged.level, judged.on_features)
+    return (logits,) if isinstance(logits, Tensor) else logits
+
+
+def verdicts_on(pair: Pair, *, real: Maps, fake: Maps) -> Verdicts:
     """The logits of one update, detached, with what says of which pairs they are."""
     assert pair.index is not None
-    return Verdicts(real.detach().float(), fake.detach().float(), pair.index, pair.view)
+    on_real, on_fake = (tuple(each.detach().float() for each in side) for side in (real, fake))
+    return Verdicts(on_real, on_fake, pair.index, pair.view)
 
 
-def readings(real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+def readings(real: Maps, fake: Maps) -> dict[str, Tensor]:
     """How even the game is: cross-entropies, their sum (log 4 at equilibrium), and entropy (log 2), in nats."""
-    real, fake = real.detach(), fake.detach()
-    d_real, d_fake = cross_entropy_real(real), cross_entropy_fake(fake)
+    d_real = mean_of([cross_entropy_real(each.detach()) for each in real])
+    d_fake = mean_of([cross_entropy_fake(each.detach()) for each in fake])
+    unsure = [mean_of([entropy(each.detach()) for each in side]) for side in (real, fake)]
     return {
         "d_real": d_real,
         "d_fake": d_fake,
         "objective": d_real + d_fake,
-        "entropy": (entropy(real) + entropy(fake)) / 2,
+        "entropy": (unsure[0] + unsure[1]) / 2,
     }
+
+
+def noise_readings(corrupted: Corrupted) -> dict[str, Tensor]:
+    """How strong the multiplicative noise was: mean of W, and its spread within an image."""
+    if corrupted.map is None:
+        return {}
+    w = corrupted.map.detach()
+    return {"w_mean": w.mean(), "w_std": w.std(dim=(1, 2, 3)).mean()}
+
+
+def refuse_latent(networks: Networks, game: str) -> None:
+    """Refuse a generator that wants a latent, for a game that draws none.
+
+    Raises:
+        ValueError: naming the option.
+    """
+    latent = getattr(networks.generator, "latent", 0)
+    if latent:
+        raise ValueError(f"generator.latent: {latent}, and {game} draws no latent; set it to 0")

@@ -6,19 +6,23 @@ Isola et al., CVPR 2017, arXiv 1611.07004, equation 4:
 
 with the order of updates of the published code: the discriminator first, on the detached translation, then
 the generator together with the noise scheme's own weights. With ``Identity`` it is pix2pix, with
-``DecisionMemory`` it is ATME.
+``DecisionMemory`` it is ATME. Weights may move with the training (`Ramp`), and the discriminator may rest at first:
+the published code has neither.
 """
 
+from dataclasses import replace
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from atme.data import Pair
 from atme.losses import ADVERSARIAL, gradient_penalty
-from atme.models.moves import frozen, readings, verdicts_on
-from atme.models.translation import Arena, Networks, Step
+from atme.models.moves import frozen, judge, noise_readings, readings, refuse_latent, verdicts_on
+from atme.models.roles import Networks
+from atme.models.translation import Arena, Step
 from atme.noise import Corrupted, Judged
+from atme.ramp import Weight, now, require_weights
 
 
 class Pix2Pix:
@@ -27,79 +31,89 @@ class Pix2Pix:
     Args:
         adversarial: the adversarial game.
         lambda_l1: weight λ of the L1 term beside the adversarial one.
+        lambda_gan: weight of the adversarial one.
         d_loss_factor: factor of the discriminator's loss; 0.5 slows it down relative to the generator.
         gradient_penalty: weight of WGAN-GP's penalty; read with ``adversarial: wgan_gp`` only.
+        start: share of the training, from 0 to below 1, during which the generator learns by L1 alone: the
+            discriminator is neither asked nor trained.
 
     Raises:
-        ValueError: for a negative weight.
+        ValueError: for a negative weight, or a share out of its range.
     """
+
+    roles, one_answer, calls = ("generator", "discriminator"), True, ()
 
     def __init__(
         self,
         *,
-        adversarial: Literal["vanilla", "least_squares", "hinge", "wgan_gp"] = "vanilla",
-        lambda_l1: float = 100.0,
-        d_loss_factor: float = 0.5,
-        gradient_penalty: float = 10.0,
+        adversarial: Literal["vanilla", "least_squares", "hinge", "wgan_gp", "relativistic"] = "vanilla",
+        lambda_l1: Weight = 100.0,
+        lambda_gan: Weight = 1.0,
+        d_loss_factor: Weight = 0.5,
+        gradient_penalty: Weight = 10.0,
+        start: float = 0.0,
     ) -> None:
-        weights = {
-            "lambda_l1": lambda_l1,
-            "d_loss_factor": d_loss_factor,
-            "gradient_penalty": gradient_penalty,
-        }
-        for name, weight in weights.items():
-            if weight < 0:
-                raise ValueError(f"model.{name}: {weight} is negative; give a weight of 0 or more")
+        weights = {"lambda_l1": lambda_l1, "lambda_gan": lambda_gan, "d_loss_factor": d_loss_factor}
+        require_weights(**weights, gradient_penalty=gradient_penalty)
+        if not 0 <= start < 1:
+            raise ValueError(f"model.start: {start} is no share of the training; give a number from 0 to below 1")
+        if start and not (now(lambda_l1, 0.0) or now(lambda_l1, start)):
+            raise ValueError(f"model.start: {start}, and lambda_l1 is 0: nothing is learned before; set lambda_l1")
         self.terms = ADVERSARIAL[adversarial]
-        self.lambda_l1, self.d_loss_factor = lambda_l1, d_loss_factor
+        self.lambda_l1, self.lambda_gan, self.d_loss_factor = lambda_l1, lambda_gan, d_loss_factor
         self.gradient_penalty = gradient_penalty if adversarial == "wgan_gp" else 0.0
+        self.start = start
 
-    one_answer = True
-
-    def generator_channels(self, source: int, target: int) -> tuple[int, int]:
-        """The generator turns the source into the target."""
-        return source, target
-
-    def discriminator_channels(self, source: int, target: int) -> tuple[int, int]:
-        """The discriminator judges the target, or its translation, beside the source."""
+    def channels(self, role: str, *, source: int, target: int) -> tuple[int, int]:
+        """The generator turns the source into the target; the discriminator judges a target beside the source."""
         return source, target
 
     def require(self, networks: Networks) -> None:
         """Refuse a generator that wants a latent: this game has none."""
-        latent = getattr(networks.generator, "latent", 0)
-        if latent:
-            raise ValueError(f"generator.latent: {latent}, and Pix2Pix draws no latent; set it to 0")
+        refuse_latent(networks, "Pix2Pix")
 
     def step(self, arena: Arena, pair: Pair) -> Step:
         """One update of the discriminator, then one of the generator and the scheme; then the scheme remembers."""
         assert pair.target is not None
-        scheme = arena.bare.scheme
+        scheme, at = arena.bare.scheme, arena.progress
         corrupted = arena.scheme(pair)
         fake = arena.generator(corrupted.image, corrupted.level)  # (B, C', H, W)
+        if at < self.start:
+            return self._alone(arena, pair.target, corrupted, fake)
 
         judged = scheme.before_discriminator(pair.source, fake.detach(), pair.target, rng=arena.rng)
-        d_fake, d_real = (_verdict(arena.discriminator, each) for each in judged)  # (B, 1, h, w)
-        d_loss = self.terms.real(d_real) + self.terms.fake(d_fake) + self._penalty(arena, *judged)
-        arena.update("discriminator", self.d_loss_factor * d_loss)
+        d_fake, d_real = (judge(arena.discriminator, each) for each in judged)  # maps (B, 1, h, w)
+        d_loss = self.terms.discriminator(d_real, d_fake) + self._penalty(arena, *judged)
+        arena.update("discriminator", now(self.d_loss_factor, at) * d_loss)
 
-        (seen,) = scheme.before_discriminator(pair.source, fake, rng=arena.rng)
+        beside = (pair.target,) if self.terms.relativistic else ()
+        seen = scheme.before_discriminator(pair.source, fake, *beside, rng=arena.rng)
         with frozen(arena.bare.discriminator) as discriminator:
-            g_fake = _verdict(discriminator, seen)  # (B, 1, h, w)
-            g_gan, g_l1 = self.terms.generator(g_fake), (fake - pair.target).abs().mean()
-            arena.update("generator", g_gan + self.lambda_l1 * g_l1)
+            g_fake, *others = (judge(discriminator, each) for each in seen)  # maps (B, 1, h, w)
+            g_real = others[0] if others else None
+            g_gan = self.terms.generator(g_real, g_fake)
+            g_l1 = (fake - pair.target).abs().mean()
+            arena.update("generator", now(self.lambda_gan, at) * g_gan + now(self.lambda_l1, at) * g_l1)
 
-        verdicts = verdicts_on(pair, real=d_real, fake=g_fake)
+        relative = self.terms.relative
+        verdicts = verdicts_on(pair, real=relative(d_real, d_fake), fake=relative(g_fake, g_real))
         scheme.remember(arena.gather(verdicts))
-        losses = readings(d_real, d_fake) | {
+        losses = readings(relative(d_real, d_fake), relative(d_fake, d_real)) | {
             "d_loss": d_loss.detach(),
             "g_gan": g_gan.detach(),
             "g_l1": g_l1.detach(),
         }
-        return Step(losses | _noise(corrupted), corrupted, fake.detach(), verdicts)
+        return Step(losses | noise_readings(corrupted), corrupted, fake.detach(), verdicts)
+
+    def _alone(self, arena: Arena, target: Tensor, corrupted: Corrupted, fake: Tensor) -> Step:
+        """One update of the generator and the scheme, while the discriminator rests."""
+        g_l1 = (fake - target).abs().mean()
+        arena.update("generator", now(self.lambda_l1, arena.progress) * g_l1)
+        return Step({"g_l1": g_l1.detach()} | noise_readings(corrupted), corrupted, fake.detach())
 
     @torch.no_grad()
     def translate(
-        self, networks: Networks, pair: Pair, *, rng: torch.Generator | None = None
+        self, networks: Networks, pair: Pair, *, rng: torch.Generator | None = None, calls: int | None = None
     ) -> tuple[Corrupted, Tensor]:
         """Translate as often as the scheme asks; each further pass reads the verdict on the one before.
 
@@ -108,31 +122,17 @@ class Pix2Pix:
         corrupted = networks.scheme(pair)
         fake = networks.generator(corrupted.image, corrupted.level)
         for _ in range(1, networks.scheme.passes):
-            corrupted = networks.scheme(pair, networks.discriminator(pair.source, fake))
+            verdict = judge(networks.discriminator, Judged(pair.source, fake))[0]
+            corrupted = networks.scheme(pair, verdict)
             fake = networks.generator(corrupted.image, corrupted.level)
         return corrupted, fake
 
     def _penalty(self, arena: Arena, fake: Judged, real: Judged) -> Tensor:
-        if not self.gradient_penalty:
+        weight = now(self.gradient_penalty, arena.progress)
+        if not weight:
             return real.image.new_zeros(())
         share = torch.rand((len(real.image), 1, 1, 1), generator=arena.rng, device=real.image.device)
         slope = gradient_penalty(
-            lambda image: _verdict(arena.discriminator, Judged(real.source, image, real.level)),
-            real.image,
-            fake.image,
-            share=share,
+            lambda image: judge(arena.discriminator, replace(real, image=image)), real.image, fake.image, share=share
         )
-        return self.gradient_penalty * slope
-
-
-def _verdict(discriminator: nn.Module, judged: Judged) -> Tensor:
-    logits: Tensor = discriminator(judged.source, judged.image, judged.level)
-    return logits
-
-
-def _noise(corrupted: Corrupted) -> dict[str, Tensor]:
-    """How strong the multiplicative noise was: mean of W, and its spread within an image."""
-    if corrupted.map is None:
-        return {}
-    w = corrupted.map.detach()
-    return {"w_mean": w.mean(), "w_std": w.std(dim=(1, 2, 3)).mean()}
+        return weight * slope

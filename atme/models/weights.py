@@ -14,9 +14,17 @@ def weights_file(folder: Path, name: str) -> Path:
 
     Args:
         folder: a checkpoint's, or one that ``save_pretrained`` wrote.
-        name: of the network: generator, discriminator or scheme.
+        name: of the network: its role, such as generator, discriminator or scheme.
     """
     return folder / MODEL if is_handed(folder) else folder / f"{name}.safetensors"
+
+
+def holds(folder: Path, name: str) -> bool:
+    """Whether a folder has weights of a network: a game without discriminator leaves none of it."""
+    path = weights_file(folder, name)
+    if not path.is_file():
+        return False
+    return path.name != MODEL or bool(_keys(path, name))
 
 
 def read_network(folder: Path, name: str) -> dict[str, Tensor]:
@@ -30,5 +38,9 @@ def read_network(folder: Path, name: str) -> dict[str, Tensor]:
     if path.name != MODEL:
         return load_file(path)
     with safe_open(path, framework="pt") as file:
-        keys = [key for key in file.keys() if key.startswith(f"{name}.")]  # noqa: SIM118 - it is no mapping
-        return {key.removeprefix(f"{name}."): file.get_tensor(key) for key in keys}
+        return {key.removeprefix(f"{name}."): file.get_tensor(key) for key in _keys(path, name)}
+
+
+def _keys(path: Path, name: str) -> list[str]:
+    with safe_open(path, framework="pt") as file:
+        return [key for key in file.keys() if key.startswith(f"{name}.")]  # noqa: SIM118 - it is no mapping

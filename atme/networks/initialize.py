@@ -2,9 +2,11 @@
 
 The published code of ATME draws them for all three networks, G, D and W, as pix2pix does (Isola et al. 2017,
 arXiv 1611.07004, §3.3): weights of convolutions and linear layers N(0, 0.02²), the scale of batch norm N(1, 0.02²),
-biases and shifts 0. The scales of other norms stay 1, learned frequencies stay as they were drawn.
+biases and shifts 0. The scales of other norms stay 1, learned frequencies stay as they were drawn. What begins with
+weights from elsewhere keeps them (networks/pretrained.py).
 """
 
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
@@ -41,7 +43,7 @@ def initialize(
     if scheme == "default":
         return
     with torch.no_grad():
-        for layer in module.modules():
+        for layer in _drawn(module):
             if isinstance(layer, WEIGHTED):
                 draw(layer.weight, scheme=scheme, gain=gain, generator=generator)
             elif isinstance(layer, nn.BatchNorm2d):
@@ -50,6 +52,19 @@ def initialize(
                 continue
             if layer.bias is not None:
                 layer.bias.zero_()
+
+
+def _drawn(module: nn.Module) -> Iterator[nn.Module]:
+    """A module and all below it, in PyTorch's order, without what keeps its weights."""
+    seen: set[nn.Module] = set()
+    todo = [module]
+    while todo:
+        layer = todo.pop()
+        if layer in seen or getattr(layer, "keeps_weights", False):
+            continue
+        seen.add(layer)
+        yield layer
+        todo += reversed(list(layer.children()))
 
 
 def draw(weight: torch.Tensor, *, scheme: Scheme, gain: float, generator: torch.Generator | None) -> None:

@@ -2,7 +2,7 @@
 
 from atme.noise.brownian import Brownian
 from atme.noise.diffusion import Diffusion
-from atme.noise.injection import Corrupted, Game, Identity, Injection, Judged, Sequence, Verdicts
+from atme.noise.injection import Corrupted, Features, Game, Identity, Injection, Judged, Sequence, Verdicts
 from atme.noise.memory import DecisionMemory
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Corrupted",
     "DecisionMemory",
     "Diffusion",
+    "Features",
     "Game",
     "Identity",
     "Injection",

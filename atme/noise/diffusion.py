@@ -142,10 +142,10 @@ class Diffusion(Injection):
     @torch.no_grad()
     def remember(self, verdicts: Verdicts) -> None:
         """Count the votes on real images; adapt the chain once enough images have been judged."""
-        real = verdicts.real
-        self.judged += len(real)
-        self.signs += (real > 0).sum() - (real < 0).sum()
-        self.votes += real.numel()
+        self.judged += len(verdicts.index)
+        for real in verdicts.real:  # every patch of every map has a vote
+            self.signs += (real > 0).sum() - (real < 0).sum()
+            self.votes += real.numel()
         if int(self.judged) >= self.images_to_adapt:
             self._adapt()
 

@@ -1,9 +1,9 @@
 """The protocol of a noise scheme: what is corrupted, at what level, and what is remembered.
 
 A scheme has three doors. ATME corrupts what the generator reads (first door), Diffusion-GAN what the
-discriminator reads (second door), and both learn from the discriminator's verdicts (third door): the one
-arrow of the game that points backwards. A scheme is an ``nn.Module``, so that its weights and its memory
-travel in one ``state_dict``.
+discriminator reads (second door: its images, or what it makes of them), and both learn from the discriminator's
+verdicts (third door): the one arrow of the game that points backwards. A scheme is an ``nn.Module``, so that its
+weights and its memory travel in one ``state_dict``.
 
 Departures from the plan this room was built after: the third door takes the verdicts alone, since they carry
 the index and the view that a memory needs, and nothing else has to cross from process to process.
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from atme import require
 from atme.data import Pair
+from atme.losses import Maps
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,10 @@ class Game:
     batch: int
     """Images per update of the weights, over all processes."""
     verdict_shape: Callable[[int, int], tuple[int, int]]
-    """(height, width) of an image, in pixels → (height, width) of the discriminator's map, in cells."""
+    """(height, width) of an image, in pixels → (height, width) of the discriminator's map, in cells; of several maps
+    the first, which is what a memory keeps."""
     verdict_stride: int
-    """Pixels from one cell of the discriminator's map to the next."""
+    """Pixels from one cell of that map to the next."""
     verdict_start: float | None = None
     """Pixels from an image's upper and left edge to the middle of its first cell; None: the map lies in its middle."""
 
@@ -60,6 +62,16 @@ class Corrupted:
 
 
 @dataclass(frozen=True)
+class Features:
+    """What a discriminator makes of its images before it judges them: maps at several levels, the finest first."""
+
+    image: tuple[Tensor, ...]
+    """Of the image that is judged, each (B, C_l, h_l, w_l)."""
+    source: tuple[Tensor, ...] = ()
+    """Of the condition, at the same levels; none where the condition is not looked at that way."""
+
+
+@dataclass(frozen=True)
 class Judged:
     """What the discriminator reads."""
 
@@ -69,20 +81,30 @@ class Judged:
     """(B, C', H, W): the image that is judged, a target or a translation."""
     level: Tensor | None = None
     """(B,): diffusion timestep of the judged image; None where nothing was diffused."""
+    on_features: Callable[[Features], Features] | None = None
+    """What is done to the discriminator's features before it judges them; None: nothing."""
 
 
 @dataclass(frozen=True)
 class Verdicts:
-    """The discriminator's verdicts on one batch, clean or diffused as it saw them; all detached."""
+    """The discriminator's verdicts on one batch, clean or diffused as it saw them; all detached.
 
-    real: Tensor
-    """(B, 1, h, w) logits on the targets, as the discriminator's update saw them: before its weights moved."""
-    fake: Tensor
-    """(B, 1, h, w) logits on the translations, as the generator's update saw them: after they moved."""
+    One map of each image, or several at several scales, the finest first.
+    """
+
+    real: Maps
+    """Each (B, 1, h, w): logits on the targets, as the discriminator's update saw them: before its weights moved."""
+    fake: Maps
+    """Each (B, 1, h, w): logits on the translations, as the generator's update saw them: after they moved."""
     index: Tensor
     """(B,) int64: positions in the training set."""
     view: Tensor
     """(B, 2, 3): affine maps from the sample's to the whole picture's normalized coordinates."""
+
+    @property
+    def kept(self) -> Tensor:
+        """(B, 1, h, w): what a memory keeps: the finest map on the translations, whose geometry `Game` tells."""
+        return self.fake[0]
 
 
 class Injection(nn.Module):
@@ -93,6 +115,12 @@ class Injection(nn.Module):
 
     of_each_image: tuple[str, ...] = ()
     """Buffers that hold something of each training image, which no translation reads."""
+
+    on_features: bool = False
+    """Whether the second door acts on the discriminator's features, which must offer them then."""
+
+    def advance(self, progress: float) -> None:
+        """Hear, before each update, how far the training is, from 0 to 1; what is made of it belongs in a buffer."""
 
     def before_generator(self, pair: Pair, *, verdict: Tensor | None = None) -> Corrupted:
         """Corrupt what the generator reads.
@@ -106,6 +134,9 @@ class Injection(nn.Module):
 
     def before_discriminator(self, source: Tensor, *images: Tensor, rng: torch.Generator) -> tuple[Judged, ...]:
         """Corrupt what the discriminator reads; images of one call share their levels, not their noise.
+
+        A scheme may act on what the discriminator makes of the images instead: it returns them as they are, with
+        ``on_features`` set, which the discriminator calls once for each of them, in their order.
 
         Args:
             source: (B, C, H, W) in [-1, 1], the condition.
@@ -169,9 +200,15 @@ class Sequence(Injection):
             require.kind("noise.schemes", scheme, of=Injection)
         self.schemes = nn.ModuleList(made)
         self.passes = max(scheme.passes for scheme in made)
+        self.on_features = any(scheme.on_features for scheme in made)
 
     def _each(self) -> list[Injection]:
         return [scheme for scheme in self.schemes if isinstance(scheme, Injection)]
+
+    def advance(self, progress: float) -> None:
+        """Tell every scheme."""
+        for scheme in self._each():
+            scheme.advance(progress)
 
     def before_generator(self, pair: Pair, *, verdict: Tensor | None = None) -> Corrupted:
         """Corrupt by each scheme in turn."""
@@ -212,7 +249,16 @@ def _later(old: Judged, new: Judged) -> Judged:
             "noise.schemes: two schemes diffuse the discriminator's images, and it listens to one level; "
             "keep one of them"
         )
-    return Judged(new.source, new.image, old.level if new.level is None else new.level)
+    level = old.level if new.level is None else new.level
+    return Judged(new.source, new.image, level, _in_turn(old.on_features, new.on_features))
+
+
+def _in_turn(
+    first: Callable[[Features], Features] | None, second: Callable[[Features], Features] | None
+) -> Callable[[Features], Features] | None:
+    if first is None or second is None:
+        return second if first is None else first
+    return lambda features: second(first(features))
 
 
 def require_known(pair: Pair, game: Game) -> None:

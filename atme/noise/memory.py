@@ -19,6 +19,7 @@ Decisions, and departures from the published code:
   index. ``align: true`` stores the view with the verdict and moves the map into the new view.
 - *W is computed in float32*, also in mixed precision, since the steps of W are what the process studies;
   ``w_precision: run`` is for runs that are made for their translations.
+- *Amplitude*: x·(1 + a W) with an a that moves while the run trains, which the paper has not: ``amplitude``.
 - *Level*: mean(W) in an embedding made for 0 … 1000 hardly turns most of its frequencies; ``level_scale``
   multiplies it, and 1 is the published value.
 """
@@ -35,6 +36,7 @@ from atme.data import Pair
 from atme.data.pair import square
 from atme.networks import WNet
 from atme.noise.injection import Corrupted, Game, Injection, Verdicts, require_known
+from atme.ramp import Ramp
 
 
 class DecisionMemory(Injection):
@@ -51,9 +53,12 @@ class DecisionMemory(Injection):
         level_scale: factor from mean(W) to the level that the generator embeds.
         widths: channels of W's three stages.
         w_precision: ``float32``, or ``run``: W's blocks in the run's precision and its end in float32.
+        amplitude: a factor of W that moves with the training, such as ``{start: 0, end: 1, at: [0, 0.2]}``; the
+            state keeps it, so that a checkpoint translates with the one that it was trained with. null is 1.
     """
 
     decisions: Tensor
+    factor: Tensor
     views: Tensor
     of_each_image = ("decisions", "views")
 
@@ -68,6 +73,7 @@ class DecisionMemory(Injection):
         level_scale: float = 1.0,
         widths: tuple[int, int, int] = (32, 64, 32),
         w_precision: Literal["float32", "run"] = "float32",
+        amplitude: Ramp | None = None,
     ) -> None:
         super().__init__()
         require.kind("game", game, of=Game)
@@ -79,11 +85,19 @@ class DecisionMemory(Injection):
         self.game, self.align, self.level_scale = game, align, level_scale
         self.translate_with, self.ripple_seed, self.w_precision = translate_with, ripple_seed, w_precision
         self.passes = 2 if translate_with == "refine" else 1
-        self.network = WNet(widths=widths)
+        self.network, self.amplitude = WNet(widths=widths), amplitude
         shape = (game.images, 1, *game.verdict_shape(*game.size))
         self.register_buffer("decisions", torch.rand(shape) if initial == "published" else torch.zeros(shape))
         if align:
             self.register_buffer("views", torch.eye(2, 3).repeat(game.images, 1, 1))
+        if amplitude is not None:
+            require.kind("noise.amplitude", amplitude, of=Ramp)
+            self.register_buffer("factor", torch.tensor(amplitude(0.0)))
+
+    def advance(self, progress: float) -> None:
+        """Set W's amplitude."""
+        if self.amplitude is not None:
+            self.factor.fill_(self.amplitude(progress))
 
     def before_generator(self, pair: Pair, *, verdict: Tensor | None = None) -> Corrupted:
         """x → x·(1 + W); the level is mean(W)·level_scale."""
@@ -93,6 +107,7 @@ class DecisionMemory(Injection):
         decision = self._recall(pair) if verdict is None else verdict  # (B, 1, h, w)
         with self._precision(pair.source.device.type):
             w = self.network(decision.float(), size=pair.source.shape[-2:])  # (B, 1, H, W)
+            w = w if self.amplitude is None else self.factor * w
         return Corrupted(pair.source * (1 + w), w.mean(dim=(1, 2, 3)) * self.level_scale, w)
 
     def _precision(self, device: str) -> AbstractContextManager[object]:
@@ -101,7 +116,7 @@ class DecisionMemory(Injection):
     @torch.no_grad()
     def remember(self, verdicts: Verdicts) -> None:
         """Keep the verdicts on the translations until these images are visited again."""
-        self.decisions[verdicts.index] = verdicts.fake.to(self.decisions.dtype)
+        self.decisions[verdicts.index] = verdicts.kept.to(self.decisions.dtype)
         if self.align:
             self.views[verdicts.index] = verdicts.view.to(self.views.dtype)
 

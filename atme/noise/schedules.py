@@ -125,6 +125,17 @@ class Chain:
         k = np.sqrt(1 - self.beta) * (1 - before) / (1 - after)
         return c, k, self.beta * (1 - before) / (1 - after)
 
+    def thinned(self, times: tuple[int, ...]) -> "Chain":
+        """The same chain, seen at some of its times alone: its step i arrives at ``times[i − 1]``.
+
+        Args:
+            times: some of 1…T, rising; all of them give the chain itself.
+        """
+        if times == tuple(range(1, self.steps + 1)):
+            return self
+        at = self.alpha_bar[[0, *times]]
+        return Chain(1 - at[1:] / at[:-1], self.sigma)
+
     def sample(self, y0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """Draw from q(y_t | y_0); gradients reach y_0, and where t = 0 its very bits come back.
 

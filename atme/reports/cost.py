@@ -18,10 +18,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from atme.data import Pair
 from atme.models import Networks, TranslationModel
 from atme.models.build import Measured
-from atme.models.translation import Side
+from atme.models.roles import Side
 from atme.networks import kernels
 from atme.noise import Verdicts
-from atme.run_folder import NAMES
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Cost:
     flops: int
     """Floating-point operations of forward and backward passes; a multiply-add counts as two."""
     weights: int
-    """Bytes of weights, gradients and both of Adam's moments, in float32."""
+    """Bytes of weights, gradients and both of Adam's moments, in float32; of weights alone where they are frozen."""
     memory: int
     """Bytes of what a scheme remembers, and of running statistics."""
     activations: int
@@ -49,10 +48,23 @@ class Rehearsal:
     """Stands in for the training state: plays the backward passes, and moves no weights."""
 
     def __init__(self, networks: Networks) -> None:
-        self.bare = networks
-        self.generator, self.discriminator = networks.generator, networks.discriminator
-        self.scheme = networks.scheme
-        self.rng, self.step = torch.Generator(), 0
+        self.bare, self.role = networks, networks.__getitem__
+        self.rng, self.step, self.progress = torch.Generator(), 0, 1.0  # at its end all of a game is played
+
+    @property
+    def generator(self) -> nn.Module:
+        """It translates."""
+        return self.bare.generator
+
+    @property
+    def discriminator(self) -> nn.Module:
+        """It judges."""
+        return self.bare.discriminator
+
+    @property
+    def scheme(self) -> nn.Module:
+        """It corrupts."""
+        return self.bare.scheme
 
     def update(self, side: Side, loss: Tensor) -> None:
         """Run the backward pass alone."""
@@ -76,20 +88,21 @@ def cost(
     """
     half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
     model, networks = build()
-    modules = {name: getattr(networks, name) for name in NAMES}
-    there = [each for module in modules.values() for each in (*module.parameters(), *module.buffers())]
+    modules = networks.values()
+    there = [each for module in modules for each in (*module.parameters(), *module.buffers())]
     with FakeTensorMode(allow_non_fake_inputs=True) as mode:
         kept = Kept(map(mode.from_tensor, there))
         autocast = torch.autocast("cpu", half or torch.bfloat16, enabled=half is not None)
         # what is compiled takes no fake tensors
         with kernels.left_out(), _flop_counter() as counter, kept.counted(), autocast:
             model.step(Rehearsal(networks), _pair(measured, batch))
-    parameters = {name: _count(module) for name, module in modules.items()}
+    parameters = {name: _learned(module) for name, module in networks.items()}
+    frozen = sum(p.nbytes for module in modules for p in module.parameters() if not p.requires_grad)
     return Cost(
         parameters=parameters,
         flops=counter.get_total_flops(),
-        weights=sum(parameters.values()) * 4 * 4,
-        memory=sum(buffer.nbytes for module in modules.values() for buffer in module.buffers()),
+        weights=sum(parameters.values()) * 4 * 4 + frozen,
+        memory=sum(buffer.nbytes for module in modules for buffer in module.buffers()),
         activations=kept.peak,
     )
 
@@ -175,5 +188,5 @@ def _pair(measured: Measured, batch: int) -> Pair:
     )
 
 
-def _count(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
+def _learned(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)

@@ -9,7 +9,7 @@ from atme.models.build import Measured, build
 from atme.reports.cost import Cost, cost
 from atme.terminal import results
 from atme.training.device import kind_of
-from atme.training.options import TrainingOptions
+from atme.training.options import TrainingOptions, played
 from atme.training.start import measure
 
 
@@ -28,8 +28,13 @@ def show(options: Namespace, *, text: str, console: Console | None = None) -> No
     training: TrainingOptions = options.training
     train = options.data.open_train(seed=options.run.seed)
     measured = measure(train, batch=training.batch_size * training.accumulate)
-    found = cost(lambda: build(options, measured), measured, batch=training.batch_size, precision=training.precision)
-    console.print(Syntax(text.rstrip(), "yaml", background_color="default"))
+    found = cost(
+        lambda: build(options, measured, pretrained=False),
+        measured,
+        batch=training.batch_size,
+        precision=training.precision,
+    )
+    console.print(Syntax(played(text, options.model).rstrip(), "yaml", background_color="default"))
     console.print(_table(found, measured, training))
 
 

@@ -11,10 +11,11 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.nn import Parameter
 
 
 class Average:
-    """The average of the parameters of one module, in float32.
+    """The average of the parameters of one module that are learned, in float32.
 
     Args:
         module: whose parameters are averaged.
@@ -28,7 +29,7 @@ class Average:
         if not 0 <= decay < 1:
             raise ValueError(f"training.average: {decay} is no decay; give a number from 0 to below 1, or null")
         self.decay = decay
-        self.weights = {name: p.detach().float().clone() for name, p in module.named_parameters()}
+        self.weights = {name: p.detach().float().clone() for name, p in _learned(module)}
 
     @torch.no_grad()
     def update(self, module: nn.Module, *, step: int) -> None:
@@ -36,7 +37,7 @@ class Average:
         if not self.weights:
             return
         decay = min(self.decay, (1 + step) / (10 + step))
-        now = [p.detach().float() for _, p in module.named_parameters()]
+        now = [module.get_parameter(name).detach().float() for name in self.weights]
         torch._foreach_lerp_(list(self.weights.values()), now, 1 - decay)
 
     @contextmanager
@@ -56,5 +57,10 @@ class Average:
 
     @torch.no_grad()
     def _swap(self, module: nn.Module) -> None:
-        for name, parameter in module.named_parameters():
+        for name in self.weights:
+            parameter = module.get_parameter(name)
             parameter.data, self.weights[name] = self.weights[name].to(parameter.dtype), parameter.data
+
+
+def _learned(module: nn.Module) -> Iterator[tuple[str, Parameter]]:
+    return ((name, parameter) for name, parameter in module.named_parameters() if parameter.requires_grad)

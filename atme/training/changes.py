@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from atme.run_folder import read_options
-from atme.training.options import parser
+from atme.training.options import model_of, parser, played
 
 MAY_CHANGE = (
     *("config", "run.dir", "data.workers", "data.cache"),
@@ -54,7 +54,8 @@ def resolved(folder: Path) -> dict[str, Any]:
     """
     reader = parser()
     try:
-        return flatten(yaml.safe_load(reader.dump(reader.parse_object(read_options(folder)))))
+        options = reader.parse_object(read_options(folder))
+        return flatten(yaml.safe_load(played(reader.dump(options), model_of(options))))
     except (ArgumentError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise ValueError(

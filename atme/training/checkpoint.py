@@ -4,7 +4,9 @@
         generator.safetensors  discriminator.safetensors  scheme.safetensors    weights, memory, statistics
         average_generator.safetensors  average_scheme.safetensors               where weights are averaged
         optimizers.pt                                                           moments, and fp16's loss scale
-        state.json                                                              step, seed, measured sizes, pairs
+        state.json                                                              format, step, seed, sizes, pairs
+
+A game without discriminator has no file of it, and one of further roles has a file of each.
 
 A folder is written beside its place under another name and renamed when all its bytes are on disk: a kill, or
 a full disk, leaves the checkpoints before it as they were.
@@ -25,8 +27,8 @@ from torch.optim import Optimizer
 
 import atme
 from atme.models.build import Measured
-from atme.models.translation import Side
-from atme.run_folder import NAMES, checkpoint_path, checkpoints, read_state
+from atme.models.roles import Side
+from atme.run_folder import FORMAT, checkpoint_path, checkpoints, read_state
 from atme.training import optimizers
 from atme.training.changes import Flat
 from atme.training.origin import Origin
@@ -85,8 +87,8 @@ def load(state: State, origin: Origin, *, now: Flat) -> None:
         return
     _refuse_other_networks(state, origin, now)
     try:
-        for name in NAMES:
-            getattr(state.bare, name).load_state_dict(load_file(place / f"{name}.safetensors"))
+        for name, module in state.bare.items():
+            module.load_state_dict(load_file(place / f"{name}.safetensors"))
         for name, average in state.averages.items():
             average.load_state_dict(load_file(place / f"average_{name}.safetensors"))
         kept = torch.load(place / "optimizers.pt", weights_only=True, map_location="cpu")
@@ -108,15 +110,14 @@ def _refuse_other_networks(state: State, origin: Origin, now: Flat) -> None:
     if state.averages and not (place / "average_generator.safetensors").is_file():
         changed = origin.changed(now, "training.average") or f"training.average: {place} has no averages"
         raise ValueError(f"{changed}; {_alone(place)}")
-    for name, sections in _SECTIONS.items():
-        module = getattr(state.bare, name)
+    for name, module in state.bare.items():
         own = {key: list(value.shape) for key, value in module.state_dict().items()}
         try:
             given = weight_shapes(place / f"{name}.safetensors")
         except (OSError, SafetensorError) as error:
             raise ValueError(_unreadable(place, error)) from error
         if own != given:
-            changed = origin.changed(now, *sections) or f"{name}: {place} holds another network"
+            changed = origin.changed(now, *_sections(name)) or f"{name}: {place} holds another network"
             fit = name == "scheme" and all(given.get(key) in (None, own[key]) for key, _ in module.named_parameters())
             raise ValueError(f"{changed}; {_alone(place) if fit else 'set it back, or begin anew in a new --run.dir'}")
 
@@ -142,15 +143,15 @@ def sweep(run: Path) -> None:
 
 
 def _write(state: State, measured: Measured, folder: Path, pairs: dict[str, Any]) -> None:
-    for name in NAMES:
-        _save_weights(getattr(state.bare, name).state_dict(), folder / f"{name}.safetensors")
+    for name, module in state.bare.items():
+        _save_weights(module.state_dict(), folder / f"{name}.safetensors")
     for name, average in state.averages.items():
         _save_weights(average.weights, folder / f"average_{name}.safetensors")
     scaler = state.accelerator.scaler
     moments = {side: optimizers.saved(optimizer) for side, optimizer in state.optimizers.items()}
     torch.save(moments | {"scaler": scaler.state_dict() if scaler else None}, folder / "optimizers.pt")
     about = {"step": state.step, "seed": state.seed, "measured": measured.as_dict(), "pairs": pairs}
-    (folder / "state.json").write_text(json.dumps(about | {"atme": atme.__version__}, indent=2))
+    (folder / "state.json").write_text(json.dumps(about | {"format": FORMAT, "atme": atme.__version__}, indent=2))
     for path in folder.iterdir():
         _sync(path)
 
@@ -176,12 +177,15 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-_SECTIONS = {
-    "generator": ("generator.", "model."),
-    "discriminator": ("discriminator.", "model."),
-    "scheme": ("noise.", "discriminator.", "model."),
-}
-"""The options that decide the names and shapes of a network's weights."""
+def _sections(role: str) -> tuple[str, ...]:
+    """The options that decide the names and shapes of a network's weights."""
+    match role:
+        case "scheme":
+            return ("noise.", "discriminator.", "model.")
+        case "generator" | "discriminator":
+            return (f"{role}.", "model.")
+        case _:
+            return (f"networks.{role}.", "model.")
 
 
 def _unreadable(place: Path, error: Exception) -> str:

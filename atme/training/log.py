@@ -20,27 +20,30 @@ from atme.training import curves
 
 
 class Means:
-    """Running means of named scalars over steps and processes; sums stay on the device until they are read."""
+    """Running means of named scalars over the steps that have them, and over processes.
+
+    Sums stay on the device until they are read.
+    """
 
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
-        self._count = 0
+        self._counts: dict[str, int] = {}
 
     def add(self, values: dict[str, Tensor]) -> None:
         """Take in the scalars of one micro-batch."""
         for name, value in values.items():
             value = value if value.device.type == "mps" else value.double()  # Apple's GPUs have no float64
             self._sums[name] = self._sums[name] + value if name in self._sums else value
-        self._count += 1
+            self._counts[name] = self._counts.get(name, 0) + 1
 
     def take(self, accelerator: Accelerator) -> dict[str, float]:
         """The means since the last call, over all processes; every process must call it."""
-        if not self._count:
+        if not self._sums:
             return {}
-        sums = torch.stack(list(self._sums.values())) / self._count
+        sums = torch.stack([total / self._counts[name] for name, total in self._sums.items()])
         means = accelerator.reduce(sums, reduction="mean").tolist()
         names = list(self._sums)
-        self._sums, self._count = {}, 0
+        self._sums, self._counts = {}, {}
         return dict(zip(names, means, strict=True))
 
 

@@ -58,7 +58,7 @@ def _run(start: Start) -> int | None:
         with Recorder(start) as recorder:
             with suppress(Interrupted):
                 while start.left and not interruption.agreed():
-                    state.set_rate(asked.rate(state.step / batches.steps_per_epoch))
+                    state.begin_step(asked.rate(state.step / batches.steps_per_epoch))
                     with interruption.waiting():
                         parts = [next(pairs) for _ in range(asked.accumulate)]
                     recorder.watch.lap("data")

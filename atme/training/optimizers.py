@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.optim import Adam, AdamW, Optimizer
 
 from atme.models import Networks
-from atme.models.translation import Side
+from atme.models.roles import CRITIC, Side
 
 Maker = Callable[[Iterable[nn.Parameter]], Optimizer]
 
@@ -27,18 +27,31 @@ _REFUSALS = (TypeError, ValueError, RuntimeError, AssertionError, KeyError)
 
 
 def make(makers: Namespace, networks: Networks, *, device: torch.device) -> dict[Side, Optimizer]:
-    """One optimizer a side; the scheme's own weights move with the generator's.
+    """One optimizer for each side that has weights to move; the scheme's own weights move with the generator's.
 
     Raises:
-        ValueError: if one cannot train these networks in this loop.
+        ValueError: if one cannot train these networks in this loop, or if the generator has nothing to learn.
     """
-    played: dict[Side, list[nn.Parameter]] = {
-        "generator": [*networks.generator.parameters(), *networks.scheme.parameters()],
-        "discriminator": [*networks.discriminator.parameters()],
-    }
+    sides = {role: _learned(module) for role, module in networks.items() if role != "scheme"}
+    sides["generator"] += _learned(networks.scheme)
+    if not sides["generator"]:
+        raise ValueError("generator: none of its weights is learned; use one that has some")
+    played = {side: parameters for side, parameters in sides.items() if parameters}
+    by_side = {side: _maker(makers, side) for side in played}
     for side, parameters in played.items():
-        _try(side, makers[side], parameters, device)
-    return {side: _made(makers[side], parameters) for side, parameters in played.items()}
+        _try(side, by_side[side], parameters, device)
+    return {side: _made(by_side[side], parameters) for side, parameters in played.items()}
+
+
+def _learned(module: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in module.parameters() if parameter.requires_grad]
+
+
+def _maker(makers: Namespace, side: Side) -> Maker:
+    """What makes the optimizer of a side: a further role without one of its own moves as the generator does."""
+    own = makers if side in ("generator", CRITIC) else makers.networks
+    maker: Maker = own[side] if side in own else makers["generator"]
+    return maker
 
 
 def _made(maker: Maker, parameters: Iterable[nn.Parameter]) -> Optimizer:

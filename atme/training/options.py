@@ -3,17 +3,20 @@
 The parser reads YAML presets and the command line, checks every key and type, and prints what it resolved.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from jsonargparse import ActionConfigFile, ArgumentParser  # type: ignore[attr-defined]
+import yaml
+from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # type: ignore[attr-defined]
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
 from atme.data import DataOptions
-from atme.models import build
+from atme.models import TranslationModel, build
+from atme.models.roles import CRITIC
+from atme.models.translation import require_complete
 from atme.training.rate import Rate
 from atme.training.tracking import HistoryOptions
 
@@ -108,4 +111,39 @@ def parser(**settings: object) -> ArgumentParser:
             default=_ADAM,
             help=f"The {side}'s optimizer: any of torch.optim.",
         )
+    options.add_argument(
+        "--optimizers.networks",
+        type=dict[str, OptimizerMaker],
+        default={},
+        help="Optimizers of further networks, by role; those without one move as the generator does.",
+    )
     return options
+
+
+def played(text: str, model: TranslationModel) -> str:
+    """Options, as YAML, without the sections of networks that a model does not play with."""
+    require_complete(model)
+    options = yaml.safe_load(text)
+    for section in (options, options.get("optimizers", {})):
+        if CRITIC not in model.roles:
+            section.pop(CRITIC, None)
+        if not section.get("networks", True):
+            del section["networks"]
+    return yaml.safe_dump(options, sort_keys=False)
+
+
+def left_out(text: str, model: TranslationModel) -> list[str]:
+    """What is said of a section that was written, and that this game does not read."""
+    given = yaml.safe_load(text).get(CRITIC)
+    usual: Mapping[str, Any] = yaml.safe_load(parser().dump(parser().get_defaults(), skip_validation=True))
+    if CRITIC in model.roles or given in (None, usual[CRITIC]):
+        return []
+    return [f"{CRITIC}: {type(model).__name__} plays with none; the section is left out"]
+
+
+def model_of(chosen: Namespace) -> TranslationModel:
+    """The model of parsed options, without making anything else of them."""
+    reader = ArgumentParser(exit_on_error=False)
+    reader.add_argument("--model", type=TranslationModel)
+    model: TranslationModel = reader.instantiate(Namespace(model=chosen.model)).model  # type: ignore[no-untyped-call]
+    return model

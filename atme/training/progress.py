@@ -52,10 +52,7 @@ class Display:
 
     def show(self, line: dict[str, Any]) -> None:
         """Show the numbers of a log entry."""
-        numbers = (
-            f"objective {line['objective']:.3f} (log 4 = {math.log(4):.3f})  entropy {line['entropy']:.3f}  "
-            f"L1 {line['g_l1']:.3f}  {line['images_per_second']:.1f} images/s"
-        )
+        numbers = "  ".join(form.format(line[name]) for name, form in _SHOWN.items() if name in line)
         self._bar.update(self._task, line=numbers)
         if not self._live:
             left = (self._steps - line["step"]) * line["seconds"] / max(line["step"], 1)
@@ -66,6 +63,16 @@ class Display:
         """Print one plain line, above the live one."""
         self.console.print(text)
         sys.stderr.flush()
+
+
+_SHOWN = {
+    "objective": f"objective {{:.3f}} (log 4 = {math.log(4):.3f})",
+    "entropy": "entropy {:.3f}",
+    "g_l1": "L1 {:.3f}",
+    "g_l2": "L2 {:.4f}",
+    "images_per_second": "{:.1f} images/s",
+}
+"""What is shown of a line, if the game has it."""
 
 
 def _duration(seconds: float) -> str:

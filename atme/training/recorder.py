@@ -9,6 +9,8 @@ import shutil
 from types import TracebackType
 from typing import Any, Self
 
+import torch
+
 from atme import history
 from atme.models import Step
 from atme.training import checkpoint, device, samples
@@ -176,8 +178,9 @@ class Recorder:
             picture = self._start.samples.draw(self._state)
             samples.write(picture, self._start.run, epoch=epoch)
             self._log.picture("samples", picture, step=self._state.step)
-            self._log.histogram("verdicts/fake", done.verdicts.fake, step=self._state.step)
-            self._log.histogram("verdicts/real", done.verdicts.real, step=self._state.step)
+            for side in ("fake", "real") if done.verdicts else ():
+                logits = torch.cat([each.flatten() for each in getattr(done.verdicts, side)])
+                self._log.histogram(f"verdicts/{side}", logits, step=self._state.step)
         self.watch.lap("samples")
 
 

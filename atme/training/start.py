@@ -14,11 +14,12 @@ from atme.data import Batches, Pair, PairedImages
 from atme.data.shapes import compare_shapes
 from atme.models import Networks, TranslationModel
 from atme.models.build import Measured, build
+from atme.models.roles import CRITIC
 from atme.training import checkpoint, optimizers
 from atme.training.changes import flatten
 from atme.training.device import accelerator
 from atme.training.going_on import earlier, recorded, refuse_nothing_left, told
-from atme.training.options import TrainingOptions
+from atme.training.options import TrainingOptions, left_out, played
 from atme.training.origin import Origin, find_origin, refuse_other_data
 from atme.training.samples import Samples
 from atme.training.state import State
@@ -75,6 +76,8 @@ def prepare(options: Namespace, *, text: str) -> Start:
         ValueError: if an option does not fit the data, the networks, the machine or the run folder.
     """
     training: TrainingOptions = options.training
+    text, written = played(text, options.model), text
+    remarks = left_out(written, options.model)
     now = flatten(yaml.safe_load(text))
     origin = find_origin(options.run.dir, training.resume, now=now)
     weights = _weights(training, origin)
@@ -85,13 +88,14 @@ def prepare(options: Namespace, *, text: str) -> Start:
     pairs = train.fingerprint
     refuse_other_data(origin, measured, pairs, now=now)
     torch.manual_seed(options.run.seed)
-    model, networks = build(options, measured)
+    model, networks = build(options, measured, pretrained=origin.checkpoint is None)
     taken = start_from(networks, weights, measured=measured, now=now) if weights else []
-    state = _state(options, networks, processes)
+    whole = _batches(training, processes, images=len(train), seed=options.run.seed)
+    state = _state(options, networks, processes, steps=whole.steps)
     checkpoint.load(state, origin, now=now)
-    batches = _batches(training, state, images=len(train))
+    batches = _batches(training, processes, images=len(train), seed=options.run.seed, start=state.step)
     refuse_nothing_left(origin, training, batches, now=now)
-    tracked = _tracked(options.history, state, train)
+    tracked = _tracked(options.history, state, train, model)
     samples = Samples(model, train=train, test=test)
     if training.sample_every and state.accelerator.is_main_process:
         samples.try_smallest(state)
@@ -102,7 +106,7 @@ def prepare(options: Namespace, *, text: str) -> Start:
         text=text,
         earlier=earlier(origin, text, step=state.step),
         goes_on=origin.goes_on,
-        told=(*_of_files(train), *_of_files(test), *noted, *taken, *told(origin, training, batches)),
+        told=(*remarks, *_of_files(train), *_of_files(test), *noted, *taken, *told(origin, training, batches)),
         model=model,
         state=state,
         measured=measured,
@@ -129,10 +133,10 @@ def _weights(training: TrainingOptions, origin: Origin) -> Weights | None:
     return find_weights(training.start_from)
 
 
-def _state(options: Namespace, networks: Networks, processes: Accelerator) -> State:
+def _state(options: Namespace, networks: Networks, processes: Accelerator, *, steps: int) -> State:
     training: TrainingOptions = options.training
     if training.channels_last:
-        for module in (networks.generator, networks.discriminator):
+        for module in (module for role, module in networks.items() if role != "scheme"):
             module.to(memory_format=torch.channels_last)
     return State(
         networks,
@@ -140,6 +144,7 @@ def _state(options: Namespace, networks: Networks, processes: Accelerator) -> St
         accelerator=processes,
         average=training.average,
         seed=options.run.seed,
+        steps=steps,
     )
 
 
@@ -162,21 +167,24 @@ def measure(train: PairedImages, *, batch: int) -> Measured:
     )
 
 
-def _batches(training: TrainingOptions, state: State, *, images: int) -> Batches:
+def _batches(training: TrainingOptions, processes: Accelerator, *, images: int, seed: int, start: int = 0) -> Batches:
     return Batches(
         images,
         batch_size=training.batch_size,
         accumulate=training.accumulate,
-        rank=state.accelerator.process_index,
-        world=state.accelerator.num_processes,
-        seed=state.seed,
-        start_step=state.step,
+        rank=processes.process_index,
+        world=processes.num_processes,
+        seed=seed,
+        start_step=start,
         epochs=training.rate.total,
     )
 
 
-def _tracked(history: HistoryOptions, state: State, train: PairedImages) -> tuple[int, ...]:
+def _tracked(history: HistoryOptions, state: State, train: PairedImages, model: TranslationModel) -> tuple[int, ...]:
     tracked = history.draw(train, seed=state.seed)
+    if tracked and CRITIC not in model.roles:
+        name = type(model).__name__
+        raise ValueError(f"history.images: {name} has no discriminator whose verdicts to record; set it to 0")
     if tracked and not _makes_maps(state, train[0]):
         raise ValueError(
             "history.images: the noise scheme makes no map W to record; use noise atme.DecisionMemory or "

@@ -6,7 +6,6 @@ order of samples one of (seed, epoch), so that a run that goes on draws what an 
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -16,9 +15,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from atme.models import Networks
-from atme.models.translation import Side
+from atme.models.roles import CRITIC, Side
 from atme.noise import Verdicts
-from atme.run_folder import NAMES
 from atme.training.average import Average
 
 
@@ -26,11 +24,12 @@ class State:
     """Networks, optimizers, average of weights, and the number of updates so far.
 
     Args:
-        networks: the three modules; moved to the accelerator's device.
-        optimizers: one a side; the generator's holds the scheme's parameters too.
+        networks: the modules of the game; moved to the accelerator's device.
+        optimizers: one for each side that has weights to move; the generator's holds the scheme's parameters too.
         accelerator: device, precision, and the other processes.
-        average: decay of the average of the generator's and the scheme's weights; None for no average.
+        average: decay of the average of the weights of all but the discriminator; None for no average.
         seed: of the whole run.
+        steps: updates of the whole run, by which its progress is told.
     """
 
     def __init__(
@@ -41,12 +40,11 @@ class State:
         accelerator: Accelerator,
         average: float | None,
         seed: int,
+        steps: int = 1,
     ) -> None:
         self.accelerator, self.seed, self.step = accelerator, seed, 0
-        self.bare = networks
-        self.generator = _prepare(networks.generator, accelerator)
-        self.discriminator = _prepare(networks.discriminator, accelerator)
-        self.scheme = _prepare(networks.scheme, accelerator)
+        self.bare, self._steps = networks, steps
+        self._wrapped = {role: _prepare(module, accelerator) for role, module in networks.items()}
         self.optimizers = optimizers
         for optimizer in optimizers.values():
             optimizer.load_state_dict(optimizer.state_dict())  # what it made of weights on the CPU follows them
@@ -56,8 +54,31 @@ class State:
     def _averages(self, decay: float | None) -> dict[str, Average]:
         if decay is None:
             return {}
-        averaged = {"generator": self.bare.generator, "scheme": self.bare.scheme}
-        return {name: Average(module, decay=decay) for name, module in averaged.items()}
+        return {role: Average(module, decay=decay) for role, module in self.bare.items() if role != CRITIC}
+
+    @property
+    def generator(self) -> Any:
+        """The generator, averaging gradients over processes."""
+        return self.role("generator")
+
+    @property
+    def discriminator(self) -> Any:
+        """The discriminator, averaging gradients over processes."""
+        return self.role(CRITIC)
+
+    @property
+    def scheme(self) -> Any:
+        """The noise scheme, averaging gradients over processes."""
+        return self.role("scheme")
+
+    def role(self, name: str) -> Any:
+        """The network of a role, averaging gradients over processes."""
+        return self._wrapped[name]
+
+    @property
+    def progress(self) -> float:
+        """The share of the run's updates that are done."""
+        return self.step / self._steps
 
     @contextmanager
     def at(self, micro: int) -> Iterator[None]:
@@ -66,7 +87,7 @@ class State:
         seed = int(np.random.SeedSequence(address).generate_state(1, np.uint64)[0] >> 1)
         torch.manual_seed(seed)
         self.rng.manual_seed(seed)
-        with self.accelerator.accumulate(self.generator, self.discriminator, self.scheme):
+        with self.accelerator.accumulate(*self._wrapped.values()):
             yield
 
     def update(self, side: Side, loss: Tensor) -> None:
@@ -80,6 +101,11 @@ class State:
         else:
             scaler.step(optimizer)
         optimizer.zero_grad()
+
+    def begin_step(self, rate: float) -> None:
+        """Tell the scheme how far the run is, and set every learning rate to a share of the one it started from."""
+        self.bare.scheme.advance(self.progress)
+        self.set_rate(rate)
 
     def set_rate(self, factor: float) -> None:
         """Set every learning rate to a share of the one it started from."""
@@ -97,18 +123,18 @@ class State:
             self.accelerator.scaler.update()
         self.step += 1
         for name, average in self.averages.items():
-            average.update(getattr(self.bare, name), step=self.step)
+            average.update(self.bare[name], step=self.step)
 
     def gather(self, verdicts: Verdicts) -> Verdicts:
         """The verdicts of all processes, whose batches may differ in size by one."""
         if self.accelerator.num_processes == 1:
             return verdicts
-        parts = {field.name: getattr(verdicts, field.name) for field in fields(verdicts)}
-        whole = {name: self._gather(part, fill=-1 if name == "index" else 0) for name, part in parts.items()}
-        real = whole["index"] >= 0
-        return Verdicts(**{name: part[real] for name, part in whole.items()})
+        index = self._gather(verdicts.index, fill=-1)
+        there = index >= 0
+        real, fake = (tuple(self._gather(each)[there] for each in side) for side in (verdicts.real, verdicts.fake))
+        return Verdicts(real, fake, index[there], self._gather(verdicts.view)[there])
 
-    def _gather(self, part: Tensor, *, fill: int) -> Tensor:
+    def _gather(self, part: Tensor, *, fill: int = 0) -> Tensor:
         even = self.accelerator.pad_across_processes(part, dim=0, pad_index=fill)
         gathered: Tensor = self.accelerator.gather(even)
         return gathered
@@ -120,16 +146,15 @@ class State:
         Args:
             averaged: whether the averages of the weights are used, where there are any.
         """
-        modules = [getattr(self.bare, name) for name in NAMES]
         with ExitStack() as stack:
             for name, average in self.averages.items() if averaged else ():
-                stack.enter_context(average.swapped_in(getattr(self.bare, name)))
+                stack.enter_context(average.swapped_in(self.bare[name]))
             stack.enter_context(torch.no_grad())
             stack.enter_context(self.accelerator.autocast())
-            for module in modules:
+            for module in self.bare.values():
                 module.eval()
             yield self.bare
-        for module in modules:
+        for module in self.bare.values():
             module.train()
 
 

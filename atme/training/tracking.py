@@ -23,6 +23,8 @@ from torch import Tensor
 from atme.data import Pair, PairedImages
 from atme.history import Kind, Numbers, Writer
 from atme.models import Networks, Step, TranslationModel
+from atme.models.moves import judge
+from atme.noise import Judged
 from atme.training.state import State
 
 # Views and orders of samples draw from streams 0 and 1 of the seed (atme/data).
@@ -103,10 +105,12 @@ class Tracker:
 
     def visit(self, done: Step) -> None:
         """Take in what a training step wrote and read."""
+        if done.verdicts is None:  # while the discriminator rests, nothing is written
+            return
         assert done.corrupted.map is not None
         for row, index in enumerate(done.verdicts.index.tolist()):
             if index in self._slots:
-                decision, w = done.verdicts.fake[row, 0], done.corrupted.map[row, 0]
+                decision, w = done.verdicts.kept[row, 0], done.corrupted.map[row, 0]
                 self._visits.append((self._slots[index], _numbers(decision), _numbers(w)))
 
     def flush(self, epoch: int, *, ended: bool) -> None:
@@ -132,7 +136,7 @@ class Tracker:
         device = self._state.accelerator.device
         unseen = Pair.collate([Pair(pair.source, None, None, pair.view, pair.name)]).to(device)
         _, fake = self._model.translate(networks, unseen)
-        decision = networks.discriminator(unseen.source, fake)  # (1, 1, h, w)
+        decision = judge(networks.discriminator, Judged(unseen.source, fake))[0]  # (1, 1, h, w), the map that is kept
         then = decision if before is None else torch.from_numpy(before)[None, None].to(device)
         known = Pair.collate([Pair(pair.source, None, pair.index, pair.view, pair.name)]).to(device)
         w = networks.scheme(known, then).map  # (1, 1, H, W), of the verdict, or of the image where it has no influence

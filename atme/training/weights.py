@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from atme.models import Networks
 from atme.models.build import Measured
-from atme.models.weights import read_network, weights_file
+from atme.models.weights import holds, read_network, weights_file
 from atme.run_folder import find_run, read_state
 from atme.training.changes import Flat, differing, resolved
 
@@ -66,11 +66,15 @@ def start_from(networks: Networks, weights: Weights, *, measured: Measured, now:
     """
     told = [f"starts from the weights in {weights.folder}; memory, moments and step begin anew"]
     same_channels = weights.channels == (measured.source_channels, measured.target_channels)
-    for name in ("generator", "discriminator"):
-        module: nn.Module = getattr(networks, name)
+    for name, module in networks.items():
+        if name == "scheme":
+            continue
+        if not holds(weights.folder, name):
+            told.append(f"there is no {name} in {weights.folder}: its weights begin anew")
+            continue
         given, own = _read(weights.folder, name), module.state_dict()
         misfits = misfit(given, own)
-        changed = _changed(weights, now, f"{name}.", "model.")
+        changed = _changed(weights, now, f"{name}.", f"networks.{name}.", "model.")
         if given.keys() != own.keys() or (misfits and (same_channels or changed)):
             raise ValueError(f"training.start_from: {changed or _strange(weights.folder, name, misfits)}")
         module.load_state_dict({key: own[key] if key in misfits else value for key, value in given.items()})

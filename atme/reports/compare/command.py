@@ -32,7 +32,7 @@ from atme.reports.compare.scores import Scores, scores_of, shared
 from atme.reports.compare.words import title, warnings, words
 from atme.reports.files import write_json
 from atme.reports.pictures import chosen, examples, translations
-from atme.run_folder import NAMES, run_of
+from atme.run_folder import run_of
 from atme.terminal import remarks, results
 
 PAGE, NUMBERS = "report.html", "compare.json"
@@ -179,8 +179,10 @@ def _alike(found: Sequence[Result]) -> list[Result]:
 
 def _parameters(translator: Translator) -> dict[str, int]:
     """For each network, how many numbers are learned."""
-    modules = {name: getattr(translator.networks, name) for name in NAMES}
-    return {name: sum(p.numel() for p in module.parameters()) for name, module in modules.items()}
+    return {
+        name: sum(p.numel() for p in module.parameters() if p.requires_grad)
+        for name, module in translator.networks.items()
+    }
 
 
 def _show(found: Comparison, warned: Sequence[str]) -> None:

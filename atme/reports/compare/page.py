@@ -51,9 +51,9 @@ def write_page(path: Path, comparison: Comparison, *, words: Sequence[str], rema
             for name, unit in comparison.metrics.items()
         ],
         scores=_score_rows(comparison),
-        parameters=list(PARAMETERS.values()),
+        parameters=[PARAMETERS.get(role, role) for role in _roles(comparison)],
         quantities=list(QUANTITIES.values()),
-        trainings=[_training_row(result) for result in comparison.results],
+        trainings=[_training_row(result, _roles(comparison)) for result in comparison.results],
         charts=[_chart(comparison, chart) for chart in comparison.charts],
         examples=comparison.examples,
         settings=[setting for setting in comparison.settings if not setting.incidental],
@@ -97,11 +97,17 @@ def _cell(comparison: Comparison, metric: str, name: str, value: Spread) -> dict
     return {"text": number(comparison, metric, value.mean, value.sd), "best": name in comparison.best(metric)}
 
 
-def _training_row(result: Result) -> dict[str, Any]:
+def _roles(comparison: Comparison) -> list[str]:
+    """The networks of all games, the well-known first."""
+    found = {role for result in comparison.results for role in result.parameters}
+    return [role for role in PARAMETERS if role in found] + sorted(found - PARAMETERS.keys())
+
+
+def _training_row(result: Result, roles: Sequence[str]) -> dict[str, Any]:
     quantities = result.quantities()
     return {
         "name": result.name,
-        "parameters": [f"{result.parameters[name]:,}" for name in PARAMETERS],
+        "parameters": [f"{result.parameters[name]:,}" if name in result.parameters else "–" for name in roles],
         "quantities": [_quantity(name, quantities[name]) for name in QUANTITIES],
     }
 
