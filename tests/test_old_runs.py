@@ -58,7 +58,7 @@ def test_it_goes_on_to_what_its_own_version_reached(old: Path) -> None:
         before, now = load_file(path), load_file(end / path.name)
         assert before.keys() == now.keys()
         for name, value in before.items():
-            torch.testing.assert_close(now[name], value, rtol=1e-5, atol=1e-6)
+            torch.testing.assert_close(now[name], value, rtol=1e-5, atol=1e-5)  # an update is 2e-4
     losses = ("d_real", "d_fake", "g_gan", "g_l1", "w_mean")
     for then, again in zip(lines, read_log(old / "run"), strict=True):
-        assert [again[name] for name in losses] == pytest.approx([then[name] for name in losses], abs=2e-6)
+        assert [again[name] for name in losses] == pytest.approx([then[name] for name in losses], abs=1e-5)
