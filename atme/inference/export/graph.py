@@ -23,6 +23,7 @@ from atme.inference.translator import Translator
 from atme.models import DenoisingGAN, Networks
 from atme.models.any_size import cut, pad, translate
 from atme.models.denoising_gan import Draws
+from atme.models.roles import CRITIC
 from atme.networks.kernels import plainly
 from atme.noise import DecisionMemory
 
@@ -59,7 +60,9 @@ class Translation(nn.Module):
         if translator.as_trained:
             own_statistics(generator)
         self.generator = Half(generator) if half else generator
-        self.discriminator, self.scheme = networks.discriminator, networks.scheme
+        self.discriminator, self.scheme = networks.get(CRITIC), networks.scheme
+        played = ("generator", CRITIC, "scheme")
+        self.further = nn.ModuleDict({role: module for role, module in networks.items() if role not in played})
         self.model = translator.model
         self.stride = translator.knows.stride
 
@@ -77,7 +80,7 @@ class Translation(nn.Module):
         """
         height, width = image.shape[-2:]
         if noise is None or latent is None:
-            networks = Networks(self.generator, self.discriminator, self.scheme)
+            networks = Networks(self.generator, self.discriminator, self.scheme, **self.further)
             view = torch.eye(2, 3).expand(image.shape[0], 2, 3)
             _, made = translate(self.model, networks, Pair(image, None, None, view, ("",)))  # (B, C', H, W)
         else:

@@ -1,8 +1,8 @@
 """A game's own `translate`, handed networks that read and write pictures in strips.
 
-`Pix2Pix.translate` passes pictures from network to network and never looks inside, so that it does not notice. A
-`DenoisingGAN` draws noise and computes with whole pictures: it gets tensors, and its generator alone works in strips.
-W is always that of the whole picture.
+`Pix2Pix.translate` and `Regression.translate` pass pictures from network to network and never look inside, so that they
+do not notice. A `DenoisingGAN`, or a model of anybody's, may compute with whole pictures: it gets tensors, and its
+generator alone works in strips. W is always that of the whole picture.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,9 @@ from atme.inference.strips.networks import judged, w_map
 from atme.inference.strips.rows import Rows, held, through
 from atme.inference.strips.shelf import Shelf
 from atme.inference.strips.statistics import Moments
-from atme.models import Networks, Pix2Pix, TranslationModel
+from atme.losses import Maps
+from atme.models import Networks, Pix2Pix, Regression, TranslationModel
+from atme.models.roles import CRITIC
 from atme.networks import PatchGAN
 from atme.noise import Brownian, Corrupted, DecisionMemory, Injection
 
@@ -39,12 +41,14 @@ def play(
         shelf: where maps are kept.
         seed: of what the model draws.
     """
-    in_strips: Any = Networks(
-        generator=cast(nn.Module, Generator(networks.generator, generate)),
-        discriminator=cast(nn.Module, Discriminator(networks.discriminator, shelf)),
-        scheme=cast(Injection, Scheme(networks.scheme, shelf)),
-    )
-    read: Any = source if isinstance(model, Pix2Pix) else source.whole()
+    played: dict[str, Any] = {
+        **networks,
+        "generator": Generator(networks.generator, generate),
+        "scheme": Scheme(networks.scheme, shelf),
+    }
+    critic = networks.get(CRITIC)
+    in_strips = Networks(**played | {CRITIC: None if critic is None else Discriminator(critic, shelf)})
+    read: Any = source if isinstance(model, Pix2Pix | Regression) else source.whole()
     view = torch.eye(2, 3, device=shelf.device)[None]
     rng = torch.Generator().manual_seed(seed)
     _, fake = model.translate(in_strips, Pair(read, None, None, view, ("",)), rng=rng)
@@ -73,10 +77,10 @@ class Discriminator:
     network: nn.Module
     shelf: Shelf
 
-    def __call__(self, source: Rows, image: Rows) -> Tensor:
+    def __call__(self, source: Rows, image: Rows, level: None = None) -> Tensor | Maps:
         if type(self.network) is PatchGAN:
             return judged(self.network, source, image, self.shelf)
-        verdict: Tensor = self.network(source.whole(), image.whole())
+        verdict: Tensor | Maps = self.network(source.whole(), image.whole(), level)
         return verdict
 
 
