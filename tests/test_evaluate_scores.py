@@ -197,6 +197,14 @@ def test_a_page_of_perfect_translations(work: Path) -> None:
     assert found()["gap"]["differences"]["psnr"] is None
 
 
+def test_the_page_shows_the_protocol_in_words(work: Path) -> None:
+    assert score("--scores", "l1", "--train_pairs", "0") == 0
+    rows = dict(re.findall(r'<tr><th scope="row">([^<]*)</th><td>([^<]*)</td></tr>', page()))
+    assert rows.keys() >= {key.replace("_", " ") for key in found()["protocol"]}
+    assert (rows["seed"], rows["features"], rows["size"]) == ("none", "none", "40×48")
+    assert "class_path: atme.Identity" in rows["noise"]
+
+
 @pytest.mark.parametrize("width", [400, 1280])
 def test_page_in_a_browser(work: Path, browse: Browse, width: int) -> None:
     assert score() == 0

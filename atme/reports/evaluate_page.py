@@ -197,5 +197,16 @@ def _of_one(scored: Evaluation, index: int) -> str:
 def _plain(value: Any) -> str:
     """A value of the protocol in a cell."""
     if isinstance(value, Mapping):
-        return "\n".join(f"{key}: {_plain(each)}" for key, each in value.items())
+        return "\n".join(f"{key}: {_plain(each)}" for key, each in _flat(value)) or "none"
+    if value is None:
+        return "none"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _flat(value: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Keys with dots instead of mappings within."""
+    for key, each in value.items():
+        if isinstance(each, Mapping):
+            yield from ((f"{key}.{inner}", one) for inner, one in _flat(each))
+        else:
+            yield key, each
