@@ -42,8 +42,9 @@ def find_run(place: str | Path) -> Trained:
     """What a user means by a run.
 
     Args:
-        place: a run's folder, for its last checkpoint; a checkpoint's folder below it, for that one; a folder
-            that ``save_pretrained`` wrote; or the name of a model that comes along, unless a run lies there.
+        place: a run's folder, for its last checkpoint; a checkpoint's folder below it, for that one, or
+            ``RUN/checkpoints/best``; a folder that ``save_pretrained`` wrote; or the name of a model that comes along,
+            unless a run lies there.
 
     Raises:
         ValueError: if it is none of them.
@@ -62,8 +63,17 @@ def find_run(place: str | Path) -> Trained:
 
 
 def named(place: str | Path) -> Path:
-    """The folder of the model that comes along under this name, unless a run lies there; else the place itself."""
+    """The folder that a name stands for, else the place itself.
+
+    ``RUN/checkpoints/best`` and ``RUN/checkpoints/last`` are checkpoints; the name of a model that comes along is its
+    folder, unless a run lies there.
+
+    Raises:
+        ValueError: if the run has no such checkpoint.
+    """
     place = Path(place)
+    if place.parent.name == "checkpoints" and place.name in _NAMED and not place.exists():
+        return _NAMED[place.name](place.parent.parent)
     is_run = any((place / name).exists() for name in ("options.yaml", "state.json", "checkpoints", CONFIG))
     return place if is_run else shipped.model(str(place)) or place
 
@@ -79,7 +89,7 @@ def run_of(place: str | Path) -> Path:
     Raises:
         ValueError: if a checkpoint lies outside of its run.
     """
-    place = Path(place)
+    place = named(place)
     if (place / "options.yaml").is_file() or not (place / "state.json").is_file():
         return place
     for run in (place.parent.parent, place.resolve().parent.parent):
@@ -115,6 +125,29 @@ def latest(run: Path) -> Path:
     if not places:
         raise ValueError(f"{run}: no checkpoint in this folder; give the folder of a run that was trained")
     return places[-1]
+
+
+def best(run: Path) -> Path:
+    """The best checkpoint of a run, by the scores that it was looked at with (``training.keep_best``).
+
+    Raises:
+        ValueError: if there is no run, none was kept as the best, or it is not there any more.
+    """
+    last = latest(run)
+    found = (read_state(last).get("search") or {}).get("best")
+    if not found:
+        raise ValueError(
+            f"{run / 'checkpoints' / BEST}: none was kept as the best; train with --training.keep_best, or give one of "
+            f"{', '.join(place.name for place in checkpoints(run))}"
+        )
+    place = checkpoint_path(run, found["step"])
+    if not place.is_dir():
+        raise ValueError(f"{place}: the best checkpoint is not there any more; give another one, such as {last}")
+    return place
+
+
+BEST, LAST = "best", "last"
+_NAMED = {BEST: best, LAST: latest}
 
 
 def scores_folder(place: Trained) -> Path:

@@ -21,7 +21,7 @@ from PIL import Image
 
 from atme.cli import main
 from atme.reports import figures
-from atme.reports.compare.curves import POINTS, charts, marks
+from atme.reports.compare.curves import POINTS, charts, draw, marks
 from atme.reports.compare.groups import Group, differing, grouped
 from atme.reports.compare.result import Comparison, Result, predictors
 from atme.reports.compare.run import Run, read_runs
@@ -108,6 +108,9 @@ def test_runs_that_differ_in_their_seed_are_one_game() -> None:
         ("data.workers", True),
         ("data.cache", True),
         ("training.log_every", True),
+        ("training.evaluate_every", True),
+        ("training.keep_best", True),
+        ("training.stop_after", False),
         ("training.device", True),
         ("history.images", True),
         ("training.rate.epochs", False),
@@ -198,6 +201,19 @@ def test_curves_are_means_and_no_longer_than_they_must_be() -> None:
     assert (drawn["loss"]["a"].values == 0.5).all()
     assert drawn["loss"]["a"].images[-1] == 4 * POINTS
     assert with_loss.settled("loss") == pytest.approx(0.5)
+
+
+def test_scores_of_the_validation_split_come_first_and_the_best_is_marked() -> None:
+    found = (0.5, None, 0.25, 0.375)
+    lines = [{"step": i, "images": 2 * i, "epoch": i, "objective": 1.4, "val_l1": found[i]} for i in range(4)]
+    kept, plain = replace(run("a", lines), best=("val_l1", 2)), run("b", lines)
+    first, second = charts([kept, plain])
+    assert (first.key, first.meaning) == ("val_l1", "L1 of the validation split; ring: the best checkpoint")
+    assert first.curves["a"].images.tolist() == [0, 4, 6]  # a look that found no number is left out
+    assert [first.curves[name].best for name in "ab"] == [(4, 0.25), None]
+    assert [second.curves[name].best for name in "ab"] == [None, None]
+    groups = [Group(each.name, (each,)) for each in (kept, plain)]
+    assert draw(first, groups) != draw(replace(first, curves={"a": first.curves["b"], "b": first.curves["b"]}), groups)
 
 
 def test_every_game_has_a_look_of_its_own() -> None:

@@ -37,6 +37,7 @@ _KEYS: Mapping[str, Mapping[str, str]] = {
         "crop_size": "size of random crops; null: whole pictures",
         "flip": "mirror half of the samples",
         "test_size": "size to resize to for tests",
+        "validation_split": "what training.evaluate_every looks at",
         "workers": "processes that read ahead",
         "cache": "ram or disk: decode each picture once",
     },
@@ -53,6 +54,9 @@ _KEYS: Mapping[str, Mapping[str, str]] = {
         "sample_every": "epochs between grids of samples",
         "checkpoint_every": "epochs between checkpoints",
         "keep": "checkpoints that stay on disk",
+        "evaluate_every": "epochs between looks at the validation split; 0: none",
+        "keep_best": "a score, such as ssim: its best checkpoint stays",
+        "stop_after": "looks without a better score that end a run; 0: never",
     },
     "history": {
         "images": "images followed through the run, for atme analyze",

@@ -1,11 +1,15 @@
 """The verbs that read a preset: ``atme train`` and ``atme show``."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from atme.cli.arguments import parse
 from atme.cli.exits import DONE, INTERRUPTED, say
 from atme.cli.help import asks_for_help, first_line, training_page
 from atme.cli.seeds import taken_from, train_seeds
+
+if TYPE_CHECKING:
+    from atme.training import Outcome
 
 
 def train(arguments: list[str]) -> int:
@@ -32,10 +36,20 @@ def train(arguments: list[str]) -> int:
     text = parser.dump(chosen)
     outcome = run_training(parser.instantiate(chosen), text=text)
     if outcome.signal is not None:
-        say(f"interrupted at step {outcome.step}; go on with --training.resume auto")
+        say(f"interrupted at step {outcome.step}; go on with --training.resume auto{_best(outcome)}")
         return INTERRUPTED + outcome.signal
-    say(f"trained to step {outcome.step}; results in {outcome.run}")
+    how = f"stopped early at step {outcome.step}" if outcome.stopped_early else f"trained to step {outcome.step}"
+    say(f"{how}; results in {outcome.run}{_best(outcome)}")
     return DONE
+
+
+def _best(outcome: "Outcome") -> str:
+    """The best checkpoint of a run, where one was sought and found."""
+    aim, best = outcome.search.aim, outcome.search.best
+    if aim is None or best is None:
+        return ""
+    place = outcome.run / "checkpoints" / "best"
+    return f"; best {aim.metric} of split {aim.split} {best.score:.4f} at step {best.step}: {place}"
 
 
 def show(arguments: list[str]) -> int:

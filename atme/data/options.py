@@ -42,6 +42,7 @@ class DataOptions:
         direction: ``AtoB`` translates the left half, or the first folder, into the other one.
         train_split: name of the split to train on.
         test_split: name of the split to test on.
+        validation_split: name of the split that is looked at during training (``training.evaluate_every``).
         load_size: size that a picture is resized to before it is cropped, as one number or height and width;
             null keeps it.
         crop_size: size of the random crops to train on; null takes the whole picture.
@@ -71,6 +72,7 @@ class DataOptions:
     direction: Literal["AtoB", "BtoA"] = "AtoB"
     train_split: str = "train"
     test_split: str = "test"
+    validation_split: str = "val"
     load_size: int | tuple[int, int] | None = None
     crop_size: int | tuple[int, int] | None = None
     flip: bool = True

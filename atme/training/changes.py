@@ -20,6 +20,8 @@ MAY_CHANGE = (
     *("training.rate.", "training.log_every", "training.sample_every", "training.checkpoint_every"),
     *("training.keep", "training.resume", "training.device", "training.deterministic"),
     *("training.precision", "training.channels_last"),
+    *("training.evaluate_", "training.keep_best", "training.stop_after", "training.least_gain"),
+    "data.validation_split",
 )
 """Beginnings of the keys that a run that goes on may set anew."""
 

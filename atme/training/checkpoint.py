@@ -4,7 +4,7 @@
         generator.safetensors  discriminator.safetensors  scheme.safetensors    weights, memory, statistics
         average_generator.safetensors  average_scheme.safetensors               where weights are averaged
         optimizers.pt                                                           moments, and fp16's loss scale
-        state.json                                                              format, step, seed, sizes, pairs
+        state.json                                                              format, step, seed, sizes, pairs, best
 
 A game without discriminator has no file of it, and one of further roles has a file of each.
 
@@ -32,20 +32,26 @@ from atme.run_folder import FORMAT, checkpoint_path, checkpoints, read_state
 from atme.training import optimizers
 from atme.training.changes import Flat
 from atme.training.origin import Origin
+from atme.training.search import Search
 from atme.training.state import State
 from atme.training.weights import weight_shapes
 
 _UNFINISHED = ".unfinished_"
 
+_DAMAGED = (
+    *(OSError, SafetensorError, RuntimeError, UnpicklingError, EOFError),  # of a file
+    *(KeyError, TypeError, AttributeError, AssertionError),  # of what is in it
+)
+
 
 def save(state: State, measured: Measured, run: Path, *, keep: int, pairs: dict[str, Any]) -> Path:
-    """Write a checkpoint and remove all but the last ``keep``.
+    """Write a checkpoint and remove all but the last ``keep`` and the best one.
 
     Args:
         state: what is saved.
         measured: sizes that the networks were built with.
         run: the run's folder.
-        keep: checkpoints that stay, this one included; at least 1.
+        keep: checkpoints that stay beside the best one, this one included; at least 1.
         pairs: by what the training pairs are known again.
 
     Returns:
@@ -66,9 +72,21 @@ def save(state: State, measured: Measured, run: Path, *, keep: int, pairs: dict[
         raise OSError(f"{place}: the checkpoint could not be written ({error}); earlier ones are whole") from error
     unfinished.rename(place)
     _sync(place.parent)
+    best = state.search.best and checkpoint_path(run, state.search.best.step)
     for old in checkpoints(run)[:-keep]:
-        shutil.rmtree(old)
+        if old != best:
+            shutil.rmtree(old)
     return place
+
+
+def note(state: State, run: Path) -> None:
+    """Write what a look found that was owed to this step into its checkpoint, which is there already."""
+    path = checkpoint_path(run, state.step) / "state.json"
+    unfinished = path.with_name(f"{_UNFINISHED}{path.name}")
+    unfinished.write_text(json.dumps(read_state(path.parent) | _search(state), indent=2))
+    _sync(unfinished)
+    unfinished.replace(path)
+    _sync(path.parent)
 
 
 def load(state: State, origin: Origin, *, now: Flat) -> None:
@@ -95,9 +113,10 @@ def load(state: State, origin: Origin, *, now: Flat) -> None:
         scale = kept["scaler"]
         if state.accelerator.scaler is not None and scale is not None:  # of a run in another precision there is none
             state.accelerator.scaler.load_state_dict(scale)
-        state.step = read_state(place)["step"]
+        about = read_state(place)
+        state.step, state.search = about["step"], Search.from_dict(about.get("search", {}))
         moments = {side: kept[side] for side in state.optimizers}
-    except (OSError, SafetensorError, RuntimeError, KeyError, AssertionError, UnpicklingError, EOFError) as error:
+    except _DAMAGED as error:
         raise ValueError(_unreadable(place, error)) from error
     for side, optimizer in state.optimizers.items():
         _go_on(optimizer, side, moments[side], origin, now)
@@ -150,10 +169,14 @@ def _write(state: State, measured: Measured, folder: Path, pairs: dict[str, Any]
     scaler = state.accelerator.scaler
     moments = {side: optimizers.saved(optimizer) for side, optimizer in state.optimizers.items()}
     torch.save(moments | {"scaler": scaler.state_dict() if scaler else None}, folder / "optimizers.pt")
-    about = {"step": state.step, "seed": state.seed, "measured": measured.as_dict(), "pairs": pairs}
+    about = {"step": state.step, "seed": state.seed, "measured": measured.as_dict(), "pairs": pairs} | _search(state)
     (folder / "state.json").write_text(json.dumps(about | {"format": FORMAT, "atme": atme.__version__}, indent=2))
     for path in folder.iterdir():
         _sync(path)
+
+
+def _search(state: State) -> dict[str, Any]:
+    return {"search": state.search.as_dict()}
 
 
 def _save_weights(weights: dict[str, Tensor], path: Path) -> None:

@@ -83,9 +83,7 @@ class Log:
         lines = [line for line in read_log(run) if line["step"] <= step]
         self.seconds = float(lines[-1]["seconds"]) if lines else 0.0
         """Seconds of training so far, over all its parts."""
-        unfinished = run / ".log.jsonl"
-        unfinished.write_text("".join(json.dumps(line) + "\n" for line in lines))
-        unfinished.replace(self._path)
+        self._rewrite(lines)
         self._machine = machine
         curves.cut(run, step=step)
         self._board = SummaryWriter(str(run / curves.FOLDER), purge_step=step + 1 if step else None)
@@ -94,9 +92,25 @@ class Log:
         """Append one object, and draw its numbers as curves."""
         with self._path.open("a") as file:
             file.write(json.dumps(line | self._machine) + "\n")
-        for name, value in line.items():
+        self._draw(line, step=line["step"])
+
+    def add(self, values: dict[str, Any], *, step: int) -> None:
+        """Add to the last line, of this step, what was found after it was written, and draw it."""
+        lines = read_log(self._path.parent)
+        if lines and lines[-1]["step"] == step:
+            lines[-1] |= values
+            self._rewrite(lines)
+        self._draw(values, step=step)
+
+    def _draw(self, values: dict[str, Any], *, step: int) -> None:
+        for name, value in values.items():
             if isinstance(value, int | float):
-                self._board.add_scalar(name.replace(".", "/"), value, line["step"])
+                self._board.add_scalar(name.replace(".", "/"), value, step)
+
+    def _rewrite(self, lines: list[dict[str, Any]]) -> None:
+        unfinished = self._path.with_name(f".{self._path.name}")
+        unfinished.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        unfinished.replace(self._path)
 
     def text(self, name: str, text: str) -> None:
         """Show a text, such as the options, in TensorBoard."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,6 +13,7 @@ from atme.data import loader
 from atme.data.workers import workers_in_words
 from atme.training.interruption import Interrupted, Interruption
 from atme.training.recorder import Recorder
+from atme.training.search import Search
 from atme.training.start import Start, prepare
 
 _Batch = TypeVar("_Batch")
@@ -28,6 +29,10 @@ class Outcome:
     """Updates of the weights that were done."""
     signal: int | None
     """The signal that ended it early; None if it is complete."""
+    search: Search
+    """The best checkpoint, where one was sought."""
+    stopped_early: bool
+    """Whether looks in a row found nothing better."""
 
 
 def train(options: Namespace, *, text: str) -> Outcome:
@@ -43,9 +48,15 @@ def train(options: Namespace, *, text: str) -> Outcome:
         OSError: if the run folder cannot be written; earlier checkpoints stay whole.
     """
     start = prepare(options, text=text)
-    ended_by = _run(start) if start.left else None
+    ended_by = None if start.is_over else _run(start)
     start.state.accelerator.end_training()  # others are let go of here, not while Python is being taken down
-    return Outcome(start.run, start.state.step, ended_by if start.left else None)
+    return Outcome(
+        start.run,
+        start.state.step,
+        None if start.is_over else ended_by,
+        search=start.state.search,
+        stopped_early=start.stopped_early,
+    )
 
 
 def _run(start: Start) -> int | None:
@@ -54,9 +65,11 @@ def _run(start: Start) -> int | None:
     device = state.accelerator.device
     with Interruption(state.accelerator) as interruption, suppress(Interrupted), workers_in_words():
         with interruption.waiting():
-            pairs = _begun(loader(start.train, batches, workers=start.workers, pin_memory=device.type == "cuda"))
+            read = loader(start.train, batches, workers=start.workers, pin_memory=device.type == "cuda")
+            pairs = _begun(read if start.left else ())  # a look may be all that is left
         with Recorder(start) as recorder:
             with suppress(Interrupted):
+                recorder.look_again(interruption)
                 while start.left and not interruption.agreed():
                     state.begin_step(asked.rate(state.step / batches.steps_per_epoch))
                     with interruption.waiting():
@@ -68,7 +81,7 @@ def _run(start: Start) -> int | None:
                         recorder.after_micro_batch(done)
                     state.finish_step()
                     recorder.watch.lap("step")
-                    recorder.after_step(done)
+                    recorder.after_step(done, interruption)
             recorder.save()
     return interruption.signal
 
@@ -76,4 +89,4 @@ def _run(start: Start) -> int | None:
 def _begun(batches: Iterable[_Batch]) -> Iterator[_Batch]:
     """The same batches, with the first one read: a file that is damaged in it is known before anything is written."""
     rest = iter(batches)
-    return chain([next(rest)], rest)
+    return chain(list(islice(rest, 1)), rest)

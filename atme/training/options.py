@@ -58,7 +58,16 @@ class TrainingOptions:
         log_every: updates from one line of the log to the next.
         sample_every: epochs from one sample grid to the next; 0 for none.
         checkpoint_every: epochs from one checkpoint to the next.
-        keep: checkpoints that stay on disk.
+        keep: checkpoints that stay on disk, beside the best one.
+        evaluate_every: epochs from one look at the validation split (``data.validation_split``) to the next; 0 for
+            none.
+        evaluate_scores: what is scored at each look: names with commas, of those scores of ``atme evaluate`` that
+            need no file of weights.
+        evaluate_images: pairs that are looked at, at most, drawn once by the run's seed; null for all.
+        keep_best: the score, such as ``ssim``, by which the best checkpoint is kept, as ``RUN/checkpoints/best``;
+            null for none.
+        stop_after: looks in a row without a better score of that kind, after which the run ends; 0 for never.
+        least_gain: by how much a score must be better for ``stop_after`` to begin to count anew.
         resume: ``auto`` goes on where the run folder's last checkpoint ends, ``never`` wants a new folder,
             and the path of another run, or of one of its checkpoints, starts a new folder from there.
         start_from: a run, a checkpoint, or a folder made by ``save_pretrained``, whose weights alone are taken:
@@ -78,6 +87,12 @@ class TrainingOptions:
     sample_every: int = 1
     checkpoint_every: int = 1
     keep: int = 2
+    evaluate_every: int = 0
+    evaluate_scores: str = "l1,psnr,ssim"
+    evaluate_images: int | None = None
+    keep_best: str | None = None
+    stop_after: int = 0
+    least_gain: float = 0.0
     resume: str = "never"
     start_from: str | None = None
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -89,10 +104,26 @@ class TrainingOptions:
                 raise ValueError(f"training.{name}: {getattr(self, name)} is too small; give 1 or more")
         if self.sample_every < 0:
             raise ValueError(f"training.sample_every: {self.sample_every} is negative; give 0 for no samples")
+        self._check_looks()
         if self.start_from is not None and self.resume not in ("never", "auto"):
             raise ValueError(
                 "training.start_from: takes weights alone, training.resume all of a checkpoint; give one of both"
             )
+
+    def _check_looks(self) -> None:
+        for name in ("evaluate_every", "stop_after", "least_gain"):
+            if not getattr(self, name) >= 0:  # nor is NaN
+                raise ValueError(f"training.{name}: {getattr(self, name)} is no number of 0 or more; give one, or 0")
+        if self.evaluate_images is not None and self.evaluate_images < 1:
+            raise ValueError(f"training.evaluate_images: {self.evaluate_images} is too small; give 1 or more, or null")
+        if self.keep_best is not None and not self.evaluate_every:
+            raise ValueError(
+                "training.keep_best: chooses by looks at the validation split; set training.evaluate_every 1"
+            )
+        if self.stop_after and self.keep_best is None:
+            raise ValueError("training.stop_after: needs a score to go by; set training.keep_best, such as l1")
+        if self.least_gain and not self.stop_after:
+            raise ValueError("training.least_gain: is read with training.stop_after only; set that, or leave it out")
 
 
 def parser(**settings: object) -> ArgumentParser:

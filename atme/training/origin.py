@@ -6,7 +6,7 @@ from typing import Any
 
 from atme.data.fingerprint import differ
 from atme.models.build import Measured
-from atme.run_folder import checkpoints, find_run, read_log, read_options, read_state
+from atme.run_folder import checkpoints, find_run, named, read_log, read_options, read_state
 from atme.training.changes import Flat, differing, refuse_changes, resolved
 
 
@@ -81,7 +81,7 @@ def _going_on(run: Path, resume: str, *, now: Flat) -> Origin:
 
 
 def _branch(place: Path) -> Origin:
-    checkpoint = find_run(place).checkpoint if (place / "checkpoints").is_dir() else place
+    checkpoint = _checkpoint_at(place)
     read_state(checkpoint)
     if not (checkpoint / "optimizers.pt").is_file():
         raise ValueError(
@@ -97,8 +97,12 @@ def _branched_from(run: Path) -> Path | None:
     resume = read_options(run).get("training", {}).get("resume", "never")
     if resume in ("never", "auto"):
         return None
-    place = Path(resume)
-    return find_run(place).checkpoint if (place / "checkpoints").is_dir() else place
+    return _checkpoint_at(Path(resume))
+
+
+def _checkpoint_at(place: Path) -> Path:
+    """The checkpoint that a user means: a run's last one, one by its name, or a folder, be it without its run."""
+    return find_run(place).checkpoint if (place / "checkpoints").is_dir() else named(place)
 
 
 def _folder_of(checkpoint: Path) -> Path | None:

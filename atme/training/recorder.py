@@ -1,7 +1,8 @@
 """What a run leaves behind while it runs: log lines, curves, sample grids, checkpoints.
 
-At the end of an epoch things happen in this order: a log line, the sample grid, a checkpoint; so that a
-checkpoint never lies between two steps that one line of the log averages over.
+At the end of an epoch things happen in this order: a look at the validation split, a log line, the sample grid, a
+checkpoint; so that a checkpoint never lies between two steps that one line of the log averages over, and holds what was
+found of itself.
 """
 
 import math
@@ -15,8 +16,10 @@ from atme import history
 from atme.models import Step
 from atme.training import checkpoint, device, samples
 from atme.training.changes import write_options
+from atme.training.interruption import Interruption
 from atme.training.log import Log, Means, Stopwatch
 from atme.training.progress import Display
+from atme.training.search import KEY, in_words
 from atme.training.start import Start
 from atme.training.tracking import Tracker
 
@@ -46,6 +49,8 @@ class Recorder:
             raise
         self._seconds = self._log.seconds if self._log else 0.0
         self.means, self.watch = Means(), Stopwatch()
+        self._scores: dict[str, float] = {}
+        self._noted = self._state.search
 
     def __enter__(self) -> Self:
         self._display.__enter__()
@@ -65,11 +70,25 @@ class Recorder:
         if error is not None:
             self._leave_nothing()
 
-    def after_step(self, done: Step) -> None:
+    def look_again(self, interruption: Interruption) -> None:
+        """Do the look that is owed to the step from which the run goes on: an interruption left it off.
+
+        Raises:
+            ValueError: if there is nothing to be seen.
+            OSError: if something cannot be written.
+        """
+        if trouble := self._look(interruption):
+            raise trouble
+        if self._scores and self._log:
+            self._log.add(_logged(self._scores), step=self._state.step)
+        self._scores = {}
+        self.save()
+
+    def after_step(self, done: Step, interruption: Interruption) -> None:
         """Record what is due after an update.
 
         Raises:
-            ValueError: if a logged value is not finite.
+            ValueError: if a logged value is not finite, or there is nothing to be seen of the validation split.
             OSError: if something cannot be written.
         """
         asked, step = self._start.options, self._state.step
@@ -78,14 +97,18 @@ class Recorder:
         if self._tracker and not into_epoch:
             self._tracker.flush(epoch, ended=True)
             self.watch.lap("history")
-        if step % asked.log_every == 0:
+        trouble = self._look(interruption)
+        if step % asked.log_every == 0 or self._scores:
             self._write_line()
         if into_epoch:
             return
         if asked.sample_every and epoch % asked.sample_every == 0:
             self._draw(done, epoch=epoch)
-        if epoch % asked.checkpoint_every == 0:
+        best = self._state.search.best
+        if epoch % asked.checkpoint_every == 0 or trouble or (best and best.step == step):
             self.save()
+        if trouble:
+            raise trouble
 
     def after_micro_batch(self, done: Step) -> None:
         """Take in what a micro-batch did."""
@@ -94,8 +117,11 @@ class Recorder:
             self._tracker.visit(done)
 
     def save(self) -> None:
-        """Write a checkpoint of this step, unless there is one."""
+        """Write a checkpoint of this step, or into the one that there is what a look found."""
         if self._saved == self._state.step:
+            if self._main and self._noted != self._state.search:
+                checkpoint.note(self._state, self._start.run)
+            self._noted = self._state.search
             return
         self._write_line()
         epoch, into_epoch = divmod(self._state.step, self._steps_per_epoch)
@@ -104,12 +130,28 @@ class Recorder:
         if self._main:
             start = self._start
             checkpoint.save(self._state, start.measured, start.run, keep=start.options.keep, pairs=start.pairs)
-        self._saved = self._state.step
+        self._saved, self._noted = self._state.step, self._state.search
         self.watch.lap("checkpoint")
 
     def say(self, text: str) -> None:
         """Tell the user something."""
         self._display.say(text)
+
+    def _look(self, interruption: Interruption) -> ValueError | None:
+        """Look at the validation split, if that is due; what keeps it from being seen."""
+        validation = self._start.validation
+        if validation is None or not validation.owed(self._state):
+            return None
+        try:
+            found = validation.look(self._state, given_up=lambda: interruption.signal is not None)
+        except ValueError as trouble:
+            return trouble
+        self.watch.lap("validation")
+        if found is not None:
+            self._scores = {f"{KEY}{name}": value for name, value in found.items()}
+            is_best = self._state.search.best and self._state.search.best.step == self._state.step
+            self.say(f"step {self._state.step}  {in_words(self._scores)}{'  the best so far' if is_best else ''}")
+        return None
 
     def _open(self) -> Log:
         """Begin the run's folder, or cut what is in it to the step from which the run goes on."""
@@ -147,7 +189,7 @@ class Recorder:
         means = self.means.take(self._state.accelerator)
         _check_finite(means, step=self._state.step)
         line = self._line(means)
-        self._logged = self._state.step
+        self._logged, self._scores = self._state.step, {}
         if self._log:
             self._log.write(line)
             self._display.show(line)
@@ -167,6 +209,7 @@ class Recorder:
             "lr": self._state.optimizers["generator"].param_groups[0]["lr"],
             **{name: round(value, 6) for name, value in means.items()},
             **self._state.bare.scheme.readings(),
+            **_logged(self._scores),
         }
 
     def _images(self, step: int) -> int:
@@ -182,6 +225,11 @@ class Recorder:
                 logits = torch.cat([each.flatten() for each in getattr(done.verdicts, side)])
                 self._log.histogram(f"verdicts/{side}", logits, step=self._state.step)
         self.watch.lap("samples")
+
+
+def _logged(scores: dict[str, float]) -> dict[str, float | None]:
+    """Scores as the log has them: JSON knows finite numbers alone."""
+    return {name: round(value, 6) if math.isfinite(value) else None for name, value in scores.items()}
 
 
 def _check_finite(means: dict[str, float], *, step: int) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import yaml
@@ -15,6 +15,7 @@ from atme.data.shapes import compare_shapes
 from atme.models import Networks, TranslationModel
 from atme.models.build import Measured, build
 from atme.models.roles import CRITIC
+from atme.run_folder import checkpoint_path
 from atme.training import checkpoint, optimizers
 from atme.training.changes import flatten
 from atme.training.device import accelerator
@@ -22,9 +23,13 @@ from atme.training.going_on import earlier, recorded, refuse_nothing_left, told
 from atme.training.options import TrainingOptions, left_out, played
 from atme.training.origin import Origin, find_origin, refuse_other_data
 from atme.training.samples import Samples
+from atme.training.search import Aim, Search
 from atme.training.state import State
 from atme.training.tracking import HistoryOptions
 from atme.training.weights import Weights, find_weights, start_from
+
+if TYPE_CHECKING:
+    from atme.training.validation import Validation
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,8 @@ class Start:
     workers: int
     """Processes that read ahead."""
     samples: Samples
+    validation: "Validation | None"
+    """What looks at the validation split; None if nothing does."""
     history: HistoryOptions
     """What is recorded of which images."""
     tracked: tuple[int, ...]
@@ -61,8 +68,18 @@ class Start:
 
     @property
     def left(self) -> int:
-        """Updates of the weights that are left to do."""
-        return self.batches.steps - self.state.step
+        """Updates of the weights that are left to do; none where looks in a row found nothing better."""
+        return 0 if self.stopped_early else self.batches.steps - self.state.step
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether looks in a row found nothing better."""
+        return self.validation is not None and self.validation.has_stopped(self.state.search)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left: neither an update nor a look."""
+        return not self.left and not (self.validation and self.validation.owed(self.state))
 
 
 def prepare(options: Namespace, *, text: str) -> Start:
@@ -99,6 +116,8 @@ def prepare(options: Namespace, *, text: str) -> Start:
     samples = Samples(model, train=train, test=test)
     if training.sample_every and state.accelerator.is_main_process:
         samples.try_smallest(state)
+    validation, looks = _validation(options, model, state, train=train, epoch=batches.steps_per_epoch)
+    looks += _sought(state, validation.aim if validation else None, options.run.dir)
     text = recorded(text, origin, options.run.dir, weights)
     return Start(
         run=options.run.dir,
@@ -106,7 +125,7 @@ def prepare(options: Namespace, *, text: str) -> Start:
         text=text,
         earlier=earlier(origin, text, step=state.step),
         goes_on=origin.goes_on,
-        told=(*remarks, *_of_files(train), *_of_files(test), *noted, *taken, *told(origin, training, batches)),
+        told=(*remarks, *_of_files(train), *_of_files(test), *noted, *taken, *looks, *told(origin, training, batches)),
         model=model,
         state=state,
         measured=measured,
@@ -115,6 +134,7 @@ def prepare(options: Namespace, *, text: str) -> Start:
         batches=batches,
         workers=options.data.workers,
         samples=samples,
+        validation=validation,
         history=options.history,
         tracked=tracked,
         fixed=options.data.open_fixed(),
@@ -124,6 +144,25 @@ def prepare(options: Namespace, *, text: str) -> Start:
 def _of_files(pairs: PairedImages) -> Iterator[str]:
     """What a user should know of the files of a split."""
     yield from (f"{pairs.split}: {remark}" for remark in pairs.remarks)
+
+
+def _validation(
+    options: Namespace, model: TranslationModel, state: State, *, train: PairedImages, epoch: int
+) -> tuple["Validation | None", list[str]]:
+    """What looks at the validation split, and what the user is told of it."""
+    if not options.training.evaluate_every:
+        return None, []
+    from atme.training.validation_split import open_validation  # the libraries of its scores take seconds
+
+    return open_validation(options, model, state, train=train, epoch=epoch)
+
+
+def _sought(state: State, aim: Aim | None, run: Path) -> list[str]:
+    """Let the search for the best checkpoint go on, in place; what the user is told. A branch begins one of its own."""
+    is_own = checkpoint_path(run, state.step).is_dir()
+    search = state.search if is_own else Search(looked=state.step)
+    state.search, said = search.towards(aim, is_there=lambda step: checkpoint_path(run, step).is_dir())
+    return said
 
 
 def _weights(training: TrainingOptions, origin: Origin) -> Weights | None:

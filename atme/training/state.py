@@ -18,6 +18,7 @@ from atme.models import Networks
 from atme.models.roles import CRITIC, Side
 from atme.noise import Verdicts
 from atme.training.average import Average
+from atme.training.search import Search
 
 
 class State:
@@ -43,6 +44,7 @@ class State:
         steps: int = 1,
     ) -> None:
         self.accelerator, self.seed, self.step = accelerator, seed, 0
+        self.search = Search()
         self.bare, self._steps = networks, steps
         self._wrapped = {role: _prepare(module, accelerator) for role, module in networks.items()}
         self.optimizers = optimizers
@@ -152,10 +154,9 @@ class State:
             stack.enter_context(torch.no_grad())
             stack.enter_context(self.accelerator.autocast())
             for module in self.bare.values():
+                stack.callback(module.train)
                 module.eval()
             yield self.bare
-        for module in self.bare.values():
-            module.train()
 
 
 def _prepare(module: nn.Module, accelerator: Accelerator) -> Any:

@@ -8,16 +8,19 @@ import numpy as np
 from matplotlib.ticker import EngFormatter
 from numpy.typing import NDArray
 
+from atme.metrics import METRICS, WITHOUT_WEIGHTS
 from atme.reports import figures
 from atme.reports.compare.groups import Group
 from atme.reports.compare.run import LINE, Run, is_number
 from atme.reports.figures import Mark
 from atme.reports.flatness import LOG_2, LOG_4
+from atme.training.search import KEY
 
 LEVELS = {"objective": (LOG_4, "log 4"), "entropy": (LOG_2, "log 2")}
 """What theory expects at equilibrium, and what it is called."""
 
 MEANING = {
+    **{f"{KEY}{name}": f"{METRICS[name].title} of the validation split" for name in WITHOUT_WEIGHTS},
     "objective": "sum of D's two cross-entropies, nats",
     "entropy": "mean entropy of D's decisions, nats",
     "d_real": "D's cross-entropy on targets, nats",
@@ -35,7 +38,7 @@ MEANING = {
 }
 """Known quantities, in the order in which they are shown; others follow."""
 
-LEFT_OUT = (*LINE, "data_seconds", "lr")
+LEFT_OUT = (*LINE, "data_seconds", "lr", "threads", "processes")
 POINTS = 300  # of a curve, at most
 
 
@@ -46,10 +49,12 @@ class Curve:
     Attributes:
         images: (n,) images seen.
         values: (n,).
+        best: Images seen and value of the best checkpoint, if it was sought by this quantity.
     """
 
     images: NDArray[np.float64]
     values: NDArray[np.float64]
+    best: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,8 @@ def charts(runs: Sequence[Run]) -> list[Chart]:
     made = []
     for key in known + other:
         curves = {run.name: _curve(run, key) for run in runs if any(is_number(line.get(key)) for line in run.log)}
-        made.append(Chart(key, MEANING.get(key, ""), curves))
+        ring = "; ring: the best checkpoint" if any(curve.best for curve in curves.values()) else ""
+        made.append(Chart(key, MEANING.get(key, "") + ring, curves))
     return made
 
 
@@ -100,6 +106,8 @@ def draw(chart: Chart, groups: Sequence[Group]) -> str:
                     axes.plot(
                         curve.images, curve.values, color=mark.color, lw=width, ls=mark.style, marker=dot, markersize=4
                     )
+                    if curve.best:
+                        axes.plot(*curve.best, color=mark.color, marker="o", markersize=9, fillstyle="none")
         if chart.key in LEVELS:
             level, said = LEVELS[chart.key]
             axes.margins(y=0.12)  # room for the label, above all curves or not
@@ -120,4 +128,5 @@ def _curve(run: Run, key: str) -> Curve:
     return Curve(
         np.array([part[-1] for part in np.array_split(images, parts)]),
         np.array([part.mean() for part in np.array_split(values, parts)]),
+        next(((line["images"], line[key]) for line in lines if run.best == (key, line["step"])), None),
     )

@@ -13,8 +13,11 @@ from atme.training.changes import MAY_CHANGE
 PLACE = ("run.dir", "config")
 """Keys that say where a run lies, and nothing of the run."""
 
+_OF_THE_GAME = ("training.rate.", "training.precision", "training.stop_after", "training.least_gain")
+"""May change while a run goes on, and change what it comes to."""
+
 INCIDENTAL = (
-    *(key for key in MAY_CHANGE if key not in ("training.rate.", "training.precision")),
+    *(key for key in MAY_CHANGE if key not in _OF_THE_GAME),
     "history.",
 )
 """Beginnings of the keys that do not change the game: a run may be recorded, logged and computed in several ways."""

@@ -142,6 +142,7 @@ class Comparison:
                     "folder": str(run.folder),
                     "seed": run.seed,
                     "step": run.step,
+                    "best": run.best and {"by": run.best[0], "step": run.best[1]},
                     "weights": scored.weights,
                     "evaluation_reused": scored.reused,
                     "scores": scored.metrics,

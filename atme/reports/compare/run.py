@@ -7,8 +7,9 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-from atme.run_folder import find_run, read_log, read_options, read_state
+from atme.run_folder import find_run, named, read_log, read_options, read_state
 from atme.training.changes import flatten
+from atme.training.search import KEY
 
 LINE = ("step", "epoch", "images", "seconds", "images_per_second")
 """What every line of a log holds beside the means of its steps."""
@@ -24,6 +25,7 @@ class Run:
         options: Dotted key -> value, of `options.yaml`.
         step: Updates of the weights at its last checkpoint.
         log: Lines of the log up to that step.
+        best: What the best checkpoint was sought by, such as "val_l1", and its step; None where none was kept.
     """
 
     folder: Path
@@ -31,6 +33,7 @@ class Run:
     options: dict[str, Any]
     step: int
     log: list[dict[str, Any]]
+    best: tuple[str, int] | None = None
 
     @property
     def seed(self) -> Any:
@@ -66,7 +69,7 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
     """
     if not folders:
         raise ValueError("runs: none was named; give the folders of one run or more")
-    places = [folder.resolve() for folder in folders]
+    places = [named(folder).resolve() for folder in folders]
     for number, place in enumerate(places):
         if place in places[:number]:
             raise ValueError(f"{folders[number]}: is named twice; name each run once")
@@ -83,7 +86,13 @@ def _read(folder: Path, name: str) -> Run:
     if not isinstance(step, int):
         raise ValueError(f"{checkpoint / 'state.json'}: says no step; use another checkpoint")
     log = _read_lines(place.folder)
-    return Run(folder, name, options, step, [line for line in log if line["step"] <= step])
+    return Run(folder, name, options, step, [line for line in log if line["step"] <= step], _best(state))
+
+
+def _best(state: dict[str, Any]) -> tuple[str, int] | None:
+    search = state.get("search") or {}
+    aim, best = search.get("aim"), search.get("best")
+    return (f"{KEY}{aim['metric']}", best["step"]) if aim and best else None
 
 
 def _read_lines(folder: Path) -> list[dict[str, Any]]:

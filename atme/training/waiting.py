@@ -1,0 +1,38 @@
+"""Waiting for what the main process finds alone: a look at a whole split may take longer than any timeout allows."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch.distributed
+from accelerate import Accelerator
+
+_T = TypeVar("_T")
+
+_EVER = timedelta(days=365)
+
+
+class Waiting:
+    """Lets all processes wait for the main one; every process must make one, at the same time.
+
+    They wait in a group of their own, on the CPU, whatever the device: a process that dies ends the wait of the others,
+    as its connections break, and time does not.
+
+    Args:
+        accelerator: the processes.
+    """
+
+    def __init__(self, accelerator: Accelerator) -> None:
+        self._group: Any = None
+        self._accelerator = accelerator
+        if accelerator.num_processes > 1:
+            self._group = torch.distributed.new_group(backend="gloo", timeout=_EVER)
+
+    def for_main(self, work: Callable[[], _T]) -> _T:
+        """What the main process's work returns, on every process; it travels pickled."""
+        if self._group is None:
+            return work()
+        found = [work() if self._accelerator.is_main_process else None]
+        torch.distributed.broadcast_object_list(found, src=0, group=self._group)
+        (answer,) = found
+        return answer  # type: ignore[return-value]
