@@ -142,6 +142,16 @@ def test_a_program_of_pytorch_gives_the_translations(
     require_same(formats.load_torch(done.model), translator, smallest=smallest)
 
 
+@pytest.mark.slow
+def test_the_bundled_model_in_both_formats(tmp_path: Path) -> None:
+    translator = Translator.from_run("earth", device="cpu")
+    traced = trace(translator)
+    formats.write_onnx(traced, tmp_path / "earth.onnx")
+    formats.write_torch(traced, tmp_path / "earth.pt2")
+    for run in (formats.load_onnx(tmp_path / "earth.onnx"), formats.load_torch(tmp_path / "earth.pt2")):
+        require_same(run, translator, smallest=traced.smallest)
+
+
 def test_a_program_of_the_denoising_gan_reads_its_draws(tmp_path: Path) -> None:
     translator = Translator.from_run(denoising(tmp_path / "run"), device="cpu")
     done = export(translator, tmp_path / "map.pt2", format="torch")
@@ -396,6 +406,23 @@ def test_without_onnx_one_line_says_what_to_install(
     run = untrained(tmp_path / "run", PIX2PIX)
     assert "pip install onnx onnxruntime onnxscript, or use --format torch" in refused(capsys, "export", str(run))
     assert main(["export", str(run), "--format", "torch"]) == 0
+
+
+def test_versions_that_do_not_do_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = untrained(tmp_path / "run", PIX2PIX)
+
+    def unknown(*_: object, **__: object) -> None:
+        raise ModuleNotFoundError("No module named 'onnxscript._framework_apis.torch_9_9'")
+
+    monkeypatch.setattr(torch.onnx, "export", unknown)
+    assert re.search(r"onnxscript \S+ does not know torch .*--upgrade onnxscript", refused(capsys, "export", str(run)))
+    monkeypatch.setattr(torch.export, "export", lambda mod, args: None)
+    assert "is too old to export with; pip install --upgrade torch" in refused(capsys, "export", str(run))
+    (tmp_path / "no.onnx").write_bytes(b"no model")
+    with pytest.raises(ValueError, match=r"onnxruntime \S+ does not take what torch"):
+        formats.load_onnx(tmp_path / "no.onnx")
 
 
 # What is traced.

@@ -65,7 +65,7 @@ def _multiple(side: int, stride: int) -> int:
 
 def _at_most_twice(side: int, stride: int, *, like: Tensor) -> Tensor:
     """Whether what is missing to a multiple is less than the side."""
-    return torch.full((), _multiple(side, stride) - side, device=like.device) < side
+    return torch.full((), _multiple(side, stride) - side, dtype=torch.int64, device=like.device) < side
 
 
 def _continued(side: int, stride: int, *, mirrored: Tensor) -> Tensor:

@@ -65,6 +65,13 @@ def write_onnx(traced: Traced, place: Path) -> None:
                 optimize=False,  # most of the time would go into patterns that onnxruntime has, too
                 verbose=False,
             )
+        except ImportError as error:  # of what it has for this version of torch
+            import onnxscript
+
+            raise ValueError(
+                f"format: onnxscript {onnxscript.__version__} does not know torch {torch.__version__}; "
+                "pip install --upgrade onnxscript, or use --format torch"
+            ) from error
         except RuntimeError as error:  # a network may be anyone's, with operations that ONNX has not
             raise ValueError(f"format: not to be had in ONNX ({first_line(error)}); use --format torch") from error
         assert made is not None
@@ -89,7 +96,7 @@ def _fold(place: Path) -> None:
     options.log_severity_level = 3
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = str(folded)
-    onnxruntime.InferenceSession(place, options, providers=["CPUExecutionProvider"])
+    _session(place, options)
     folded.replace(place)
 
 
@@ -118,7 +125,7 @@ def load_onnx(place: Path) -> Run:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(place, options, providers=["CPUExecutionProvider"])
+    session = _session(place, options)
     names = [each.name for each in session.get_inputs()]
 
     def run(*inputs: Tensor) -> Tensor:
@@ -139,6 +146,23 @@ def load_torch(place: Path) -> Run:
         return made
 
     return run
+
+
+def _session(place: Path, options: Any) -> Any:
+    """What runs an ONNX model.
+
+    Raises:
+        ValueError: if onnxruntime does not take it.
+    """
+    import onnxruntime
+
+    try:
+        return onnxruntime.InferenceSession(place, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its errors have no class of their own
+        raise ValueError(
+            f"format: onnxruntime {onnxruntime.__version__} does not take what torch {torch.__version__} made of this "
+            f"run ({first_line(error)}); pip install --upgrade onnxruntime onnxscript, or use --format torch"
+        ) from error
 
 
 def _name_sizes(model: Any) -> None:

@@ -5,6 +5,7 @@ Batch, height and width are left open.
 """
 
 import copy
+import inspect
 import logging
 import warnings
 from collections.abc import Callable, Iterator
@@ -29,6 +30,8 @@ from atme.noise import DecisionMemory
 
 ENOUGH = 64
 """Multiples of the stride that are tried to find the smallest picture."""
+_WITHOUT_RULES = "prefer_deferred_runtime_asserts_over_guards"
+"""Option of ``torch.export.export``, newer than the rest of what is used here."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,7 @@ def trace(translator: Translator, *, half: bool = False) -> Traced:
     Raises:
         ValueError: if there is something in it that no graph holds.
     """
+    require_torch()
     refuse_untraceable(translator)
     module, least = Translation(translator, half=half).eval(), smallest(translator)
     stride, channels = translator.knows.stride, translator.knows.source_channels
@@ -187,6 +191,18 @@ def draw(translator: Translator, *, size: tuple[int, int], seed: int) -> Draws:
     model, generator = cast(DenoisingGAN, translator.model), cast(Any, translator.networks.generator)
     rng = torch.Generator().manual_seed(seed)
     return model.draws(generator.out_channels, generator.latent, size=size, rng=rng)
+
+
+def require_torch() -> None:
+    """Whether this version of PyTorch traces without rules for sizes, which it takes from the example.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if _WITHOUT_RULES not in inspect.signature(torch.export.export).parameters:
+        raise ValueError(
+            f"torch: {torch.__version__} is too old to export with; pip install --upgrade torch (2.14 does it)"
+        )
 
 
 def refuse_untraceable(translator: Translator) -> None:
