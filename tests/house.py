@@ -22,6 +22,7 @@ ROOMS: tuple[dict[str, str], ...] = (
         "terminal": "what the terminal shows",
         "machine": "what is there to use",
         "ramp": "numbers that move",
+        "outside": "a user's own classes",
     },
     {
         "data": "pairs: found, viewed, batched",

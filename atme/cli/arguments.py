@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
+from atme import outside
 from atme.cli.exits import DONE
 from atme.cli.help import asks_for_help, page, usage
 from atme.cli.presets import actions_of, check_preset, hint_of, nulls
@@ -93,26 +94,42 @@ def _as_named(value: Any) -> Any:
             return value
 
 
-def parse(parser: "ArgumentParser", arguments: Sequence[str], *, usage: str = "") -> "Namespace":
+def parse(
+    parser: "ArgumentParser", arguments: Sequence[str], *, usage: str = "", classes: Collection[str] = ()
+) -> "Namespace":
     """What the command line, and the presets that it names, ask for.
 
     Args:
         parser: of options.
         arguments: words; flags may stand without true, lists of numbers without brackets.
         usage: the words that the command takes, for a complaint.
+        classes: sections that may name classes of a user's own files, beside a preset or in the working directory.
 
     Raises:
-        ValueError: naming the key or value that does not fit.
+        ValueError: naming the key or value that does not fit, or a file of classes that cannot be imported.
     """
     words = _spelled_out(parser, arguments)
     presets = [read_yaml(path) for path in _presets(words)]
     for preset in presets:
         check_preset(preset, parser)
+    if classes:
+        _use_own(words, presets, classes)
     chosen = _parsed(parser, words, presets, usage)
     for key in (null for section in actions_of(parser) for null in nulls(section, chosen.get(section))):
         said = f"{key}: null does not fit; give a value, or leave the key out"
         raise ValueError(_located(said, words, presets))
     return chosen
+
+
+def _use_own(words: Sequence[str], presets: Sequence[YamlFile], sections: Collection[str]) -> None:
+    """Import the user's own files that these sections name, in presets and on the command line."""
+    named: list[Any] = [preset.values.get(section) for preset in presets for section in sections]
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        option, _, value = word.partition("=")
+        if option.removeprefix("--").split(".")[0] in sections:
+            named.append(value or following)
+    places = [place for preset in reversed(presets) for place in outside.beside(preset.path.parent)]
+    outside.use(named, [*places, Path()])
 
 
 def _spelled_out(parser: "ArgumentParser", arguments: Sequence[str]) -> list[str]:

@@ -29,7 +29,9 @@ def train(arguments: list[str]) -> int:
 
     seeds, words = taken_from(arguments)
     parser = options.parser()
-    chosen = parse(parser, words, usage="write atme train --config PRESET --section.key VALUE …")
+    chosen = parse(
+        parser, words, usage="write atme train --config PRESET --section.key VALUE …", classes=options.CLASSES
+    )
     if seeds is not None:
         on_gpu = kind_of(chosen.training.device) != "cpu"
         return train_seeds(seeds, words, run=str(chosen.run.dir), on_gpu=on_gpu)
@@ -67,7 +69,7 @@ def show(arguments: list[str]) -> int:
     parser = options.parser()
     preset = arguments[:1] if arguments and not arguments[0].startswith("-") else []
     words = [f"--config={path}" for path in preset] + arguments[len(preset) :]
-    chosen = parse(parser, words, usage="write atme show PRESET --section.key VALUE …")
+    chosen = parse(parser, words, usage="write atme show PRESET --section.key VALUE …", classes=options.CLASSES)
     show_preset(parser.instantiate(chosen), text=parser.dump(chosen))
     return DONE
 

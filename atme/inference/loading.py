@@ -11,6 +11,7 @@ from jsonargparse import ArgumentParser
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from atme import outside
 from atme.data.recipes import find_root
 from atme.data.tested import find_again, tested
 from atme.inference.trust import require_ours
@@ -66,6 +67,10 @@ def load(place: str | Path, *, weights: Weights, device: str, trust: bool) -> Lo
     options, state = read_options(run.folder), read_state(run.checkpoint)
     if not trust:
         require_ours(options, run.folder)
+    else:
+        classes = {name: options.get(name) for name in SECTIONS}
+        outside.use(classes, outside.beside(run.folder))
+        outside.require_found(classes, run.folder)
     chosen = {name: options[name] for name in SECTIONS if name in options} | _data(options)
     measured, step = _measured(state, run.checkpoint)
     model, networks = _build({name: chosen[name] for name in SECTIONS if name in chosen}, measured, run.folder)

@@ -4,19 +4,17 @@
 called with whatever ``init_args`` say. A stranger's folder may name what is of this package alone.
 """
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from atme.models.build import SECTIONS
 from atme.outputs import some
+from atme.outside import DOTTED, strings
 
 ROOMS = ("atme.models.", "atme.networks.", "atme.noise.")
 """Where the classes are defined that a translator may be built of."""
-
-_DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 
 
 def require_ours(options: Mapping[str, Any], folder: Path) -> None:
@@ -29,25 +27,13 @@ def require_ours(options: Mapping[str, Any], folder: Path) -> None:
     Raises:
         ValueError: naming what is not ours.
     """
-    named = {text for name in SECTIONS for text in _strings(options.get(name)) if _DOTTED.fullmatch(text)}
+    named = {text for name in SECTIONS for text in strings(options.get(name)) if DOTTED.fullmatch(text)}
     strange = sorted(text for text in named if not _is_ours(text))
     if strange:
         raise ValueError(
             f"{folder}: its options name {some(strange)}, code that is not of atme; "
             "read that code, and then allow it with --trust (trust=True in Python)"
         )
-
-
-def _strings(value: Any) -> Iterator[str]:
-    """All texts in nested options, keys too."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for key, each in value.items():
-            yield from (*_strings(key), *_strings(each))
-    elif isinstance(value, list | tuple):
-        for each in value:
-            yield from _strings(each)
 
 
 def _is_ours(path: str) -> bool:

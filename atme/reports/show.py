@@ -1,9 +1,10 @@
 """What a preset resolves to, and what a step of it costs."""
 
 from jsonargparse import Namespace
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.syntax import Syntax
 from rich.table import Table
+from torch._subclasses.fake_tensor import DataDependentOutputException
 
 from atme.models.build import Measured, build
 from atme.reports.cost import Cost, cost
@@ -28,14 +29,24 @@ def show(options: Namespace, *, text: str, console: Console | None = None) -> No
     training: TrainingOptions = options.training
     train = options.data.open_train(seed=options.run.seed)
     measured = measure(train, batch=training.batch_size * training.accumulate)
-    found = cost(
+    try:
+        found: RenderableType = _table(_cost(options, measured), measured, training)
+    except DataDependentOutputException as error:  # of a class of the user's own
+        found = (
+            f"What a step costs cannot be told: the value of a tensor is read in it ({error.func}), such as by float()."
+        )
+    console.print(Syntax(played(text, options.model).rstrip(), "yaml", background_color="default"))
+    console.print(found)
+
+
+def _cost(options: Namespace, measured: Measured) -> Cost:
+    training: TrainingOptions = options.training
+    return cost(
         lambda: build(options, measured, pretrained=False),
         measured,
         batch=training.batch_size,
         precision=training.precision,
     )
-    console.print(Syntax(played(text, options.model).rstrip(), "yaml", background_color="default"))
-    console.print(_table(found, measured, training))
 
 
 def _table(found: Cost, measured: Measured, training: TrainingOptions) -> Table:

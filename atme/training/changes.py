@@ -12,8 +12,9 @@ from typing import Any
 
 import yaml
 
+from atme import outside
 from atme.run_folder import read_options
-from atme.training.options import model_of, parser, played
+from atme.training.options import CLASSES, model_of, parser, played
 
 MAY_CHANGE = (
     *("config", "run.dir", "data.workers", "data.cache"),
@@ -56,7 +57,9 @@ def resolved(folder: Path) -> dict[str, Any]:
     """
     reader = parser()
     try:
-        options = reader.parse_object(read_options(folder))
+        given = read_options(folder)
+        outside.use({section: given.get(section) for section in CLASSES}, outside.beside(folder), only_missing=True)
+        options = reader.parse_object(given)
         return flatten(yaml.safe_load(played(reader.dump(options), model_of(options))))
     except (ArgumentError, TypeError) as error:
         reason = " ".join(str(error).split())

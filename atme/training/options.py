@@ -22,6 +22,9 @@ from atme.training.tracking import HistoryOptions
 
 OptimizerMaker = Callable[[Iterable[Parameter]], Optimizer]
 
+CLASSES = (*build.SECTIONS, "optimizers")
+"""The sections that name classes, which may be of a user's own."""
+
 # Adam as pix2pix and ATME train with it.
 _ADAM = {"class_path": "torch.optim.Adam", "init_args": {"lr": 2e-4, "betas": (0.5, 0.999)}}
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import torch
 
-from atme import history
+from atme import history, outside
 from atme.models import Step
 from atme.training import checkpoint, device, samples
 from atme.training.changes import write_options
@@ -158,6 +158,7 @@ class Recorder:
         run, step = self._start.run, self._state.step
         run.mkdir(parents=True, exist_ok=True)
         write_options(run, self._start.text, earlier=self._start.earlier)
+        outside.keep(self._start.own, run)
         checkpoint.sweep(run)
         seen = self._start.batches.seen(step)
         visited = {name for index, name in enumerate(self._start.train.names) if index in seen}

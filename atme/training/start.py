@@ -10,6 +10,7 @@ import yaml
 from accelerate import Accelerator
 from jsonargparse import Namespace
 
+from atme import outside
 from atme.data import Batches, Pair, PairedImages
 from atme.data.shapes import compare_shapes
 from atme.models import Networks, TranslationModel
@@ -20,7 +21,7 @@ from atme.training import checkpoint, optimizers
 from atme.training.changes import flatten
 from atme.training.device import accelerator
 from atme.training.going_on import earlier, recorded, refuse_nothing_left, told
-from atme.training.options import TrainingOptions, left_out, played
+from atme.training.options import CLASSES, TrainingOptions, left_out, played
 from atme.training.origin import Origin, find_origin, refuse_other_data
 from atme.training.samples import Samples
 from atme.training.search import Aim, Search
@@ -59,6 +60,8 @@ class Start:
     samples: Samples
     validation: "Validation | None"
     """What looks at the validation split; None if nothing does."""
+    own: Mapping[str, Path]
+    """The files of the user's own classes, by where the run keeps them."""
     history: HistoryOptions
     """What is recorded of which images."""
     tracked: tuple[int, ...]
@@ -96,6 +99,7 @@ def prepare(options: Namespace, *, text: str) -> Start:
     text, written = played(text, options.model), text
     remarks = left_out(written, options.model)
     now = flatten(yaml.safe_load(text))
+    own = outside.sources(_classes(text))
     origin = find_origin(options.run.dir, training.resume, now=now)
     weights = _weights(training, origin)
     processes = accelerator(training)
@@ -104,6 +108,8 @@ def prepare(options: Namespace, *, text: str) -> Start:
     measured = measure(train, batch=training.batch_size * training.accumulate * processes.num_processes)
     pairs = train.fingerprint
     refuse_other_data(origin, measured, pairs, now=now)
+    if origin.goes_on:
+        outside.refuse_changed(own, options.run.dir)
     torch.manual_seed(options.run.seed)
     model, networks = build(options, measured, pretrained=origin.checkpoint is None)
     taken = start_from(networks, weights, measured=measured, now=now) if weights else []
@@ -135,10 +141,17 @@ def prepare(options: Namespace, *, text: str) -> Start:
         workers=options.data.workers,
         samples=samples,
         validation=validation,
+        own=own,
         history=options.history,
         tracked=tracked,
         fixed=options.data.open_fixed(),
     )
+
+
+def _classes(text: str) -> dict[str, Any]:
+    """The sections that name classes."""
+    options = yaml.safe_load(text)
+    return {section: options.get(section) for section in CLASSES}
 
 
 def _of_files(pairs: PairedImages) -> Iterator[str]:

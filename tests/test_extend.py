@@ -1,0 +1,257 @@
+"""Classes of a user's own file, those that docs/extend.md shows: trained, gone on with, shown, translated, compared.
+
+The file lies beside a preset, and nowhere on Python's path.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from conftest import TINY
+from test_training import same_bits
+
+from atme import outside
+from atme.cli import main
+from atme.run_folder import checkpoints
+
+PAGE = Path(__file__).parents[1] / "docs" / "extend.md"
+BLOCKS = [
+    each for each in re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.S) if "# my_models.py" in each
+]
+Said = pytest.CaptureFixture[str]
+
+ALONE = {"model": {"class_path": "my_models.Charbonnier"}, "noise": {"class_path": "atme.Identity"}}
+OWN: dict[str, dict[str, Any]] = {
+    "model": ALONE,
+    "noise": {"noise": {"class_path": "my_models.Blur"}},
+    "discriminator": {"discriminator": {"class_path": "my_models.Textures", "init_args": {"dim": 4}}},
+    "generator": {"generator": {"class_path": "my_models.Three", "init_args": {"dim": 4}}},
+}
+
+
+@pytest.fixture(autouse=True)
+def _own_modules() -> Iterator[None]:
+    """Another test's module of this name is back afterwards."""
+    before = {name: sys.modules.pop(name) for name in ("my_models", "my_parts") if name in sys.modules}
+    yield
+    for name in ("my_models", "my_parts"):
+        sys.modules.pop(name, None)
+    sys.modules.update(before)
+
+
+@pytest.fixture
+def mine(tmp_path: Path, pairs_folder: Path) -> Path:
+    """A folder with a preset, mine.yaml, and with the classes of the docs beside it."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "my_models.py").write_text("\n".join(BLOCKS))
+    write(folder, pairs_folder)
+    return folder
+
+
+def write(folder: Path, pairs: Path, **changes: Any) -> Path:
+    options = TINY | {"noise": {"class_path": "atme.Identity"}} | changes
+    options = options | {"data": TINY["data"] | {"root": str(pairs)}}
+    options["training"] = TINY["training"] | {"rate": {"epochs": 2, "decay_epochs": 0}, "sample_every": 2}
+    (folder / "mine.yaml").write_text(yaml.safe_dump(options))
+    return folder / "mine.yaml"
+
+
+def train(preset: Path, run: Path, *more: str) -> int:
+    return main(["train", "--config", str(preset), "--run.dir", str(run), *more])
+
+
+def test_each_class_takes_thirty_lines() -> None:
+    assert len(BLOCKS) == 4
+    for block in BLOCKS:
+        assert len([line for line in block.splitlines() if line.strip()]) <= 30
+
+
+@pytest.mark.parametrize("kind", OWN)
+def test_a_class_of_ones_own(mine: Path, tmp_path: Path, pairs_folder: Path, kind: str, capsys: Said) -> None:
+    """Trained; gone on with to the same bits, from the run's own copy; shown, translated, scored and compared."""
+    preset, run, parts = write(mine, pairs_folder, **OWN[kind]), tmp_path / "run", tmp_path / "parts"
+    assert train(preset, run) == 0
+    assert (run / "code" / "my_models.py").read_text() == (mine / "my_models.py").read_text()
+    shutil.rmtree(mine)
+    first = str(checkpoints(run)[0])
+    assert train(run / "options.yaml", parts, "--training.resume", first) == 0
+    assert same_bits(checkpoints(run)[-1], checkpoints(parts)[-1])
+    assert (parts / "code" / "my_models.py").is_file()
+    picture = str(pairs_folder / "test" / "test_0.png")
+    assert main(["translate", str(run), picture, str(tmp_path / "a.png")]) == 2
+    assert "code that is not of atme" in capsys.readouterr().err
+    assert main(["show", str(run / "options.yaml")]) == 0
+    assert main(["translate", str(run), picture, str(tmp_path / "a.png"), "--trust"]) == 0
+    assert main(["evaluate", str(run), "--trust", "--scores", "l1"]) == 0
+    assert main(["compare", str(run), str(parts), "--output", str(tmp_path / "both"), "--trust"]) == 0
+
+
+def command(*words: str, at: Path) -> subprocess.CompletedProcess[str]:
+    """A process of its own, in a folder, where nothing of the tests is on Python's path."""
+    root = str(PAGE.parents[1])
+    code = f"import sys; sys.path[0] = {root!r}; from atme.cli import main; sys.exit(main({list(words)!r}))"
+    return subprocess.run([sys.executable, "-c", code], cwd=at, capture_output=True, text=True, check=False)
+
+
+def test_on_another_machine(mine: Path, tmp_path: Path, pairs_folder: Path) -> None:
+    """A run's folder moved: it needs nothing else; without its code, a line says what is missing and where it goes."""
+    assert train(write(mine, pairs_folder, **ALONE), tmp_path / "run") == 0
+    shutil.rmtree(mine)
+    moved = (tmp_path / "run").rename(tmp_path / "moved")
+    words = ("translate", str(moved), str(pairs_folder / "test" / "test_0.png"))
+    assert command(*words, str(tmp_path / "a.png"), "--trust", at=tmp_path).returncode == 0
+    (moved / "code").rename(tmp_path / "kept")
+    lost = command(*words, str(tmp_path / "b.png"), "--trust", at=tmp_path)
+    assert lost.returncode == 2
+    assert len(lost.stderr.strip().splitlines()) == 1
+    assert f"there is no module my_models here; put my_models.py into {moved / 'code'}" in lost.stderr
+
+
+def test_what_it_imports_from_beside_it_is_kept_too(mine: Path, tmp_path: Path, pairs_folder: Path) -> None:
+    three = next(block for block in BLOCKS if "class Three" in block)
+    (mine / "my_parts.py").write_text(three)
+    text = "import my_parts\n\n\nclass Three(my_parts.Three):\n    def later(self):\n        import my_unused\n"
+    (mine / "my_models.py").write_text(text)
+    (mine / "my_unused.py").write_text("here = True\n")
+    (mine / "unrelated.py").write_text("1 / 0\n")
+    assert train(write(mine, pairs_folder, **OWN["generator"]), tmp_path / "run") == 0
+    kept = {path.name for path in (tmp_path / "run" / "code").iterdir()}
+    assert kept == {"my_models.py", "my_parts.py", "my_unused.py"}
+
+
+def test_a_package(mine: Path, tmp_path: Path, pairs_folder: Path) -> None:
+    package = mine / "my_models"
+    package.mkdir()
+    (mine / "my_models.py").rename(package / "parts.py")
+    (package / "__init__.py").write_text("from my_models.parts import Three\n")
+    assert train(write(mine, pairs_folder, **OWN["generator"]), tmp_path / "run") == 0
+    kept = {path.name for path in (tmp_path / "run" / "code" / "my_models").iterdir()}
+    assert {"__init__.py", "parts.py"} <= kept
+
+
+def test_two_runs_hold_files_of_one_name(mine: Path, tmp_path: Path, pairs_folder: Path, capsys: Said) -> None:
+    """Each is translated by its own: the other one's answers are the negative of it."""
+    from atme.inference import Translator
+
+    preset = write(mine, pairs_folder, **OWN["generator"])
+    assert train(preset, tmp_path / "one") == 0
+    text = (mine / "my_models.py").read_text()
+    (mine / "my_models.py").write_text(text.replace("return self.layers(image)", "return -self.layers(image)"))
+    assert train(preset, tmp_path / "other") == 0
+    weights = "checkpoints/step_00000008"
+    for name in ("generator", "average_generator"):
+        place = f"{weights}/{name}.safetensors"
+        shutil.copyfile(tmp_path / "one" / place, tmp_path / "other" / place)
+    one, other, again = (Translator.from_run(tmp_path / name, trust=True) for name in ("one", "other", "one"))
+    picture = torch.rand(1, 3, 8, 8)
+    assert torch.equal(one.tensor(picture), -other.tensor(picture))
+    assert torch.equal(one.tensor(picture), again.tensor(picture))
+    runs = [str(tmp_path / name) for name in ("one", "other")]
+    assert main(["compare", *runs, "--output", str(tmp_path / "compared"), "--trust"]) == 0
+
+
+def test_a_run_is_not_gone_on_with_by_other_code(mine: Path, tmp_path: Path, pairs_folder: Path, capsys: Said) -> None:
+    preset, run = write(mine, pairs_folder, **OWN["generator"]), tmp_path / "run"
+    assert train(preset, run) == 0
+    before = (run / "code" / "my_models.py").read_text()
+    (mine / "my_models.py").write_text(before + "\n# changed\n")
+    longer = ("--training.resume", "auto", "--training.rate.epochs", "3")
+    assert train(preset, run, *longer) == 2
+    said = capsys.readouterr().err
+    assert "is not as it was when the run" in said
+    assert f"--config {run / 'options.yaml'}" in said
+    assert train(run / "options.yaml", run, *longer) == 0  # the remedy works
+    assert (run / "code" / "my_models.py").read_text() == before
+
+
+def test_untrusted_code_is_not_run(mine: Path, tmp_path: Path, pairs_folder: Path) -> None:
+    assert train(write(mine, pairs_folder, **OWN["generator"]), tmp_path / "run") == 0
+    del sys.modules["my_models"]
+    trap = f"import pathlib\npathlib.Path({str(tmp_path / 'sprung')!r}).touch()\n"
+    code = tmp_path / "run" / "code" / "my_models.py"
+    code.write_text(trap + code.read_text())
+    words = [str(tmp_path / "run"), str(pairs_folder / "test" / "test_0.png"), str(tmp_path / "a.png")]
+    assert main(["translate", *words]) == 2
+    assert not (tmp_path / "sprung").exists()
+    assert main(["translate", *words, "--trust"]) == 0
+    assert (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("def broken(:\n", "cannot be imported (SyntaxError"),
+        ("1 / 0\n", "cannot be imported (ZeroDivisionError: division by zero); repair it"),
+        ("import my_missing_part\n", "cannot be imported (ModuleNotFoundError: No module named 'my_missing_part')"),
+        ("class Other: pass\n", "my_models has no Charbonnier"),
+        ("class Charbonnier:\n    pass\n", "my_models.Charbonnier is no model: declare channels as atme's models do"),
+    ],
+)
+def test_a_faulty_file_is_named_in_one_line(
+    mine: Path, tmp_path: Path, pairs_folder: Path, capsys: Said, text: str, said: str
+) -> None:
+    preset = write(mine, pairs_folder, **ALONE)
+    (mine / "my_models.py").write_text(text)
+    assert train(preset, tmp_path / "run") == 2
+    line = capsys.readouterr().err.strip()
+    assert said in line
+    assert len(line.splitlines()) == 1
+
+
+@pytest.mark.parametrize("what", ["roles", "one_answer", "calls", "step", "translate", "generator"])
+def test_a_model_that_is_not_whole_is_told_what_it_lacks(
+    mine: Path, tmp_path: Path, pairs_folder: Path, capsys: Said, what: str
+) -> None:
+    text = (mine / "my_models.py").read_text()
+    says = 'roles, one_answer, calls = ("generator",), True, ()'
+    old, new = {
+        "roles": (says, "one_answer, calls = True, ()"),
+        "one_answer": (says, 'roles, calls = ("generator",), ()'),
+        "calls": (says, 'roles, one_answer = ("generator",), True'),
+        "step": ("def step(self, arena: Arena, pair: Pair) -> Step:", "def step(self, arena, pair):"),
+        "translate": ("    def translate(", "    def translated("),
+        "generator": ('("generator",)', '("discriminator",)'),
+    }[what]
+    shorter = text.replace(old, new)
+    assert shorter != text
+    (mine / "my_models.py").write_text(shorter)
+    assert train(write(mine, pairs_folder, **ALONE), tmp_path / "run") == 2
+    line = capsys.readouterr().err.strip()
+    assert what in line
+    assert len(line.splitlines()) == 1
+
+
+def test_a_cost_that_cannot_be_told_is_no_failure(mine: Path, pairs_folder: Path, capsys: Said) -> None:
+    """Costs are those of tensors without values; a class that reads one is shown, and said to have an unknown cost."""
+    preset = write(mine, pairs_folder, **OWN["generator"])
+    text = (mine / "my_models.py").read_text()
+    reads = "return self.layers(image) * float(image.mean())"
+    (mine / "my_models.py").write_text(text.replace("return self.layers(image)", reads))
+    assert main(["show", str(preset)]) == 0
+    out = capsys.readouterr().out
+    assert "my_models.Three" in out
+    assert "cannot be told" in out
+
+
+def test_names_of_files_are_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A word with a dot, such as a picture's name, imports nothing, whatever lies in the working directory."""
+    (tmp_path / "photo.py").write_text("1 / 0\n")
+    monkeypatch.chdir(tmp_path)
+    assert main(["translate", "photo.jpg", "photo.jpg", "photo.png"]) == 2
+    assert main(["train", "--run.dir", "photo.run", "--data.root", "photo.jpg"]) == 2
+    assert "photo" not in sys.modules
+
+
+def test_what_is_installed_is_neither_replaced_nor_kept(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("1 / 0\n")
+    outside.use({"class_path": "torch.optim.Adam"}, [tmp_path])
+    assert sys.modules["torch"] is torch
+    assert outside.sources({"class_path": "torch.optim.Adam", "other": "atme.UNet"}) == {}
