@@ -5,6 +5,9 @@ All of them are played by the loop, the checkpoints, the reports and the transla
 
 import copy
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +18,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 from test_pix2pix import a_pair, make_state, play, small
-from test_training import same_bits, train
+from test_training import command, same_bits, train
 
 from atme.cli import main
 from atme.losses import ADVERSARIAL
@@ -66,6 +69,30 @@ def test_it_is_shown_translated_and_compared(game: Path, tmp_path: Path, pairs_f
     assert "generator: parameters" in capsys.readouterr().out
     found = json.loads((tmp_path / "compared" / "compare.json").read_text())
     assert "nan" not in json.dumps(found).lower()
+
+
+@pytest.mark.parametrize("name", ["own", "regression"])
+def test_two_processes_equal_one(preset: Preset, tmp_path: Path, name: str) -> None:
+    """Two processes of one image a step, and one of two images; without noise, which each process draws for itself."""
+    one_epoch = {"training__rate": {"epochs": 1, "decay_epochs": 0}, "data__train_split": "eight"}
+    options = GAMES[name] | {"noise": {"class_path": "atme.Identity"}} | one_epoch
+    assert train(preset(**options, training__batch_size=2), tmp_path / "whole") == 0
+    both = preset(**options, training__batch_size=1)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    outcome = subprocess.run(
+        [*launch, *command(both, tmp_path / "both")[1:]],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    ours, theirs = (read_log(tmp_path / where) for where in ("both", "whole"))
+    for one, other in zip(ours, theirs, strict=True):
+        assert one["g_l1"] == pytest.approx(other["g_l1"], rel=1e-3)
+    roles = {path.stem for path in checkpoints(tmp_path / "both")[-1].glob("*.safetensors")}
+    assert roles >= ({"encoder", "discriminator"} if name == "own" else {"generator"})
 
 
 class TestWithoutADiscriminator:

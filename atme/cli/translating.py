@@ -27,6 +27,7 @@ def translate_pictures(
     scale: Scale = "run",
     half: Half = "auto",
     samples: int = 1,
+    calls: int | None = None,
     seed: int = 0,
     overwrite: bool = False,
     format: Format | None = None,
@@ -55,6 +56,7 @@ def translate_pictures(
             the run translates if they lie in the run's own dataset, and says so.
         samples: answers per picture, of a model that draws them (DenoisingGAN, or any dropout with --as_trained);
             map.png becomes map_1.png, map_2.png.
+        calls: of the generator for each translation, of a model that leaves a choice (DenoisingGAN: 1 up to its steps).
         seed: of the first answer; each further one has the next seed.
         overwrite: replace files that are there; those that are read never are.
         format: of translations in a folder: png by default, jpeg, tiff, webp.
@@ -90,7 +92,7 @@ def translate_pictures(
     if len(work.pairs) < WORTH_COMPILING or precision == "float32":
         os.environ.setdefault("ATME_COMPILE", "0")
     translator = Translator.from_run(
-        run, weights=weights, device=device, precision=precision, as_trained=as_trained, trust=trust
+        run, weights=weights, device=device, precision=precision, as_trained=as_trained, calls=calls, trust=trust
     )
     planned = plan(
         translator,

@@ -97,6 +97,7 @@ def evaluate_run(
     dists: Path | None = None,
     weights: Weights = "average",
     as_trained: bool = False,
+    calls: int | list[int] | None = None,
     precision: Precision = "float32",
     device: str = "auto",
     trust: bool = False,
@@ -115,6 +116,8 @@ def evaluate_run(
         dists: the same of DISTS, torchvision's VGG-16.
         weights: average takes the averaged weights where the run has them.
         as_trained: translate as pix2pix's authors do: each picture's own statistics in batch norms, and dropout on.
+        calls: of the generator for each translation, of a model that leaves a choice (DenoisingGAN); several, such as
+            1,2,4, are scored one after the other, each into its own SPLIT_calls_N.json.
         precision: bf16 is faster on most machines and a little less exact.
         device: auto takes a GPU where there is one.
         trust: import classes that the run's options name and that are not of atme; read them first.
@@ -128,7 +131,7 @@ def evaluate_run(
     from atme.reports.evaluate import evaluate_run
 
     files: dict[Kind, Path | None] = {"inception": inception, "lpips": lpips, "dists": dists}
-    page = evaluate_run(
+    pages = evaluate_run(
         run,
         split=split,
         root=root,
@@ -139,9 +142,11 @@ def evaluate_run(
         precision=precision,
         device=device,
         as_trained=as_trained,
+        calls=calls if isinstance(calls, list) else [calls],
         trust=trust,
     )
-    say(f"open {page} in a browser; the numbers are in {page.with_suffix('.json')}")
+    for page in pages:
+        say(f"open {page} in a browser; the numbers are in {page.with_suffix('.json')}")
     return DONE
 
 

@@ -16,7 +16,7 @@ from atme.inference.strips.rows import Rows, continued, cropped, of_pixels
 from atme.inference.strips.shelf import Shelf
 from atme.inference.strips.tiles import axis, tiled
 from atme.inference.tiling import UNDOUBTED, Tiling, Way, choose, free, in_tiles, large_picture
-from atme.models import Networks, Pix2Pix, TranslationModel
+from atme.models import Networks, Pix2Pix, Regression, TranslationModel
 from atme.models.knowledge import Knowledge
 
 
@@ -28,10 +28,13 @@ class Large:
         networks: in evaluation mode.
         knows: what the run knows of pictures.
         bf16: whether it is translated in bfloat16.
+        calls: of the generator, for a translation; None for as many as the game is played with.
     """
 
-    def __init__(self, model: TranslationModel, networks: Networks, knows: Knowledge, *, bf16: bool) -> None:
-        self.model, self.networks, self.knows, self.bf16 = model, networks, knows, bf16
+    def __init__(
+        self, model: TranslationModel, networks: Networks, knows: Knowledge, *, bf16: bool, calls: int | None = None
+    ) -> None:
+        self.model, self.networks, self.knows, self.bf16, self.calls = model, networks, knows, bf16, calls
         self.device = next(networks.generator.parameters()).device
         stride: Any = networks.generator.stride
         self.stride: int = stride
@@ -58,7 +61,9 @@ class Large:
             return in_tiles(tiling, size, tile=tiling.tile, stride=self.stride, memory=limit)
         if tiling.tile is None and tiling.limit is None and UNDOUBTED * size[0] * size[1] < limit:
             return Way()
-        large = large_picture(size, own, self.knows, in_tensors=not isinstance(self.model, Pix2Pix), name=name)
+        large = large_picture(
+            size, own, self.knows, in_tensors=not isinstance(self.model, Pix2Pix | Regression), name=name
+        )
         way = choose(tiling, large, appetite=self.appetite, limit=limit, stride=self.stride)
         if way.strips:
             require_known(self.networks.generator)
@@ -91,7 +96,7 @@ class Large:
 
         height, width, _ = pixels.shape
         source = continued(of_pixels(pixels, device=self.device), stride=self.stride)
-        fake = play(self.model, self.networks, source, generate=generate, shelf=shelf, seed=seed)
+        fake = play(self.model, self.networks, source, generate=generate, shelf=shelf, seed=seed, calls=self.calls)
         canvas = np.empty((height, width, fake.channels), np.uint8 if bits == 8 else np.uint16)
 
         def paint(top: int, strip: Tensor) -> None:

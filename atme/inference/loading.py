@@ -17,6 +17,7 @@ from atme.data.tested import find_again, tested
 from atme.inference.trust import require_ours
 from atme.models import Networks, TranslationModel
 from atme.models.build import SECTIONS, Measured, add_arguments, build
+from atme.models.translation import require_calls
 from atme.models.weights import read_network, weights_file
 from atme.run_folder import CONFIG, find_run, is_handed, read_options, read_state
 
@@ -45,11 +46,13 @@ class Loaded:
     source: Source
     options: dict[str, Any]
     """The sections that built the networks, and what of the data section matters to translations."""
+    calls: int | None = None
+    """Of the generator, that a translation takes; None for as many as the game is played with."""
     root: Path | None = None
     """Where the run's data lies, if it is known and there."""
 
 
-def load(place: str | Path, *, weights: Weights, device: str, trust: bool) -> Loaded:
+def load(place: str | Path, *, weights: Weights, device: str, trust: bool, calls: int | None = None) -> Loaded:
     """Build a run's networks and load their weights, in evaluation mode.
 
     Args:
@@ -57,6 +60,7 @@ def load(place: str | Path, *, weights: Weights, device: str, trust: bool) -> Lo
         weights: ``average`` takes the averaged weights where there are any.
         device: ``auto``, or a device's name.
         trust: whether options may name code that is not of this package.
+        calls: of the generator for a translation, where a model leaves a choice.
 
     Raises:
         ValueError: if a file is missing or damaged, or names code that is not trusted.
@@ -74,6 +78,7 @@ def load(place: str | Path, *, weights: Weights, device: str, trust: bool) -> Lo
     chosen = {name: options[name] for name in SECTIONS if name in options} | _data(options)
     measured, step = _measured(state, run.checkpoint)
     model, networks = _build({name: chosen[name] for name in SECTIONS if name in chosen}, measured, run.folder)
+    require_calls(model, calls)
     averaged = weights == "average" and weights_file(run.checkpoint, "average_generator").exists()
     averaged = averaged and not is_handed(run.checkpoint)  # which holds the one or the other
     for name, module in networks.items():
@@ -84,7 +89,8 @@ def load(place: str | Path, *, weights: Weights, device: str, trust: bool) -> Lo
             _load_weights(module, run.checkpoint, f"average_{name}", given=module.state_dict())
         module.to(_device(device)).eval()
     kind: Weights = "average" if averaged or state.get("weights") == "average" else "last"
-    return Loaded(model, networks, measured, Source(run.checkpoint, step, kind), chosen, _root(run.folder, options))
+    source, root = Source(run.checkpoint, step, kind), _root(run.folder, options)
+    return Loaded(model, networks, measured, source, chosen, calls, root)
 
 
 def _data(options: Mapping[str, Any]) -> dict[str, Any]:

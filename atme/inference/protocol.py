@@ -30,6 +30,7 @@ def protocol(translator: Translator, test: PairedImages) -> dict[str, Any]:
         "as_trained": translator.as_trained,
         "seed": None if translator.one_answer else 0,
         "noise": translator.options["noise"],
+        **({} if translator.calls is None else {"calls": translator.calls}),
     }
 
 

@@ -47,9 +47,7 @@ Precision = Literal["float32", "bf16"]
 
 
 class Translator:
-    """Translates pictures, one or many.
-
-    Made by `from_run` or `from_pretrained`.
+    """Translates pictures, one or many; made by `from_run` or `from_pretrained`.
 
     Args:
         loaded: model, networks, and where they come from.
@@ -69,13 +67,13 @@ class Translator:
             raise ValueError(f"precision: {precision!r} is none; use float32 or bf16")
         self.model, self.networks, self.measured = loaded.model, loaded.networks, loaded.measured
         self.source, self.options = loaded.source, loaded.options
-        self.precision, self.as_trained = precision, as_trained
+        self.precision, self.as_trained, self.calls = precision, as_trained, loaded.calls
         keep_freed_memory()
         self.device = next(self.networks.generator.parameters()).device
         stride: Any = self.networks.generator.stride
         self.knows = knowledge(self.options, self.measured, stride=stride, root=loaded.root)
         self._loaded = loaded
-        self.large = Large(self.model, self.networks, self.knows, bf16=precision == "bf16")
+        self.large = Large(self.model, self.networks, self.knows, bf16=precision == "bf16", calls=self.calls)
 
     @classmethod
     def from_run(
@@ -86,6 +84,7 @@ class Translator:
         device: str = "auto",
         precision: Precision = "float32",
         as_trained: bool = False,
+        calls: int | None = None,
         trust: bool = False,
     ) -> Self:
         """The translator of a run.
@@ -98,14 +97,15 @@ class Translator:
             precision: ``bf16`` is faster on most machines and a little less exact.
             as_trained: translate as pix2pix's authors do: batch norms read each picture's own statistics, and
                 dropout stays on, drawn by the seed.
+            calls: of the generator for each translation, of a model that leaves a choice, as a DenoisingGAN does.
             trust: whether the run's options may name classes that are not of atme, which are then imported and
                 run. Read them first where the folder is a stranger's.
 
         Raises:
-            ValueError: if the folder holds no run, a file of it is missing or damaged, or it names code that is
-                not of atme.
+            ValueError: if the folder holds no run, a file of it is missing or damaged, it names code that is not of
+                atme, or its model cannot translate in so many calls.
         """
-        loaded = load(run, weights=weights, device=device, trust=trust)
+        loaded = load(run, weights=weights, device=device, trust=trust, calls=calls)
         return cls(loaded, precision=precision, as_trained=as_trained)
 
     @classmethod
@@ -287,7 +287,8 @@ class Translator:
         view = torch.eye(2, 3, device=self.device).expand(len(source), 2, 3)
         pair = Pair(source.to(self.device, torch.float32), None, None, view, ("",) * len(source))
         with self._alive(seed):
-            corrupted, fake = translate(self.model, self.networks, pair, rng=torch.Generator().manual_seed(seed))
+            rng = torch.Generator().manual_seed(seed)
+            corrupted, fake = translate(self.model, self.networks, pair, rng=rng, calls=self.calls)
         return corrupted, fake.float().clamp(-1, 1).to(source.device)
 
     @contextmanager

@@ -34,12 +34,14 @@ def evaluate_run(
     precision: Literal["float32", "bf16"],
     device: str,
     as_trained: bool,
+    calls: Sequence[int | None],
     trust: bool,
-) -> Path:
+) -> list[Path]:
     """Score a run, write the scores and a page of them into its folder, and print them.
 
     Scores go to ``evaluation/SPLIT.json``, those of a checkpoint that is not the last one to
-    ``evaluation/step_########/SPLIT.json``. Those of another protocol that are there are kept in ``earlier/``.
+    ``evaluation/step_########/SPLIT.json``; those with N calls of the generator to ``SPLIT_calls_N.json``. Those of
+    another protocol that are there are kept in ``earlier/``.
 
     Args:
         run: The run's folder, or that of one of its checkpoints.
@@ -52,10 +54,11 @@ def evaluate_run(
         precision: "bf16" runs most of the network in bfloat16.
         device: A device's name, or "auto".
         as_trained: Whether each picture's own statistics are used, and dropout is on.
+        calls: Numbers of calls of the generator, each to be scored; None is as many as the game is played with.
         trust: Whether the run's options may name code that is not of atme.
 
     Returns:
-        Path of the page.
+        Paths of the pages.
 
     Raises:
         ValueError: if the run, its data or a file of weights cannot be read, or no score can be had.
@@ -66,16 +69,23 @@ def evaluate_run(
     wanted = named(metrics)
     place = find_run(run)
     data = read_tested(place.folder, root=root)
-    translator = Translator.from_run(
-        run, weights=weights, device=device, precision=precision, as_trained=as_trained, trust=trust
-    )
-    test = data.open_test(split)
-    scored = score(translator, data, test, metrics=wanted, features=features, train_pairs=train_pairs)
-    folder = scores_folder(place)
-    title = f"{run}, {split}: {len(scored.names)} pairs, step {translator.source.step}"
-    _write(scored, translator, test, folder=folder, split=file_name(split), run=run)
-    results().print(_table(scored, title))
-    return folder / f"{file_name(split)}.html"
+    translators = [
+        Translator.from_run(
+            run, weights=weights, device=device, precision=precision, as_trained=as_trained, calls=each, trust=trust
+        )
+        for each in calls
+    ]  # all of them, so that none is scored if one is refused
+    test, folder, pages = data.open_test(split), scores_folder(place), []
+    for translator in translators:
+        scored = score(translator, data, test, metrics=wanted, features=features, train_pairs=train_pairs)
+        name, said = file_name(split), ""
+        if translator.calls is not None:
+            name, said = f"{name}_calls_{translator.calls}", f", calls {translator.calls}"
+        title = f"{run}, {split}: {len(scored.names)} pairs, step {translator.source.step}{said}"
+        _write(scored, translator, test, folder=folder, split=name, run=run)
+        results().print(_table(scored, title))
+        pages.append(folder / f"{name}.html")
+    return pages
 
 
 def file_name(split: str) -> str:

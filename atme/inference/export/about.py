@@ -41,7 +41,7 @@ def describe(translator: Translator, traced: Traced, *, precision: str) -> dict[
         "direction": knows.direction,
         "source_half": knows.source_half,
         "as_trained": translator.as_trained,
-        "steps": model.steps if isinstance(model, DenoisingGAN) else 0,
+        "steps": (translator.calls or model.steps) if isinstance(model, DenoisingGAN) else 0,
         "latent": getattr(translator.networks.generator, "latent", 0),
         "step": translator.source.step,
         "weights": translator.source.weights,

@@ -66,7 +66,7 @@ class Translation(nn.Module):
         self.discriminator, self.scheme = networks.get(CRITIC), networks.scheme
         played = ("generator", CRITIC, "scheme")
         self.further = nn.ModuleDict({role: module for role, module in networks.items() if role not in played})
-        self.model = translator.model
+        self.model, self.calls = translator.model, translator.calls
         self.stride = translator.knows.stride
 
     def forward(self, image: Tensor, noise: Tensor | None = None, latent: Tensor | None = None) -> Tensor:
@@ -85,7 +85,8 @@ class Translation(nn.Module):
         if noise is None or latent is None:
             networks = Networks(self.generator, self.discriminator, self.scheme, **self.further)
             view = torch.eye(2, 3).expand(image.shape[0], 2, 3)
-            _, made = translate(self.model, networks, Pair(image, None, None, view, ("",)))  # (B, C', H, W)
+            pair = Pair(image, None, None, view, ("",))
+            _, made = translate(self.model, networks, pair, calls=self.calls)  # (B, C', H, W)
         else:
             source = pad(image, stride=self.stride)
             drawn = Draws(cut(noise, source.shape[-2], source.shape[-1]), latent)
@@ -190,7 +191,7 @@ def draw(translator: Translator, *, size: tuple[int, int], seed: int) -> Draws:
     """What a translator of a DenoisingGAN draws for a continued picture of a size, by a seed."""
     model, generator = cast(DenoisingGAN, translator.model), cast(Any, translator.networks.generator)
     rng = torch.Generator().manual_seed(seed)
-    return model.draws(generator.out_channels, generator.latent, size=size, rng=rng)
+    return model.draws(generator.out_channels, generator.latent, size=size, rng=rng, calls=translator.calls)
 
 
 def require_torch() -> None:

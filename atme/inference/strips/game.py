@@ -29,7 +29,14 @@ Generate = Callable[[Rows, Tensor, Tensor | None], Rows]
 
 
 def play(
-    model: TranslationModel, networks: Networks, source: Rows, *, generate: Generate, shelf: Shelf, seed: int
+    model: TranslationModel,
+    networks: Networks,
+    source: Rows,
+    *,
+    generate: Generate,
+    shelf: Shelf,
+    seed: int,
+    calls: int | None = None,
 ) -> Rows:
     """Translate a picture whose sides are multiples of the generator's stride.
 
@@ -40,6 +47,7 @@ def play(
         generate: how the generator is called.
         shelf: where maps are kept.
         seed: of what the model draws.
+        calls: of the generator; None for as many as the game is played with.
     """
     played: dict[str, Any] = {
         **networks,
@@ -51,7 +59,7 @@ def play(
     read: Any = source if isinstance(model, Pix2Pix | Regression) else source.whole()
     view = torch.eye(2, 3, device=shelf.device)[None]
     rng = torch.Generator().manual_seed(seed)
-    _, fake = model.translate(in_strips, Pair(read, None, None, view, ("",)), rng=rng)
+    _, fake = model.translate(in_strips, Pair(read, None, None, view, ("",)), rng=rng, calls=calls)
     return _rows(fake)
 
 
