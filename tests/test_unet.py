@@ -1,5 +1,7 @@
 """The diffusion U-Net: live parity with the package it follows, laws, sizes, precisions."""
 
+import copy
+
 import pytest
 import torch
 from denoising_diffusion_pytorch import Unet
@@ -219,3 +221,27 @@ def test_what_is_computed_again_has_the_same_bits_and_is_not_kept(bfloat16: bool
     assert len(found[0]) == len(found[1])
     assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
     assert peaks[1] < peaks[0] / 2
+
+
+def test_weights_are_standardized_once_for_translations_and_anew_once_they_change() -> None:
+    torch.manual_seed(0)
+    block, image = Block(8, 8), torch.randn(1, 8, 5, 6)
+    wanted = block(image).detach()
+    with torch.no_grad():
+        assert torch.equal(block(image), wanted)
+        assert block.standardized() is block.standardized()
+        before = block.standardized()
+        with torch.autocast("cpu", torch.bfloat16):
+            assert block.standardized().dtype == torch.bfloat16
+        block.conv.weight[0, 0, 0, 0] += 1
+        assert not torch.equal(block.standardized(), before)
+        assert not torch.equal(block(image), wanted)
+        old, block.conv.weight.data = block.conv.weight.data, torch.randn_like(block.conv.weight)
+        assert torch.equal(block.standardized(), standardize(block.conv.weight))
+        block.conv.weight.data = old
+        assert torch.equal(block.standardized(), standardize(old))
+    with torch.inference_mode():
+        block(image)
+    block(image).sum().backward()
+    assert block.conv.weight.grad is not None
+    assert copy.deepcopy(block).state_dict().keys() == Block(8, 8).state_dict().keys()

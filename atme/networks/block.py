@@ -54,6 +54,29 @@ class Block(nn.Module):
         self.conv = nn.Conv2d(in_channels, out_channels, 3, padding=1)
         self.norm = nn.GroupNorm(groups, out_channels)
         self.eps = eps
+        self._kept: tuple[tuple[int, int, torch.dtype], Tensor] | None = None
+
+    def standardized(self) -> Tensor:
+        """The weights that the convolution reads, in its precision.
+
+        Where nothing learns they are kept until the weights change, so that translations standardize them once.
+        """
+        weight = self.conv.weight
+        if torch.is_grad_enabled() or torch.compiler.is_compiling() or type(weight) is not nn.Parameter:
+            self._kept = None
+            return standardize(weight, eps=self.eps)
+        device = weight.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
+        now = weight.data_ptr(), weight._version, dtype
+        if self._kept is not None and self._kept[0] == now:
+            return self._kept[1]
+        made = standardize(weight, eps=self.eps).to(dtype)
+        self._kept = (now, made) if type(made) is Tensor else None  # a fake one, of which costs are computed, is none
+        return made
+
+    def __getstate__(self) -> dict[str, object]:
+        """Copies and pickles begin without what was kept."""
+        return {**self.__dict__, "_kept": None}
 
     def forward(
         self,
@@ -74,7 +97,7 @@ class Block(nn.Module):
         Returns:
             (B, C', H, W).
         """
-        weight = standardize(self.conv.weight, eps=self.eps)
+        weight = self.standardized()  # (C', C, 3, 3)
         if in_one_step(image):
             convolved = convolve(image, beside, weight, None)  # (B, C', H, W)
             return normalize_scale_silu(convolved, self.conv.bias, self.norm, scale_shift, residual=residual)
