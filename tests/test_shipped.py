@@ -118,8 +118,8 @@ class TestListing:
         words = " ".join(shown.split())
         for name in preset_paths():
             assert name in shown
-        assert "101 × 650" in shown
-        assert "l1 0.139" in words
+        assert "81 × 325" in shown
+        assert "l1 0.135" in words
 
     @pytest.mark.parametrize("name", ["earth_atme_demo", "augmentation/dihedral"])
     def test_one_is_written_out_as_it_is(self, name: str, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
