@@ -35,7 +35,7 @@ from benchmark_ceilings import CEILING, ceilings, convolution_flops, repeated, s
 from benchmark_ceilings import convolution as ceiling_work
 from benchmark_games import PHASES, Play, Published, flops, translating
 from benchmark_kinds import KINDS, by_kind, draw
-from benchmark_timing import Figure, show, threads, turns, write
+from benchmark_timing import Figure, clock_of, show, threads, turns, write
 from denoising_diffusion_pytorch import Unet
 from jsonargparse import auto_cli
 
@@ -73,7 +73,7 @@ def unet(
     # First of all: a new process begins with the peak of the one that starts it.
     peaks = {name: peak_in_fresh_process(_unet_work, name, dim, size) for name in UNETS}
     taken = turns({name: _unet_work(name, dim, size) for name in UNETS}, rounds=rounds, clocks=clock)
-    beside_the_first(f"the U-Net forward and backward, dim {dim}, {size} px", taken, peaks)
+    beside_the_first(f"the U-Net forward and backward, dim {dim}, {size} px", taken, peaks, clock=clock)
     write(output, "unet", {"dim": dim, "size": size, "rounds": rounds, "figures": taken, "peak_bytes": peaks})
 
 
@@ -114,11 +114,11 @@ def update(
     works = PAPER if (dim, size) == (64, 256) else flops("earth_atme", *_sized(dim, size))
     top = {kind: speeds(taken[f"ceiling, {kind}"], 4 * convolution_flops(64, 256)) for kind in _PRECISIONS}
     updates = {name: each for name, each in taken.items() if name in plays}
-    beside_the_first(f"an update of ATME, dim {dim}, {size} px, batch 1", updates, peaks)
+    beside_the_first(f"an update of ATME, dim {dim}, {size} px, batch 1", updates, peaks, clock=clock)
     shares = {name: shares_of(updates[name], works, top["bf16" if "bf16" in name else "float32"]) for name in plays}
     show(
         f"GFLOP/s of an update ({works / 1e9:.0f} GFLOP), and its share of the {CEILING}",
-        ("", "one thread", "of the ceiling", "all cores", "of the ceiling"),
+        ("", "one thread", "of the ceiling", clock_of(clock), "of the ceiling"),
         [
             (n, f"{s['one_thread']:.0f}", f"{s['of_one']:.2f}", f"{s['all_cores']:.0f}", f"{s['of_all']:.2f}")
             for n, s in shares.items()
@@ -232,7 +232,7 @@ def games(*, quick: bool = False, clock: bool = True, output: Path | None = None
             found[f"{size} px, batch {batch}"] = dict(taken)
             show(
                 f"an update at {size} px, batch {batch}, bf16",
-                ("", "processor, one thread", "±", "GFLOP", "GFLOP/s", "clock, all cores"),
+                ("", "processor, one thread", "±", "GFLOP", "GFLOP/s", clock_of(clock)),
                 [
                     (
                         *(game, f"{f.processor:.3f} s", f"{f.spread:.0%}", f"{work[game] / 1e9:.0f}"),
@@ -285,7 +285,7 @@ def translate(
             rounds=rounds,
             clocks=clock,
         )
-    beside_the_first(f"a translation, dim {dim}, {size} px", taken, {})
+    beside_the_first(f"a translation, dim {dim}, {size} px", taken, {}, clock=clock)
     write(output, "translate", {"dim": dim, "size": size, "figures": taken})
 
 
@@ -362,7 +362,7 @@ def _peak(make: Callable[..., Callable[[], object]], *arguments: object) -> floa
     return 1024.0 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 
-def beside_the_first(title: str, taken: Mapping[str, Figure], peaks: Mapping[str, float]) -> None:
+def beside_the_first(title: str, taken: Mapping[str, Figure], peaks: Mapping[str, float], *, clock: bool) -> None:
     """Print figures; the first row is what the others are measured against."""
     first = next(iter(taken.values()))
     rows = []
@@ -370,7 +370,7 @@ def beside_the_first(title: str, taken: Mapping[str, Figure], peaks: Mapping[str
         row = [name, f"{each.processor:.2f} s", f"{each.spread:.0%}", f"{first.processor / each.processor:.2f}"]
         row += [f"{each.clock:.2f} s", f"{first.clock / each.clock:.2f}"]
         rows.append(row + ([f"{peaks[name] / 1e9:.2f} GB"] if name in peaks else []))
-    columns = ["", "one thread", "±", "as fast", "all cores", "as fast"]
+    columns = ["", "one thread", "±", "as fast", clock_of(clock), "as fast"]
     show(title, columns + (["peak"] if peaks else []), rows)
 
 

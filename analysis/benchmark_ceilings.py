@@ -9,7 +9,7 @@ from collections.abc import Callable
 from statistics import median
 
 import torch
-from benchmark_timing import Figure, show, turns
+from benchmark_timing import Figure, clock_of, show, turns
 from torch import Tensor, nn
 
 CEILING = "convolution 64 → 64, 256 px"
@@ -58,7 +58,7 @@ def ceilings(*, rounds: int, clocks: bool = True) -> dict[str, dict[str, float]]
     found = {name: speeds(taken[name], flops[name]) for name in work}
     show(
         "what the machine can do, GFLOP/s",
-        ("work", "one thread", "±", "all cores"),
+        ("work", "one thread", "±", clock_of(clocks)),
         [
             (name, f"{each['one_thread']:.0f}", f"{taken[name].spread:.0%}", f"{each['all_cores']:.0f}")
             for name, each in found.items()

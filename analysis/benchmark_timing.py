@@ -70,6 +70,11 @@ def turns(work: Mapping[str, Work], *, rounds: int, clocks: bool = True) -> dict
     return {name: figure(processor[name][1:], clock[name][1:]) for name in work}
 
 
+def clock_of(clocks: bool) -> str:
+    """What the column of clock times is called."""
+    return "all cores" if clocks else "its clock"
+
+
 def figure(processor: Sequence[float], clock: Sequence[float]) -> Figure:
     """Median and quartiles of both."""
     return Figure(median(processor), quartiles(processor), median(clock), quartiles(clock))
