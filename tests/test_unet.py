@@ -242,6 +242,8 @@ def test_weights_are_standardized_once_for_translations_and_anew_once_they_chang
         assert torch.equal(block.standardized(), standardize(old))
     with torch.inference_mode():
         block(image)
+        made_there = Block(8, 8)
+        assert torch.equal(made_there.standardized(), standardize(made_there.conv.weight))
     block(image).sum().backward()
     assert block.conv.weight.grad is not None
     assert copy.deepcopy(block).state_dict().keys() == Block(8, 8).state_dict().keys()

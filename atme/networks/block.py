@@ -62,7 +62,8 @@ class Block(nn.Module):
         Where nothing learns they are kept until the weights change, so that translations standardize them once.
         """
         weight = self.conv.weight
-        if torch.is_grad_enabled() or torch.compiler.is_compiling() or type(weight) is not nn.Parameter:
+        plain = type(weight) is nn.Parameter and not weight.is_inference()  # others do not tell that they changed
+        if torch.is_grad_enabled() or torch.compiler.is_compiling() or not plain:
             self._kept = None
             return standardize(weight, eps=self.eps)
         device = weight.device.type
