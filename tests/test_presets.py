@@ -15,7 +15,7 @@ from atme.data.recipes import find_recipe
 from atme.models.build import Measured, build
 from atme.reports.cost import Cost, cost
 from atme.shipped.presets import read_preset
-from atme.training import options
+from atme.training import optimizers, options
 from atme.training.options import TrainingOptions
 from atme.training.rate import Rate
 from atme.training.state import State
@@ -29,7 +29,7 @@ NARROW = {"dim": 8, "ngf": 4, "init_dim": None}
 
 def narrowed(preset: Path) -> dict[str, object]:
     read = yaml.safe_load(preset.read_text())
-    for side in ("generator", "discriminator"):
+    for side in {"generator", "discriminator"} & read.keys():
         arguments = read[side].setdefault("init_args", {})
         read[side]["init_args"] = {name: NARROW.get(name, value) for name, value in arguments.items()}
     read["data"] |= {"workers": 0}
@@ -52,15 +52,13 @@ def test_a_preset_plays_a_step(preset: Path, monkeypatch: pytest.MonkeyPatch) ->
     chosen = instantiated(preset)
     size = chosen.data.crop_size
     model, networks = build(chosen, Measured(3, 3, 4, size, size, 1))
-    optimizers = {
-        "generator": chosen.optimizers.generator([*networks.generator.parameters(), *networks.scheme.parameters()]),
-        "discriminator": chosen.optimizers.discriminator(networks.discriminator.parameters()),
-    }
-    state = State(networks, optimizers, accelerator=Accelerator(cpu=True), average=None, seed=0)
+    made = optimizers.make(chosen.optimizers, networks, device=torch.device("cpu"))
+    state = State(networks, made, accelerator=Accelerator(cpu=True), average=None, seed=0)
     with state.at(0):
         step = model.step(state, pair(size))
     assert all(torch.isfinite(value) for value in step.losses.values())
-    assert 1.2 < float(step.losses["objective"]) < 1.8
+    if "discriminator" in networks:
+        assert 1.2 < float(step.losses["objective"]) < 1.8
 
 
 IMAGES = 1000

@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 from test_pix2pix import a_pair, make_state, play, small
 from test_training import command, same_bits, train
 
+from atme import history
 from atme.cli import main
 from atme.losses import ADVERSARIAL
 from atme.models import Networks, Pix2Pix
@@ -59,12 +60,16 @@ def test_killed_and_resumed_it_ends_with_the_same_bits(game: Path, tmp_path: Pat
     assert not same_bits(middle, checkpoints(parts)[-1])
 
 
-def test_it_is_shown_translated_and_compared(game: Path, tmp_path: Path, pairs_folder: Path, capsys: Said) -> None:
+def test_it_is_shown_translated_exported_and_compared(
+    game: Path, tmp_path: Path, pairs_folder: Path, capsys: Said
+) -> None:
     run = tmp_path / "run"
     assert train(game, run, "--training.precision", "bf16") == 0
     assert main(["show", str(run / "options.yaml")]) == 0
     out = str(tmp_path / "out")
     assert main(["translate", str(run), str(pairs_folder / "test"), out, "--half", "left", "--trust"]) == 0
+    exported = ["--output", str(tmp_path / "exported.onnx"), "--trust"]
+    assert main(["export", str(run), *exported]) == 0  # which compares it with the run's own translations
     assert main(["compare", str(run), "--output", str(tmp_path / "compared"), "--trust"]) == 0
     assert "generator: parameters" in capsys.readouterr().out
     found = json.loads((tmp_path / "compared" / "compare.json").read_text())
@@ -128,6 +133,17 @@ class TestWithoutADiscriminator:
         assert train(preset(), tmp_path / "two", "--training.start_from", str(tmp_path / "one")) == 0
         assert "there is no discriminator in" in capsys.readouterr().err
 
+    def test_a_game_with_one_is_no_branch_of_it(self, preset: Preset, tmp_path: Path, capsys: Said) -> None:
+        """Its weights alone begin one, as the line says; the branch the other way is one."""
+        assert train(preset(**REGRESSION), tmp_path / "one") == 0
+        assert train(preset(), tmp_path / "two", "--training.resume", str(tmp_path / "one")) == 2
+        said = capsys.readouterr().err
+        assert "model.class_path: " in said
+        assert "or take weights alone, into a new --run.dir, with --training.start_from" in said
+        assert train(preset(noise={"class_path": "atme.Identity"}), tmp_path / "three") == 0
+        middle = str(checkpoints(tmp_path / "three")[0])
+        assert train(preset(**REGRESSION), tmp_path / "four", "--training.resume", middle) == 0
+
     def test_its_loss_is_the_distance(self, preset: Preset, tmp_path: Path) -> None:
         for loss in ("l1", "l2"):
             assert train(preset(**REGRESSION), tmp_path / loss, "--model.init_args.loss", loss) == 0
@@ -172,6 +188,23 @@ class TestTheCritic:
         losses = play(make_state(small(DecisionMemory)), Pix2Pix(adversarial="relativistic"), a_pair())
         assert losses["d_real"] == pytest.approx(losses["d_fake"])
         assert losses["d_loss"] == pytest.approx(losses["d_real"], rel=1e-5)
+
+
+def test_a_relativistic_game_has_no_second_pass(preset: Preset, tmp_path: Path, capsys: Said) -> None:
+    noise = {"class_path": "atme.DecisionMemory", "init_args": {"translate_with": "refine"}}
+    model = {"class_path": "atme.Pix2Pix", "init_args": {"adversarial": "relativistic"}}
+    assert train(preset(noise=noise, model=model), tmp_path / "run") == 2
+    assert "noise.translate_with: refine reads the verdict on a translation alone" in capsys.readouterr().err
+
+
+def test_what_is_followed_begins_with_the_critic(preset: Preset, tmp_path: Path) -> None:
+    """A history of a run whose critic rests for half of it: decisions of the training steps are unknown till then."""
+    assert train(preset(**RESTING), tmp_path / "run", "--history.images", "2") == 0
+    training = history.read(tmp_path / "run")["training"]
+    known = ~np.isnan(np.asarray(training.decisions)).all(axis=(2, 3))  # (E, K)
+    assert not known[np.asarray(training.epochs) == 1].any()
+    assert known[np.asarray(training.epochs) == 3].all()
+    assert 3 in training.epochs
 
 
 def two_scales() -> Networks:
@@ -262,6 +295,11 @@ class TestFurtherRoles:
             for name in ("as_generator", "own")
         ]
         assert kinds == ["torch.optim.adam.Adam", "torch.optim.sgd.SGD"]
+
+    def test_an_optimizer_that_does_not_fit_is_named(self, preset: Preset, tmp_path: Path, capsys: Said) -> None:
+        own = {"optimizers": {"networks": {"encoder": {"class_path": "torch.optim.LBFGS"}}}}
+        assert train(preset(**OWN, **own), tmp_path / "run") == 2
+        assert "optimizers.networks.encoder: it cannot train these networks" in capsys.readouterr().err
 
     @pytest.mark.parametrize(
         ("networks", "said"),

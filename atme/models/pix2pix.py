@@ -69,8 +69,13 @@ class Pix2Pix:
         return source, target
 
     def require(self, networks: Networks) -> None:
-        """Refuse a generator that wants a latent: this game has none."""
+        """Refuse a generator that wants a latent, and second passes that read what a relativistic game has not."""
         refuse_latent(networks, "Pix2Pix")
+        if self.terms.relativistic and networks.scheme.passes > 1:
+            raise ValueError(
+                "noise.translate_with: refine reads the verdict on a translation alone, and a relativistic game "
+                "compares it with the target's; use equilibrium"
+            )
 
     def step(self, arena: Arena, pair: Pair) -> Step:
         """One update of the discriminator, then one of the generator and the scheme; then the scheme remembers."""

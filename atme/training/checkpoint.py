@@ -131,10 +131,12 @@ def _refuse_other_networks(state: State, origin: Origin, now: Flat) -> None:
         raise ValueError(f"{changed}; {_alone(place)}")
     for name, module in state.bare.items():
         own = {key: list(value.shape) for key, value in module.state_dict().items()}
+        path = place / f"{name}.safetensors"
         try:
-            given = weight_shapes(place / f"{name}.safetensors")
+            given = weight_shapes(path)
         except (OSError, SafetensorError) as error:
-            raise ValueError(_unreadable(place, error)) from error
+            changed = "" if path.exists() else origin.changed(now, "model.")
+            raise ValueError(f"{changed}; {_alone(place)}" if changed else _unreadable(place, error)) from error
         if own != given:
             changed = origin.changed(now, *_sections(name)) or f"{name}: {place} holds another network"
             fit = name == "scheme" and all(given.get(key) in (None, own[key]) for key, _ in module.named_parameters())
@@ -151,7 +153,7 @@ def _go_on(optimizer: Optimizer, side: Side, moments: dict[str, Any], origin: Or
     try:
         optimizers.go_on(optimizer, side, moments)
     except (ValueError, KeyError, TypeError) as error:
-        changed = origin.changed(now, f"optimizers.{side}.") or str(error)
+        changed = origin.changed(now, f"{optimizers.option(side)}.") or str(error)
         raise ValueError(f"{changed}, and its moments serve no other optimizer; {_alone(origin.checkpoint)}") from error
 
 

@@ -90,6 +90,11 @@ def _laid_out(values: Any, weight: Tensor) -> Any:
     return torch.empty_like(weight, dtype=values.dtype).copy_(values)
 
 
+def option(side: Side) -> str:
+    """The option that says how a side moves."""
+    return f"optimizers.{side}" if side in ("generator", CRITIC) else f"optimizers.networks.{side}"
+
+
 def saved(optimizer: Optimizer) -> dict[str, Any]:
     """What a checkpoint keeps of an optimizer: moments, and what they were made by."""
     return optimizer.state_dict() | {"kind": _name(optimizer), "defaults": _defaults(optimizer)}
@@ -110,7 +115,7 @@ def go_on(optimizer: Optimizer, side: Side, state: Mapping[str, Any]) -> None:
     """
     kind, then, now = state.get("kind"), json.loads(state.get("defaults", "{}")), json.loads(_defaults(optimizer))
     if kind is not None and kind != _name(optimizer):
-        raise ValueError(f"optimizers.{side}: the checkpoint's moments are those of {kind}, not of {_name(optimizer)}")
+        raise ValueError(f"{option(side)}: the checkpoint's moments are those of {kind}, not of {_name(optimizer)}")
     changed = {key: value for key, value in optimizer.defaults.items() if key not in then or then[key] != now[key]}
     groups = [{**group, **changed} for group in state["param_groups"]]
     if "lr" in changed:
@@ -130,10 +135,10 @@ def _try(side: Side, maker: Maker, parameters: Iterable[nn.Parameter], device: t
         moved = [_moves(optimizer, numbers, rate=rate) for rate in (None, 0.0, 0.0)]  # ASGD's rate lags one step
     except _REFUSALS as error:
         reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-        raise ValueError(f"optimizers.{side}: it cannot train these networks ({reason}); {_INSTEAD}") from error
+        raise ValueError(f"{option(side)}: it cannot train these networks ({reason}); {_INSTEAD}") from error
     if moved[-1]:
         raise ValueError(
-            f"optimizers.{side}: {_name(optimizer)} heeds no learning rate, so that training.rate would say what is "
+            f"{option(side)}: {_name(optimizer)} heeds no learning rate, so that training.rate would say what is "
             f"not done; {_INSTEAD}"
         )
 
@@ -149,9 +154,7 @@ def _try_moments(optimizer: Optimizer, side: Side, saved: Mapping[str, Any], *, 
     try:
         _moves(trial, [number], rate=None)
     except _REFUSALS as error:
-        raise ValueError(
-            f"optimizers.{side}: the checkpoint's moments lack what these options need ({error})"
-        ) from error
+        raise ValueError(f"{option(side)}: the checkpoint's moments lack what these options need ({error})") from error
 
 
 def _moves(optimizer: Optimizer, numbers: list[nn.Parameter], *, rate: float | None) -> bool:
