@@ -68,7 +68,7 @@ def of_parser(error: Exception, *, known: Iterable[str], words: Sequence[str] = 
     if found := re.search(r"the following arguments are required: (.*)$", text):
         return f"{found[1]}: missing; {usage}"
     if found := re.search(r"Group '([^']*)' does not accept option '([^']*)'", text):
-        near = nearest(f"{found[1]}.{found[2]}", known)
+        near = nearest(f"{found[1]}.{found[2]}", [key for key in known if key != "optimizers.networks"])
         return f"{found[1]}.{found[2]}: no such key; {f'did you mean {near}?' if near else 'see --help'}"
     keys = _KEY.findall(text)
     if not keys:

@@ -190,7 +190,7 @@ class TestDamaged:
         path = tmp_path_factory.mktemp("part") / "a.img"
         path.write_bytes(whole[: int(share * len(whole))])
         for read in (read_header, read_image):
-            with pytest.raises(ValueError, match=r"a\.img: (truncated|not an image|damaged)"):
+            with pytest.raises(ValueError, match=r"a\.img: (truncated|not an image|damaged|a TIFF that is not read)"):
                 read(path)
 
     @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "BMP"])

@@ -19,6 +19,9 @@ from atme.inference.tiling import UNDOUBTED, Tiling, Way, choose, free, in_tiles
 from atme.models import Networks, Pix2Pix, Regression, TranslationModel
 from atme.models.knowledge import Knowledge
 
+ENOUGH = 2**28
+"""Bytes for a strip of W beside tiles: higher strips are no faster."""
+
 
 class Large:
     """Pictures that may be too large for memory, as one translator has them.
@@ -58,7 +61,7 @@ class Large:
         """
         limit = tiling.limit or free(self.device)
         if tiling.tile is not None and tiling.limit is None:
-            return in_tiles(tiling, size, tile=tiling.tile, stride=self.stride, memory=limit)
+            return in_tiles(tiling, size, tile=tiling.tile, stride=self.stride, memory=min(limit, ENOUGH))
         if tiling.tile is None and tiling.limit is None and UNDOUBTED * size[0] * size[1] < limit:
             return Way()
         large = large_picture(
