@@ -68,7 +68,7 @@ def of_parser(error: Exception, *, known: Iterable[str], words: Sequence[str] = 
     if found := re.search(r"the following arguments are required: (.*)$", text):
         return f"{found[1]}: missing; {usage}"
     if found := re.search(r"Group '([^']*)' does not accept option '([^']*)'", text):
-        near = nearest(f"{found[1]}.{found[2]}", [key for key in known if key != "optimizers.networks"])
+        near = nearest(f"{found[1]}.{found[2]}", known)
         return f"{found[1]}.{found[2]}: no such key; {f'did you mean {near}?' if near else 'see --help'}"
     keys = _KEY.findall(text)
     if not keys:
@@ -82,9 +82,13 @@ def of_parser(error: Exception, *, known: Iterable[str], words: Sequence[str] = 
     return f"{key}: {_of_class(text, keys[0]) or _of_value(text)}"
 
 
+_SELDOM = {"optimizers.networks"}
+"""Keys that nobody mistypes."""
+
+
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that was probably meant: the same end, or nearly the same letters."""
-    plain, there = word.replace("-", "_"), list(known)
+    plain, there = word.replace("-", "_"), [each for each in known if each not in _SELDOM]
     ends = [each for each in there if each.endswith(f".{plain}")]
     near = ends or get_close_matches(plain, there, n=1, cutoff=0.6)
     return near[0] if near else None
