@@ -3,6 +3,7 @@
 The file lies beside a preset, and nowhere on Python's path.
 """
 
+import json
 import re
 import shutil
 import subprocess
@@ -19,6 +20,8 @@ from test_training import same_bits
 
 from atme import outside
 from atme.cli import main
+from atme.metrics import DATA_RANGE, METRICS, UNITS
+from atme.metrics.scores import PAIRWISE
 from atme.run_folder import checkpoints
 
 PAGE = Path(__file__).parents[1] / "docs" / "extend.md"
@@ -248,6 +251,60 @@ def test_names_of_files_are_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert main(["translate", "photo.jpg", "photo.jpg", "photo.png"]) == 2
     assert main(["train", "--run.dir", "photo.run", "--data.root", "photo.jpg"]) == 2
     assert "photo" not in sys.modules
+
+
+SCORE = next(
+    each for each in re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.S) if "# my_scores" in each
+)
+
+
+@pytest.fixture
+def known_scores() -> Iterator[None]:
+    """The scores that there are without one's own."""
+    tables: tuple[dict[str, Any], ...] = (METRICS, UNITS, DATA_RANGE, PAIRWISE)
+    before = [dict(table) for table in tables]
+    yield
+    sys.modules.pop("my_scores", None)
+    for table, was in zip(tables, before, strict=True):
+        table.clear()
+        table.update(was)
+
+
+@pytest.mark.usefixtures("known_scores")
+def test_a_score_of_ones_own(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said) -> None:
+    """In the table, in JSON, on the page, and pair by pair; of equal pictures it is what the class says, 0."""
+    (tmp_path / "my_scores.py").write_text(SCORE)
+    monkeypatch.chdir(tmp_path)
+    assert main(["evaluate", str(run), "--scores", "l1,my_scores.Edges", "--train_pairs", "2"]) == 0
+    assert "edges" in capsys.readouterr().out
+    found = json.loads((run / "evaluation" / "test.json").read_text())
+    assert found["my_scores.Edges"] > 0
+    assert found["protocol"]["units"]["my_scores.Edges"].endswith("lower is better")
+    assert "edges" in (run / "evaluation" / "test.html").read_text()
+    picture = torch.rand(2, 3, 8, 8) * 2 - 1
+    assert PAIRWISE["my_scores.Edges"](picture, picture).tolist() == [0, 0]
+
+
+@pytest.mark.usefixtures("known_scores")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "my_scores.Edges is not there"),
+        ("class Edges: pass", "my_scores.Edges is no score; give it title"),
+        (SCORE.replace("; lower is better", ""), "let it end with higher or lower is better"),
+        (SCORE.replace("apart.abs().mean(dim=(1, 2, 3))", "apart.abs().mean()"), "let it make finite numbers (B,)"),
+        ("1 / 0", "cannot be imported (ZeroDivisionError"),
+    ],
+)
+def test_a_score_that_is_none_is_one_line(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said, text: str, said: str
+) -> None:
+    (tmp_path / "my_scores.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    assert main(["evaluate", str(run), "--scores", "my_scores.Edges"]) == 2
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert line.startswith("atme: ")
+    assert said in line
 
 
 def test_what_is_installed_is_neither_replaced_nor_kept(tmp_path: Path) -> None:

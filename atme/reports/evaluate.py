@@ -13,6 +13,7 @@ from atme.data.layout import WHOLE, has_split
 from atme.data.tested import read_tested
 from atme.inference import Evaluation, Translator, evaluate
 from atme.metrics import METRICS, OURS, Kind, Score, chosen, networks
+from atme.metrics.own import take_in
 from atme.reports.evaluate_page import number, write_page
 from atme.reports.files import write_csv, write_json
 from atme.run_folder import find_run, scores_folder
@@ -99,7 +100,9 @@ def named(metrics: str) -> tuple[str, ...]:
     Raises:
         ValueError: If one is none.
     """
-    return tuple(METRICS) if metrics == "all" else chosen([name.strip() for name in metrics.split(",") if name.strip()])
+    names = [name.strip() for name in metrics.split(",") if name.strip()]
+    take_in(names)
+    return tuple(METRICS) if metrics == "all" else chosen(names)
 
 
 def score(

@@ -1,0 +1,67 @@
+"""A score of a user's own: a class by its whole name, such as ``my_scores.Edges``, where one is or on the path.
+
+It says what `Metric` asks, as attributes of the same names, and is called with a translation and its target.
+"""
+
+import inspect
+from dataclasses import fields
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from atme import outside
+from atme.metrics.catalog import DATA_RANGE, METRICS, UNITS, Metric
+from atme.metrics.scores import PAIRWISE
+
+
+def take_in(names: list[str]) -> None:
+    """Make scores by these names known; those without a dot are ours, and left alone.
+
+    Args:
+        names: of scores.
+
+    Raises:
+        ValueError: if a class is not there, or no score.
+    """
+    for name in (name for name in names if outside.DOTTED.fullmatch(name) and name not in METRICS):
+        given = _found(name)
+        said = {field.name: getattr(given, field.name) for field in fields(Metric) if hasattr(given, field.name)}
+        if not callable(given) or not {"title", "unit", "reads"} <= said.keys():
+            raise ValueError(
+                f"scores: {name} is no score; give it title, unit (with higher or lower is better), reads, and "
+                "__call__(translation, target), as docs/extend.md shows"
+            )
+        if not str(said["unit"]).endswith(("higher is better", "lower is better")):
+            raise ValueError(f"scores: {name} has the unit {said['unit']!r}; let it end with higher or lower is better")
+        METRICS[name] = metric = Metric(**said)
+        UNITS[name], DATA_RANGE[name] = metric.unit, list(metric.reads)
+        PAIRWISE[name] = _checked(name, given)
+
+
+def _found(name: str) -> Any:
+    """The score that a name says: a class is made one of."""
+    outside.use(name, [Path()])
+    module, _, attribute = name.rpartition(".")
+    try:
+        given = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(
+            f"scores: {name} is not there ({error}); put it beside where you are, or on the path"
+        ) from error
+    return given() if inspect.isclass(given) else given
+
+
+def _checked(name: str, given: Any) -> Any:
+    """The same score, whose answers must be a number for each picture."""
+
+    def compute(translation: Tensor, target: Tensor) -> Tensor:
+        made = given(translation, target)
+        if not isinstance(made, Tensor) or made.shape != (len(target),) or not torch.isfinite(made).all():
+            what = tuple(made.shape) if isinstance(made, Tensor) else type(made).__name__
+            raise ValueError(f"scores: {name} makes {what} of {len(target)} pictures; let it make finite numbers (B,)")
+        return made
+
+    return compute
