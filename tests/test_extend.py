@@ -20,9 +20,11 @@ from test_training import same_bits
 
 from atme import outside
 from atme.cli import main
+from atme.inference import Translator
 from atme.metrics import DATA_RANGE, METRICS, UNITS
+from atme.metrics.own import take_in
 from atme.metrics.scores import PAIRWISE
-from atme.run_folder import checkpoints
+from atme.run_folder import checkpoints, read_log
 
 PAGE = Path(__file__).parents[1] / "docs" / "extend.md"
 BLOCKS = [
@@ -258,14 +260,16 @@ SCORE = next(
 )
 
 
+TABLES: tuple[dict[str, Any], ...] = (METRICS, UNITS, DATA_RANGE, PAIRWISE)
+
+
 @pytest.fixture
 def known_scores() -> Iterator[None]:
     """The scores that there are without one's own."""
-    tables: tuple[dict[str, Any], ...] = (METRICS, UNITS, DATA_RANGE, PAIRWISE)
-    before = [dict(table) for table in tables]
+    before = [dict(table) for table in TABLES]
     yield
     sys.modules.pop("my_scores", None)
-    for table, was in zip(tables, before, strict=True):
+    for table, was in zip(TABLES, before, strict=True):
         table.clear()
         table.update(was)
 
@@ -286,10 +290,60 @@ def test_a_score_of_ones_own(run: Path, tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.usefixtures("known_scores")
+def test_a_score_of_ones_own_goes_where_scores_go(
+    mine: Path, tmp_path: Path, pairs_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said
+) -> None:
+    """Into the loop, where it chooses the best checkpoint; into a comparison; and into a model's card."""
+    (tmp_path / "my_scores.py").write_text(SCORE)
+    monkeypatch.chdir(tmp_path)
+    run, name = tmp_path / "run", "my_scores.Edges"
+    looks = ("--training.evaluate_every=1", "--training.evaluate_scores", f"l1,{name}", "--training.keep_best", name)
+    assert train(write(mine, pairs_folder), run, *looks, "--data.validation_split=test") == 0
+    assert all(line[f"val_{name}"] > 0 for line in read_log(run) if "val_l1" in line)
+    assert f"best {name} of split test" in capsys.readouterr().err
+    assert main(["evaluate", str(run), "--scores", f"l1,{name}", "--train_pairs", "0"]) == 0
+    for table in TABLES:  # as in a process that was not told of the class
+        del table[name]
+    assert main(["compare", str(run), "--output", str(tmp_path / "page"), "--images", "0"]) == 0
+    compared = json.loads((tmp_path / "page" / "compare.json").read_text())
+    (one,) = compared["games"][0]["runs"]
+    assert one["evaluation_reused"]
+    assert one["scores"].keys() == {"l1", name}
+    Translator.from_run(run).save_pretrained(tmp_path / "handed")
+    assert f"- {name}: mean difference of slopes" in (tmp_path / "handed" / "README.md").read_text()
+
+
+@pytest.mark.usefixtures("known_scores")
+def test_attributes_of_a_score_are_its_own(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said
+) -> None:
+    """But for those that the docs name: a network of its own asks for no file of weights of ours."""
+    (tmp_path / "my_scores.py").write_text(f"{SCORE}\n    network, of_sets = 1, True\n")
+    monkeypatch.chdir(tmp_path)
+    assert main(["evaluate", str(run), "--scores", "my_scores.Edges", "--train_pairs", "0"]) == 0
+    assert "edges" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("known_scores")
+def test_a_score_that_reads_colors_takes_gray_as_rgb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_scores.py").write_text(
+        "class Third:\n    title, unit, reads, colors = 't', 'x; lower is better', (-1, 1), True\n"
+        "    def __call__(self, translation, target):\n"
+        "        return (translation - target)[:, 2].abs().mean(dim=(1, 2))\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    take_in(["my_scores.Third"])
+    gray = torch.zeros(2, 1, 4, 5)
+    assert PAIRWISE["my_scores.Third"](gray, gray + 0.5).tolist() == [0.5, 0.5]
+    assert METRICS["my_scores.Third"].refuses(4, 4, 5) is not None
+
+
+@pytest.mark.usefixtures("known_scores")
 @pytest.mark.parametrize(
     ("text", "said"),
     [
         ("", "my_scores.Edges is not there"),
+        (SCORE + "\n    def __init__(self, x): ...\n", "my_scores.Edges cannot be made (TypeError: "),
         ("class Edges: pass", "my_scores.Edges is no score; give it title"),
         (SCORE.replace("; lower is better", ""), "let it end with higher or lower is better"),
         (SCORE.replace("apart.abs().mean(dim=(1, 2, 3))", "apart.abs().mean()"), "let it make finite numbers (B,)"),

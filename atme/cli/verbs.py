@@ -108,7 +108,8 @@ def evaluate_run(
         run: the run's folder, or that of one of its checkpoints, whose scores go to evaluation/step_########.
         split: the split to score.
         root: where the data lies now: a folder of pairs or a dataset's name; where the run found it by default.
-        scores: some of l1,psnr,ssim,ms_ssim,lpips,dists,delta_e,fid,kid,swd; all takes those whose weights are there.
+        scores: some of l1,psnr,ssim,ms_ssim,lpips,dists,delta_e,fid,kid,swd; all takes those whose weights are there;
+            or a class of yours, such as my_scores.Edges (docs/extend.md).
         train_pairs: score so many training pairs too, at most as many as the split has, to see whether the run
             remembers them; 0 for none.
         inception: weights of FID and KID; where torch's hub keeps them by default, and nothing is downloaded.

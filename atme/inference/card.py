@@ -69,7 +69,7 @@ def card(loaded: Loaded, knows: Knowledge, *, name: str, license: str, picture: 
         scores=None if summary is None else _scores(summary),
         pairs=None if summary is None else summary["protocol"]["pairs"],
         split=None if summary is None else summary["protocol"]["split"],
-        units=UNITS,
+        units={} if summary is None else _units(summary),
         licensed=_licensed(license),
     )
 
@@ -194,11 +194,17 @@ def _scores(summary: Mapping[str, Any]) -> Scores:
     baselines: Mapping[str, Mapping[str, Any]] = summary.get("baselines") or {}
     intervals = summary.get("intervals")
     rows = {}
-    for metric in (name for name in UNITS if name in summary):
+    for metric in (name for name in _units(summary) if name in summary):
         ends = intervals.get(metric) if isinstance(intervals, Mapping) else None
         ours = f"{_number(summary[metric])}{_interval(ends)}"
         rows[metric] = [ours, *(_number(each.get(metric)) for each in baselines.values())]
     return Scores(["this model", *(name.replace("_", " ") for name in baselines)], rows)
+
+
+def _units(summary: Mapping[str, Any]) -> Mapping[str, str]:
+    """What each score of an evaluation is, one of the user's own too; old ones say less."""
+    units = summary["protocol"].get("units")
+    return units if isinstance(units, Mapping) else UNITS
 
 
 def _interval(ends: Any) -> str:

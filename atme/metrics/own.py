@@ -1,10 +1,10 @@
 """A score of a user's own: a class by its whole name, such as ``my_scores.Edges``, where one is or on the path.
 
-It says what `Metric` asks, as attributes of the same names, and is called with a translation and its target.
+It says what `Metric` asks of a comparison of single pictures, as attributes of the same names, and is called with a
+translation and its target.
 """
 
 import inspect
-from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,10 @@ from torch import Tensor
 
 from atme import outside
 from atme.metrics.catalog import DATA_RANGE, METRICS, UNITS, Metric
-from atme.metrics.scores import PAIRWISE
+from atme.metrics.scores import PAIRWISE, as_rgb
+
+SAID = ("title", "unit", "reads", "smallest", "colors")
+"""What a class may say of itself; others of its attributes are its own."""
 
 
 def take_in(names: list[str]) -> None:
@@ -28,7 +31,7 @@ def take_in(names: list[str]) -> None:
     """
     for name in (name for name in names if outside.DOTTED.fullmatch(name) and name not in METRICS):
         given = _found(name)
-        said = {field.name: getattr(given, field.name) for field in fields(Metric) if hasattr(given, field.name)}
+        said = {key: getattr(given, key) for key in SAID if hasattr(given, key)}
         if not callable(given) or not {"title", "unit", "reads"} <= said.keys():
             raise ValueError(
                 f"scores: {name} is no score; give it title, unit (with higher or lower is better), reads, and "
@@ -38,7 +41,7 @@ def take_in(names: list[str]) -> None:
             raise ValueError(f"scores: {name} has the unit {said['unit']!r}; let it end with higher or lower is better")
         METRICS[name] = metric = Metric(**said)
         UNITS[name], DATA_RANGE[name] = metric.unit, list(metric.reads)
-        PAIRWISE[name] = _checked(name, given)
+        PAIRWISE[name] = _checked(name, given, colors=metric.colors)
 
 
 def _found(name: str) -> Any:
@@ -51,14 +54,20 @@ def _found(name: str) -> Any:
         raise ValueError(
             f"scores: {name} is not there ({error}); put it beside where you are, or on the path"
         ) from error
-    return given() if inspect.isclass(given) else given
+    try:
+        return given() if inspect.isclass(given) else given
+    except Exception as error:  # a user's class may raise anything
+        reason = " ".join(str(error).split())
+        raise ValueError(
+            f"scores: {name} cannot be made ({type(error).__name__}: {reason}); let it take no arguments"
+        ) from error
 
 
-def _checked(name: str, given: Any) -> Any:
-    """The same score, whose answers must be a number for each picture."""
+def _checked(name: str, given: Any, *, colors: bool) -> Any:
+    """The same score, whose answers must be a number for each picture; one that reads colors takes gray as RGB."""
 
     def compute(translation: Tensor, target: Tensor) -> Tensor:
-        made = given(translation, target)
+        made = given(*map(as_rgb, (translation, target))) if colors else given(translation, target)
         if not isinstance(made, Tensor) or made.shape != (len(target),) or not torch.isfinite(made).all():
             what = tuple(made.shape) if isinstance(made, Tensor) else type(made).__name__
             raise ValueError(f"scores: {name} makes {what} of {len(target)} pictures; let it make finite numbers (B,)")

@@ -65,7 +65,7 @@ class TrainingOptions:
         evaluate_every: epochs from one look at the validation split (``data.validation_split``) to the next; 0 for
             none.
         evaluate_scores: what is scored at each look: names with commas, of those scores of ``atme evaluate`` that
-            need no file of weights.
+            need no file of weights, or a class of yours, such as ``my_scores.Edges``.
         evaluate_images: pairs that are looked at, at most, drawn once by the run's seed; null for all.
         keep_best: the score, such as ``ssim``, by which the best checkpoint is kept, as ``RUN/checkpoints/best``;
             null for none.

@@ -12,6 +12,7 @@ from atme.data.layout import has_split, split_names
 from atme.data.recipes import find_root
 from atme.data.shapes import compare_shapes
 from atme.metrics import METRICS, OURS, WITHOUT_WEIGHTS, Answer, chosen, measure
+from atme.metrics.own import take_in
 from atme.models import TranslationModel
 from atme.training.options import TrainingOptions
 from atme.training.state import State
@@ -110,7 +111,8 @@ def _metrics(asked: TrainingOptions) -> tuple[str, ...]:
     options = {"evaluate_scores": names, "keep_best": [asked.keep_best] if asked.keep_best else names}
     for option, named in options.items():
         try:
-            heavy = [name for name in chosen(named) if name not in WITHOUT_WEIGHTS]
+            take_in(named)
+            heavy = [name for name in chosen(named) if METRICS[name].network is not None]
         except ValueError as error:
             raise ValueError(f"training.{option}: {str(error).removeprefix('scores: ')}") from error
         if heavy:

@@ -113,7 +113,7 @@ def scores_of(run: Path, translator: Translator, data: DataOptions, test: Paired
         metrics={name: summary[name] for name in units},
         predictors={key: {name: each[name] for name in units} for key, each in summary["baselines"].items()},
         units=units,
-        features={name: networks.get(METRICS[name].network) for name in units},
+        features={name: networks.get(METRICS[name].network) for name in units if name in METRICS},
         weights=translator.source.weights,
         reused=known is not None,
         seed=summary["protocol"].get("seed"),
@@ -131,7 +131,7 @@ def _known(run: Path, translator: Translator, test: PairedImages) -> dict[str, A
         fits = newer and all(found["protocol"].get(key) == value for key, value in wanted.items())
         means = [found, *found["baselines"].values()]
         units = found["protocol"]["units"]
-        fits &= bool(units) and all(UNITS.get(name) == unit for name, unit in units.items())
+        fits &= bool(units) and all(UNITS.get(name, unit) == unit for name, unit in units.items())  # or a user's own
         for each in means if "psnr" in units else []:
             each["psnr"] = inf if each["psnr"] is None else each["psnr"]  # JSON knows no infinity
         numbers = [each[name] for each in means for name in units]

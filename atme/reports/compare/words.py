@@ -10,7 +10,7 @@ from atme.reports.compare.scores import lower_is_better
 
 def title(metric: str) -> str:
     """What a metric is called on the page."""
-    return METRICS[metric].title if metric in METRICS else metric.replace("_", " ")
+    return METRICS[metric].title if metric in METRICS else metric
 
 
 def words(comparison: Comparison) -> list[str]:
