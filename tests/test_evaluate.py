@@ -137,7 +137,7 @@ def test_what_only_training_needs_is_not_read(work: Path) -> None:
 
 TRAINED_ALONE = {
     *("transforms", "source_transforms", "flip", "augment_on", "crop_scale", "crop_ratio"),
-    *("workers", "cache", "cache_dir"),
+    *("validation_split", "workers", "cache", "cache_dir"),
 }
 
 
