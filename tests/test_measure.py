@@ -3,6 +3,7 @@
 import gc
 import weakref
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,7 +12,19 @@ from test_feature_scores import Features
 from torch import Tensor
 from torchmetrics.image import MultiScaleStructuralSimilarityIndexMeasure
 
-from atme.metrics import METRICS, OURS, UNITS, WITHOUT_WEIGHTS, Answer, Network, chosen, measure, scores
+from atme.metrics import (
+    METRICS,
+    OURS,
+    UNITS,
+    WITHOUT_WEIGHTS,
+    Answer,
+    Network,
+    chosen,
+    intervals,
+    measure,
+    scores,
+    sliced,
+)
 
 
 def picture(seed: int, channels: int = 3, height: int = 48, width: int = 40) -> Tensor:
@@ -87,6 +100,21 @@ def test_sets_have_intervals_too() -> None:
         assert score.interval[0] <= score.value <= score.interval[1]
     levels = found["swd"].levels or ()
     assert sum(levels) / 2 == pytest.approx(found["swd"].value)
+
+
+SOME = ("l1", "ssim", "fid", "kid", "swd")
+
+
+def test_without_intervals_scores_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nothing is computed for them."""
+    full = measure(answers(), pairs=6, metrics=SOME, networks=NETWORKS)
+    assert all(score.interval for score in full.ours.values())
+    for module, name in ((intervals, "of_mean"), (intervals, "jackknifed"), (sliced, "swd_without")):
+        monkeypatch.setattr(module, name, lambda value, without=(), **_: None if not len(without) else 1 / 0)
+    bare = measure(answers(), pairs=6, metrics=SOME, networks=NETWORKS, with_intervals=False)
+    for predictor, scored in full.scores.items():
+        for name, score in scored.items():
+            assert bare.scores[predictor][name] == replace(score, interval=None)
 
 
 def test_the_same_seed_gives_the_same_scores() -> None:

@@ -82,6 +82,7 @@ def measure(
     metrics: Sequence[str] = WITHOUT_WEIGHTS,
     networks: Mapping[Kind, Network] | None = None,
     seed: int = 0,
+    with_intervals: bool = True,
 ) -> Measured:
     """Score predictors.
 
@@ -91,11 +92,12 @@ def measure(
         metrics: names of `METRICS`. What pictures of these sizes and channels cannot have is left out, and said.
         networks: of those metrics that need one; without it they are left out.
         seed: of SWD's pieces and directions, and of the bootstrap.
+        with_intervals: False leaves them out, and the time that they take.
 
     Raises:
         ValueError: for a metric that is none, or images that are no pair in [-1, 1].
     """
-    gathered = _Gathered(chosen(metrics), dict(networks or {}), pairs, seed)
+    gathered = _Gathered(chosen(metrics), dict(networks or {}), pairs, seed, with_intervals)
     for answer in answers:
         gathered.add(answer)
     return gathered.result()
@@ -109,6 +111,7 @@ class _Gathered:
     networks: dict[Kind, Network]
     pairs: int
     seed: int
+    with_intervals: bool
     names: list[str] = field(default_factory=list)
     sizes: list[tuple[int, int]] = field(default_factory=list)
     answered: Counter[str] = field(default_factory=Counter)
@@ -197,7 +200,12 @@ class _Gathered:
             case "swd":
                 return self._swd(predictor)
         each = self.each[predictor][name]
-        return Score(float(np.mean(each)), intervals.of_mean(each, seed=self.seed), tuple(each))
+        interval = intervals.of_mean(each, seed=self.seed) if self.with_intervals else None
+        return Score(float(np.mean(each)), interval, tuple(each))
+
+    def _left(self, group: NDArray[np.intp]) -> NDArray[np.intp]:
+        """The groups of pairs that are left out in turns, for an interval."""
+        return np.unique(group) if self.with_intervals and len(group) > _FEWEST else group[:0]
 
     def _sets(self, predictor: str) -> tuple[inception.Features, inception.Features]:
         count = len(self.names)
@@ -207,8 +215,7 @@ class _Gathered:
         ones, others = self._sets(predictor)
         group = intervals.groups(len(ones))
         value = inception.fid(ones, others)
-        left = [group != g for g in np.unique(group)] if len(group) > _FEWEST else []
-        without = [inception.fid(ones[rest], others[rest]) for rest in left]
+        without = [inception.fid(ones[group != g], others[group != g]) for g in self._left(group)]
         return Score(value, intervals.jackknifed(value, without, least=0.0))
 
     def _kid(self, predictor: str) -> Score:
@@ -216,7 +223,7 @@ class _Gathered:
         group = intervals.groups(len(ones))
         sums = inception.KernelSums.of(ones, others, group)
         value = sums.kid()
-        without = [sums.kid(without=int(g)) for g in np.unique(group)] if len(group) > _FEWEST else []
+        without = [sums.kid(without=int(g)) for g in self._left(group)]
         return Score(value, intervals.jackknifed(value, without))
 
     def _swd(self, predictor: str) -> Score:
@@ -224,5 +231,6 @@ class _Gathered:
         ones, others = ([level[:count] for level in self.pieces[whose]] for whose in (predictor, _TARGET))
         levels = sliced.swd(ones, others, seed=self.seed)
         value = float(np.mean(levels))
-        without = sliced.swd_without(ones, others, intervals.groups(count), seed=self.seed)
+        group = intervals.groups(count)
+        without = sliced.swd_without(ones, others, group, seed=self.seed) if self.with_intervals else []
         return Score(value, intervals.jackknifed(value, without, least=0.0), levels=tuple(levels))

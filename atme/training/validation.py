@@ -125,7 +125,7 @@ class Validation:
         try:
             with state.translating() as networks:
                 answers = self._answers(networks, state.accelerator.device, given_up)
-                found = measure_scores(answers, pairs=len(self.indices), metrics=self.metrics)
+                found = measure_scores(answers, pairs=len(self.indices), metrics=self.metrics, with_intervals=False)
         except _GivenUp:
             return None
         except _NotFinite:

@@ -98,7 +98,7 @@ def _left_out_of(pairs: PairedImages, indices: Sequence[int], metrics: Sequence[
         Answer(f"a picture of {width}×{height} pixels", blank, {OURS: blank})
         for blank, (height, width) in zip(blanks, tried, strict=True)
     )
-    return measure(answers, pairs=len(sizes), metrics=metrics).left_out
+    return measure(answers, pairs=len(sizes), metrics=metrics, with_intervals=False).left_out
 
 
 def _metrics(asked: TrainingOptions) -> tuple[str, ...]:
