@@ -32,7 +32,7 @@ class Waiting:
         """What the main process's work returns, on every process; it travels pickled."""
         if self._group is None:
             return work()
-        found = [work() if self._accelerator.is_main_process else None]
+        found: list[Any] = [work() if self._accelerator.is_main_process else None]
         torch.distributed.broadcast_object_list(found, src=0, group=self._group)
-        (answer,) = found
-        return answer  # type: ignore[return-value]
+        answer: _T = found[0]
+        return answer
