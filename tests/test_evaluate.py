@@ -122,7 +122,10 @@ def test_data_that_moved_is_asked_for_and_the_remedy_works(work: Path, capsys: S
 def test_a_test_split_alone_is_scored_and_what_is_missing_is_said(work: Path, capsys: Said) -> None:
     shutil.rmtree("pairs/train")
     assert score("runs/copy") == 0
-    assert "no split train in pairs: scored without the training set's median color" in capsys.readouterr().err
+    assert (
+        "no split train in pairs: scored without the training set's median color, and without training pairs"
+        in capsys.readouterr().err
+    )
     assert found("runs/copy/evaluation/test.json")["baselines"].keys() == {"copy"}
     assert score("runs/copy", "--split", "val") == 2
 

@@ -14,8 +14,11 @@ from runs import make_run, measured, sections
 from test_feature_scores import named, save, seeded_alexnet
 
 from atme.cli import main
+from atme.data import PairedImages
 from atme.images import write_image
+from atme.inference import Translator
 from atme.metrics.feature_weights import OFFICIAL
+from atme.reports.pictures import translations
 
 Said = pytest.CaptureFixture[str]
 
@@ -156,6 +159,18 @@ def test_so_many_training_pairs_are_drawn_as_asked(work: Path, capsys: Said) -> 
     assert "train_pairs: -1 is no whole number from 0 on" in capsys.readouterr().err
 
 
+def test_what_training_pairs_have_no_score_of_is_said(work: Path, capsys: Said) -> None:
+    """Also where nothing is left to compare: then nothing is said of what the run remembers."""
+    a = smooth(np.random.default_rng(1), 10, 48)
+    write_image(work / "pairs" / "train" / "train_1.png", np.concatenate([a, a], axis=1))
+    for scores, differences in (("l1,ssim", ["l1"]), ("ssim", [])):
+        assert score("--scores", scores) == 0
+        assert "ssim: of training pairs left out, since train_1 has 10×48 pixels" in capsys.readouterr().err
+        assert list(found()["gap"]["differences"]) == differences
+        assert "SSIM of training pairs: train_1 has 10×48" in page()
+        assert ("sign that it remembers" in page()) == bool(differences)
+
+
 def test_the_training_split_is_not_compared_with_itself(work: Path) -> None:
     assert score("--scores", "l1", "--split", "train") == 0
     summary = json.loads(Path("runs/copy/evaluation/train.json").read_text())
@@ -186,6 +201,21 @@ def test_the_page_shows_the_numbers_of_the_json(work: Path) -> None:
             assert next(shown) == f"{values[name]:.{digits}f}".replace("-", "−")
     assert next(shown, None) is None
     assert "[" + f"{found()['intervals']['l1'][0]:.4f}" in page()
+
+
+def test_pictures_are_rounded_as_they_are_scored(tmp_path: Path) -> None:
+    """To the bits that the run learned from, where targets have others."""
+    deep = np.random.default_rng(0).integers(0, 2**16, (16, 32, 1), dtype=np.uint16)
+    (tmp_path / "pairs" / "test").mkdir(parents=True)
+    write_image(tmp_path / "pairs" / "test" / "a.png", deep)
+    run = make_run(tmp_path / "run", sections(root="pairs"), measured(1, 1))
+    translator, test = (
+        Translator.from_run(run, device="cpu", trust=True),
+        PairedImages(tmp_path / "pairs", split="test"),
+    )
+    assert test.target_bits == 16
+    (made,) = translations(translator, test, [0])
+    assert made.dtype == np.uint8
 
 
 def test_a_page_of_perfect_translations(work: Path) -> None:

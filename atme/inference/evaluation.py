@@ -47,6 +47,8 @@ class Gap:
     """Metric -> its mean over them."""
     differences: dict[str, tuple[float, Interval | None]]
     """Metric -> the split's mean less that of the training pairs, and its 95 % interval."""
+    left_out: dict[str, str]
+    """Metric -> why the training pairs have no such score."""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -56,6 +58,7 @@ class Gap:
             "scores": {name: score.value for name, score in self.scores.items()},
             "differences": {name: difference for name, (difference, _) in self.differences.items()},
             "intervals": {name: interval for name, (_, interval) in self.differences.items()},
+            "left_out": self.left_out,
         }
 
 
@@ -196,13 +199,13 @@ def _gap(
     drawn = np.sort(np.random.default_rng(seed).choice(len(train), count, replace=False)).tolist()
     order = (drawn[i] for i in progress(range(count)))
     answers = _answers(translator, train, order, color=None, copy=False)
-    found = measure(answers, pairs=count, metrics=tuple(ours), networks=networks, seed=seed).ours
-    both = {name: (each, found[name].each or ()) for name, each in ours.items() if name in found}
+    found = measure(answers, pairs=count, metrics=tuple(ours), networks=networks, seed=seed)
+    both = {name: (ours[name], score.each or ()) for name, score in found.ours.items()}
     differences = {
-        name: (measured.ours[name].value - found[name].value, of_difference(*each, seed=seed))
+        name: (measured.ours[name].value - found.ours[name].value, of_difference(*each, seed=seed))
         for name, each in both.items()
     }
-    return Gap(train.split, count, found, differences)
+    return Gap(train.split, count, found.ours, differences, found.left_out)
 
 
 def _require_fit(translator: Translator, pairs: PairedImages) -> None:

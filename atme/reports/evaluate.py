@@ -137,8 +137,8 @@ def score(
         remarks().print(line)
     train = data.open_test(data.train_split) if has_split(test.root, data.train_split) else None
     if train is None:
-        remark = f"no split {data.train_split} in {test.root}: scored without the training set's median color"
-        remarks().print(remark)
+        alone = f"no split {data.train_split} in {test.root}: scored without the training set's median color"
+        remarks().print(f"{alone}, and without training pairs" if train_pairs else alone)
     scored = evaluate(
         translator,
         test,
@@ -152,6 +152,8 @@ def score(
     left_out = [f"{name}: left out, since {why}" for name, why in reasons.items()]
     if not scored.measured.ours:
         raise ValueError("; ".join(left_out))
+    if scored.gap is not None:
+        left_out += [f"{name}: of training pairs left out, since {why}" for name, why in scored.gap.left_out.items()]
     for line in left_out:
         remarks().print(line)
     return scored

@@ -49,13 +49,13 @@ def write_page(path: Path, scored: Evaluation, translator: Translator, test: Pai
         predictors=[name.replace("_", " ") for name in scored.baselines],
         scores=_rows(scored),
         levels=_levels(scored),
-        gap=None if scored.gap is None else _gap(scored),
+        gap=_gap(scored) if scored.gap is not None and scored.gap.differences else None,
         by=None if by is None else METRICS[by].title,
         examples=[
             {"rank": rank, "example": example, "scores": _of_one(scored, index)}
             for (index, rank), example in zip(order, drawn, strict=True)
         ],
-        left_out=[f"{METRICS[name].title}: {why}." for name, why in scored.measured.left_out.items()],
+        left_out=list(_left_out(scored)),
         protocol=[(key.replace("_", " "), _plain(value)) for key, value in scored.protocol.items()],
     )
     write_html(path, page)
@@ -106,7 +106,7 @@ def words(scored: Evaluation) -> Iterator[str]:
         lost = [METRICS[metric].title for metric, score in ours.items() if not _better(metric, score, other[metric])]
         if lost:
             yield f"By {', '.join(lost)} this run is no better than the {name.replace('_', ' ')}."
-    if scored.gap is not None:
+    if scored.gap is not None and scored.gap.differences:
         yield " ".join(_remembers(scored))
     if "fid" in ours and pairs < MANY:
         yield (
@@ -186,6 +186,13 @@ def _gap(scored: Evaluation) -> dict[str, Any]:
         for name, (difference, ends) in gap.differences.items()
     ]
     return {"split": gap.split, "pairs": gap.pairs, "rows": rows}
+
+
+def _left_out(scored: Evaluation) -> Iterator[str]:
+    for name, why in scored.measured.left_out.items():
+        yield f"{METRICS[name].title}: {why}."
+    for name, why in scored.gap.left_out.items() if scored.gap is not None else ():
+        yield f"{METRICS[name].title} of training pairs: {why}."
 
 
 def _of_one(scored: Evaluation, index: int) -> str:

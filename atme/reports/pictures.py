@@ -64,7 +64,8 @@ def chosen(pairs: int, images: int) -> list[int]:
 
 def translations(translator: Translator, test: PairedImages, indices: Sequence[int]) -> list[Pixels]:
     """What a run makes of some test pairs, rounded as they are scored: (H, W, C)."""
-    return [to_array(translator.tensor(test[i].source[None])[0], bits=test.target_bits) for i in indices]
+    bits = translator.knows.target_bits
+    return [to_array(translator.tensor(test[i].source[None])[0], bits=bits) for i in indices]
 
 
 def examples(test: PairedImages, indices: Sequence[int], answers: Mapping[str, Sequence[Pixels]]) -> list[Example]:
