@@ -91,9 +91,9 @@ def one_sided(real: Critic, fake: Critic, generator: Critic) -> Adversarial:
 
 def _apart(real: Tensor | None, fake: Tensor) -> Tensor:
     """Δ: how much more real a target looks than its translation, patch by patch."""
-    if _logits(fake).shape != getattr(real, "shape", None):
+    if real is None or _logits(real).shape != _logits(fake).shape:
         raise ValueError(f"real: {require.shown(real)}; a relativistic game reads logits on targets of the same shape")
-    return _logits(real) - fake  # type: ignore[arg-type]
+    return real - fake
 
 
 ADVERSARIAL = {

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Thread
@@ -162,10 +162,10 @@ class _Children:
 
 
 @contextmanager
-def _held(handler: object) -> Iterator[None]:
+def _held(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     """Give signals that end a process to a handler."""
     numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, handler) for number in numbers}  # type: ignore[arg-type]
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
