@@ -49,10 +49,24 @@ def _own_precision() -> None:
 
 @pytest.fixture(autouse=True, scope="module")
 def _nothing_left_behind() -> Iterator[None]:
-    """Bits depend on these: a test that changed them for the process would make later tests differ from a new one."""
-    before = torch.get_num_threads(), torch.get_default_dtype()
-    yield
-    assert before == (torch.get_num_threads(), torch.get_default_dtype())
+    """Bits depend on these: a test that changed them for the process would make later tests differ from a new one.
+
+    `torch.set_num_threads` does so even where it puts the old number back: from then on MKL no longer chooses how many
+    threads a product takes. Who needs it does it in a process of its own.
+    """
+    before, process, called = torch.get_default_dtype(), os.getpid(), []
+    set_num_threads = torch.set_num_threads
+
+    def noted(count: int) -> None:
+        if os.getpid() == process:  # what a loader starts may set its own
+            called.append(count)
+        set_num_threads(count)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(torch, "set_num_threads", noted)
+        yield
+    assert called == []
+    assert before == torch.get_default_dtype()
 
 
 @pytest.fixture

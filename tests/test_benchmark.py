@@ -1,6 +1,9 @@
 """The benchmark of speed: what it adds up and how it names operations; no test asks how long anything took."""
 
 import json
+import subprocess
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +16,12 @@ kinds = studies.load("benchmark_kinds")
 games = studies.load("benchmark_games")
 
 TINY = ("--data.crop_size=32", "--generator.init_args.dim=8", "--generator.init_args.dim_mults=[1]")
+
+
+@pytest.fixture(autouse=True)
+def _threads_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Setting their number, and putting it back, would leave other bits to the tests that follow."""
+    monkeypatch.setattr(timing, "threads", lambda count: nullcontext())
 
 
 def event(*names: str) -> SimpleNamespace:
@@ -35,11 +44,20 @@ def test_medians_and_quartiles() -> None:
     assert figure.spread == pytest.approx(1 / 3)
 
 
+PUT_BACK = f"""
+import sys
+sys.path.append({str(studies.ANALYSIS)!r})
+import torch
+from benchmark_timing import threads
+before = torch.get_num_threads()
+with threads(before + 1):
+    assert torch.get_num_threads() == before + 1
+assert torch.get_num_threads() == before
+"""
+
+
 def test_the_number_of_threads_is_put_back() -> None:
-    before = torch.get_num_threads()
-    with timing.threads(before + 1):
-        assert torch.get_num_threads() == before + 1
-    assert torch.get_num_threads() == before
+    subprocess.run([sys.executable, "-c", PUT_BACK], check=True)
 
 
 @pytest.mark.parametrize(

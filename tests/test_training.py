@@ -46,8 +46,7 @@ def same_bits(one: Path, other: Path) -> bool:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory, pairs_folder: Path) -> Path:
-    """A run of the tiny preset that nothing disturbed, in a process of its own as those that it is compared with:
-    what other tests loaded into this one may round otherwise."""
+    """A run of the tiny preset that nothing disturbed, in a process of its own as those that it is compared with."""
     from conftest import TINY
 
     folder = tmp_path_factory.mktemp("finished")
