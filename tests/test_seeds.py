@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from test_training import command, same_bits, train
 
@@ -63,6 +64,18 @@ def test_all_are_interrupted_together(preset: Preset, tmp_path: Path, number: in
     assert checkpoints(tmp_path / "run_0")
     assert checkpoints(tmp_path / "run_1")
     assert not (tmp_path / "run_2").exists()
+
+
+def test_a_command_that_is_killed_leaves_no_orphan(preset: Preset, tmp_path: Path) -> None:
+    started = command(preset(), tmp_path / "run", "--training.rate.epochs", "5000", "--seeds", "0")
+    with subprocess.Popen(started, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        while ": epoch 2 " not in (line := process.stderr.readline()):
+            assert line, "it ended"
+        (child,) = psutil.Process(process.pid).children()
+        process.kill()
+        child.wait(timeout=120)
+    assert checkpoints(tmp_path / "run_0")
 
 
 @pytest.mark.parametrize(
