@@ -9,7 +9,8 @@ A discriminator may answer with several maps, at several scales: each map has th
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 import torch.nn.functional as F
@@ -157,3 +158,66 @@ def gradient_norm(logits: Tensor | Maps, image: Tensor) -> Tensor:
     (slope,) = torch.autograd.grad(total, image, create_graph=True)  # (B, C, H, W)
     norm: Tensor = torch.linalg.vector_norm(slope.flatten(1), dim=1)  # (B,)
     return norm
+
+
+NEAR = 0.05
+"""τ of the palette loss, for values in [-1, 1]: a squared distance over which a class loses a factor e."""
+
+
+@dataclass(frozen=True)
+class Palette:
+    """The colors of the classes that targets are made of, for `palette_loss`; values in [-1, 1]."""
+
+    colors: Tensor
+    """(K, C)."""
+    weights: Tensor
+    """(K,): of each class, 1/√share among the pixels, scaled so that the mean over pixels is 1."""
+    ignored: Tensor
+    """(J, C): colors of classes that are not learned; none: J = 0."""
+
+    @classmethod
+    def of(cls, colors: Tensor, counts: Tensor, *, ignored: Tensor) -> Self:
+        """The palette of classes (K, C), ignored (J, C), that so many pixels (K,) have."""
+        share = (counts.double() + 1) / (counts.double() + 1).sum()  # of no class is it 0
+        weights = share.rsqrt() / share.sqrt().sum()
+        return cls(colors.float(), weights.float(), ignored.float())
+
+    def to(self, device: torch.device) -> Self:
+        """The same on another device."""
+        return replace(
+            self,
+            colors=self.colors.to(device),
+            weights=self.weights.to(device),
+            ignored=self.ignored.to(device),
+        )
+
+
+def palette_loss(image: Tensor, target: Tensor, palette: Palette) -> Tensor:
+    """How surely each pixel of a translation is of its target's class: a cross-entropy of colors, in nats.
+
+        − w_c log softmax_k(−‖ŷ − color_k‖² / τ)_c,    c: the class of the target's pixel,    τ = 0.05
+
+    What is compared are pictures, so a translation stays one. Its gradient points from the nearest wrong color to the
+    right one: where L1 is content with the commonest color, thin and rare things are worth their pixels.
+
+    Args:
+        image: (B, C, H, W) in [-1, 1].
+        target: (B, C, H, W) in [-1, 1], of the palette's colors.
+        palette: of the same C.
+
+    Returns:
+        The mean over all pixels; those of ignored classes count as 0.
+    """
+    every = torch.cat([palette.colors, palette.ignored])
+    with torch.autocast(image.device.type, enabled=False):
+        nearness = _nearness(image.float(), palette.colors)  # (B, K, H, W)
+        truth = _nearness(target.float(), every).argmax(dim=1)  # (B, H, W), from K on ignored
+        wanted = torch.where(truth < len(palette.colors), truth, -100)
+        total: Tensor = F.cross_entropy(nearness, wanted, weight=palette.weights, ignore_index=-100, reduction="sum")
+    return total / truth.numel()
+
+
+def _nearness(image: Tensor, colors: Tensor) -> Tensor:
+    """−‖image − color‖² / τ of each color, but for ‖image‖², which no softmax sees: (B, K, H, W)."""
+    against = torch.einsum("bchw,kc->bkhw", image, colors)
+    return (2 * against - colors.square().sum(dim=1)[:, None, None]) / NEAR

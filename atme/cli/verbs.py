@@ -12,7 +12,7 @@ from atme.cli.help import overview
 from atme.cli.serving import serve
 from atme.cli.shipped import list_presets
 from atme.cli.training import show, train
-from atme.cli.translating import translate_pictures
+from atme.cli.translating import SPELLED, translate_pictures
 
 Precision = Literal["float32", "bf16"]
 Weights = Literal["average", "last"]
@@ -20,7 +20,7 @@ Weights = Literal["average", "last"]
 
 def translate(arguments: list[str]) -> int:
     """Translate a picture, or a folder of pictures, with a trained run."""
-    return call(translate_pictures, arguments, prog="atme translate")
+    return call(translate_pictures, arguments, prog="atme translate", spelled=SPELLED)
 
 
 def evaluate(arguments: list[str]) -> int:

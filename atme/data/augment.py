@@ -7,17 +7,20 @@ exactly. What is accepted is listed by type (`admitted.py`), and a type that nob
 """
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from copy import copy
+from typing import ClassVar, Self
 
 import albumentations as A
 import numpy as np
 
 from atme.data.admitted import require_colors, require_moves
 from atme.data.extents import sizes_after, smallest
+from atme.data.kinds import PICTURES, Kinds
 from atme.data.shapes import Size
 from atme.data.sizes import Interpolation, Sizes
-from atme.data.views import Chance, Transform, Viewed, apply, compose, mirrors, move, without_mirrors
+from atme.data.views import Chance, Transform, Viewed, apply, compose, mirrors, move, nearest, without_mirrors
 from atme.images import Pixels
+from atme.images.labels import NOWHERE, Labels
 
 _BOTH: tuple[Interpolation, Interpolation] = ("bilinear", "bilinear")
 
@@ -32,8 +35,8 @@ class Augmentation:
         flip: mirror left and right every other time.
         transforms: of albumentations, moving both halves alike, after resizing and before the crop.
         source_transforms: of albumentations, changing the source's colors, after all else.
-        interpolation: of the source and of the target: ``nearest`` resizes a label map without mixing its colors;
-            the other two are one here.
+        interpolation: of the source and of the target: ``nearest`` resizes, turns and zooms a label map without mixing
+            its colors; the other two are one here, and leave it to ``transforms`` how they interpolate.
 
     Raises:
         ValueError: a size under 1, or a transform where it does not belong.
@@ -55,9 +58,37 @@ class Augmentation:
         crop = [A.RandomCrop(*self.sizes.crop_size)] if self.sizes.crop_size else []
         mirror = [A.HorizontalFlip(p=0.5)] if flip else []
         self._transforms = tuple(transforms)
+        self._rest = (*crop, *mirror)
         self._moves = compose([*transforms, *crop, *mirror])
         self._shown = compose([*without_mirrors(transforms), *crop, *mirror]) if mirrors(transforms) else None
         self._colors = A.Compose(source_transforms)
+        self._kinds = PICTURES
+        self._apart = self._moved_apart(self._kinds)
+
+    def of_kinds(self, kinds: Kinds) -> Self:
+        """The same for halves of these kinds.
+
+        Raises:
+            ValueError: if the source is labels, and its colors are to be changed.
+        """
+        if kinds.source and len(self._colors):
+            raise ValueError("source_transforms: change colors, and the source is labels, which have none; remove them")
+        changed = copy(self)
+        changed._kinds, changed._apart = kinds, self._moved_apart(kinds)
+        return changed
+
+    def _moved_apart(self, kinds: Kinds) -> tuple[A.Compose, A.Compose] | None:
+        """How source and target are moved, where one of them takes the nearest pixels; None: both as they are."""
+        careful = [labels or how == "nearest" for labels, how in zip(kinds.both, self.sizes.interpolation, strict=True)]
+        if not any(careful) or not self._transforms:
+            return None
+        one, other = (
+            compose([*nearest(self._transforms, fill=NOWHERE if labels else None), *self._rest])
+            if each
+            else self._moves
+            for each, labels in zip(careful, kinds.both, strict=True)
+        )
+        return one, other
 
     @property
     def in_words(self) -> str:
@@ -115,12 +146,26 @@ class Augmentation:
         return Viewed(colored, viewed.target, viewed.view)
 
     def _move(self, source: Pixels, target: Pixels, *, seed: np.random.SeedSequence, name: str) -> Viewed:
-        if self._shown is None:
+        if self._shown is None and self._apart is None:
             return move(self._moves, source, target, name=name)
-        moved = apply(self._moves, name=name, image=source, target=target)
-        Chance(seed).enter(self._shown)  # draws the same once more
+        both = apply(self._moves, name=name, image=source, target=target)
+        one, other = both["image"], both["target"]
+        if self._apart is not None:
+            one, other = (
+                self._again(moves, seed, name=name, image=half)["image"]
+                for moves, half in zip(self._apart, (source, target), strict=True)
+            )
+        shown = self._shown or self._moves
+        Chance(seed).enter(shown)  # draws the same once more
         blank = np.zeros((*source.shape[:2], 1), np.uint8)
-        return Viewed(moved["image"], moved["target"], move(self._shown, blank, blank, name=name).view)
+        return Viewed(*self._kinds.filled(one, other), move(shown, blank, blank, name=name).view)
+
+    def _again(
+        self, transforms: A.Compose, seed: np.random.SeedSequence, *, name: str, **data: Pixels
+    ) -> dict[str, Pixels]:
+        """Apply transforms that draw the same numbers once more."""
+        Chance(seed).enter(transforms)
+        return apply(transforms, name=name, **data)
 
 
 class TestView:
@@ -150,7 +195,20 @@ class TestView:
         self.sizes = Sizes.of(load_size, crop_size, interpolation)
         self._pad = pad
         crop = [A.CenterCrop(*self.sizes.crop_size, pad_if_needed=pad)] if self.sizes.crop_size else []
-        self._moves = compose(crop)
+        self._moves, self._kinds = compose(crop), PICTURES
+        self._apart: tuple[A.Compose, A.Compose] | None = None
+
+    def of_kinds(self, kinds: Kinds) -> Self:
+        """The same for halves of these kinds: of labels, what is padded is of a class as well."""
+        changed = copy(self)
+        changed._kinds = kinds
+        if self.sizes.crop_size and self._pad and not kinds.is_plain:
+            changed._apart = self._crop(kinds.source), self._crop(kinds.target)
+        return changed
+
+    def _crop(self, labels: Labels | None) -> A.Compose:
+        assert self.sizes.crop_size is not None
+        return compose([A.CenterCrop(*self.sizes.crop_size, pad_if_needed=True, fill=NOWHERE if labels else 0)])
 
     @property
     def in_words(self) -> str:
@@ -169,4 +227,9 @@ class TestView:
 
     def draw(self, source: Pixels, target: Pixels, *, seed: np.random.SeedSequence, name: str) -> Viewed:
         """The view of a loaded pair, (H, W, C) and (H, W, C'); ``seed`` has no influence."""
-        return move(self._moves, source, target, name=name)
+        viewed = move(self._moves, source, target, name=name)
+        if self._apart is None:
+            return viewed
+        halves = zip(self._apart, (source, target), strict=True)
+        one, other = (apply(crop, name=name, image=half)["image"] for crop, half in halves)
+        return Viewed(*self._kinds.filled(one, other), viewed.view)

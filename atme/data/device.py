@@ -13,6 +13,7 @@ cannot be mixed, take the nearest pixel instead, without a blur.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -25,6 +26,7 @@ from torch import Tensor
 
 from atme import require
 from atme.data.augment import Augmentation
+from atme.data.kinds import PICTURES, Kinds
 from atme.data.pair import Pair, square
 from atme.data.shapes import Size
 from atme.data.sizes import Interpolation, Sizes, in_words
@@ -45,6 +47,13 @@ class Cut:
     """Of the source and of the target."""
     shrink: tuple[float, float]
     """Vertically and horizontally, the most that a picture is shrunk by; 1 where it never is."""
+    kinds: Kinds = PICTURES
+    """Of source and target."""
+
+    def half(self, pictures: Tensor, view: Tensor, *, side: int) -> Tensor:
+        """Samples (B, C, h, w) in [-1, 1] of the sources (side 0) or the targets (side 1), as networks get them."""
+        how = "nearest" if self.kinds.both[side] else self.interpolation[side]
+        return self.kinds.on_device(self(pictures, view, how), side=side)
 
     def __call__(self, pictures: Tensor, view: Tensor, how: Interpolation) -> Tensor:
         """Samples (B, C, h, w) in [-1, 1] of pictures (B, H, W, C), uint8 or uint16, under views (B, 2, 3)."""
@@ -93,8 +102,8 @@ class Uncut:
         """The samples of a batch, cut on a device; images as (B, H, W, C) in memory if wanted."""
         here = self._each(lambda tensor: tensor.to(device, non_blocking=True))
         return Pair(
-            source=self.cut(here.source, here.inner, self.cut.interpolation[0]),
-            target=self.cut(here.target, here.inner, self.cut.interpolation[1]),
+            source=self.cut.half(here.source, here.inner, side=0),
+            target=self.cut.half(here.target, here.inner, side=1),
             index=here.index,
             view=here.view,
             name=self.name,
@@ -175,6 +184,7 @@ class DeviceAugmentation:
             interpolation=interpolation,
         )
         self._before, self._flip, self._scale, self._ratio = before, flip, crop_scale, crop_ratio
+        self._kinds = PICTURES
         self.sizes = Sizes.of(load_size, crop_size, interpolation)
         if crop_scale is not None and self.sizes.crop_size is None:
             raise ValueError("crop_scale: needs a crop_size to resize to; give one, or leave crop_scale out")
@@ -187,6 +197,16 @@ class DeviceAugmentation:
             )
         if not 0 < crop_ratio[0] <= crop_ratio[1] < math.inf:
             raise ValueError(f"crop_ratio: {list(crop_ratio)} are no ratios; give two above 0, such as [0.8, 1.25]")
+
+    def of_kinds(self, kinds: Kinds) -> Self:
+        """The same for halves of these kinds.
+
+        Raises:
+            ValueError: if the source is labels, and its colors are to be changed.
+        """
+        changed = copy(self)
+        changed._kinds, changed._before = kinds, self._before.of_kinds(kinds)
+        return changed
 
     @property
     def in_words(self) -> str:
@@ -230,7 +250,7 @@ class DeviceAugmentation:
             inner=torch.from_numpy(inner.astype(np.float32)),
             view=torch.from_numpy(_after(viewed, inner)),
             name=(name,),
-            cut=Cut(size, self.sizes.interpolation, shrink),
+            cut=Cut(size, self.sizes.interpolation, shrink, self._kinds),
         )
 
     def _draw_view(self, picture: Size, sample: Size, seed: np.random.SeedSequence) -> NDArray[np.float64]:

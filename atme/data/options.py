@@ -11,11 +11,13 @@ from atme import require
 from atme.complaints import of_parser
 from atme.data.augment import Augmentation, TestView
 from atme.data.device import DeviceAugmentation
+from atme.data.kinds import Kinds, LabelResizing
 from atme.data.layout import Direction
 from atme.data.pairs import PairedImages
 from atme.data.recipes import LayoutChoice
 from atme.data.shapes import Size
 from atme.data.sizes import Interpolation
+from atme.images.labels import Labels
 from atme.yaml_files import read_yaml
 
 _CHOICES = {
@@ -25,6 +27,9 @@ _CHOICES = {
     "augment_on": ("workers", "device"),
     "source_interpolation": Interpolation,
     "target_interpolation": Interpolation,
+    "source_kind": ("image", "labels"),
+    "target_kind": ("image", "labels"),
+    "label_resizing": LabelResizing,
     "cache": ("none", "ram", "disk"),
 }
 
@@ -61,6 +66,16 @@ class DataOptions:
         source_interpolation: how pixels between pixels are found. ``nearest`` for label maps, also when they are
             resized on loading, for training and for tests; else loading averages where it shrinks, and is bicubic.
         target_interpolation: the same for the target.
+        source_kind: ``image``, or ``labels``: every pixel is of one of the classes of ``source_labels``.
+        target_kind: the same of the target.
+        source_labels: the classes of the source: a name for each color [R, G, B], or for each id of a picture in
+            one channel. ``atme data palette`` finds colors.
+        target_labels: the same of the target.
+        ignore: names of classes that are neither learned by the palette loss nor scored, such as what is unlabeled.
+        thin: names of classes of lines, which are scored within some pixels, too.
+        one_hot: give the generator a source of labels as one channel for each class, and not as colors.
+        label_resizing: how labels are resized on loading: ``nearest`` takes the nearest pixel; ``area`` the color that
+            is nearest to the mean of an area, which keeps thin lines together.
         clear_transparent: colors under alpha 0, which nobody sees, become 0 in training, tests and translations.
         workers: processes that read ahead; 0 reads in the training process.
         cache: keep decoded and resized training pictures in memory (``ram``) or in a file (``disk``).
@@ -85,6 +100,14 @@ class DataOptions:
     crop_ratio: tuple[float, float] = (1.0, 1.0)
     source_interpolation: Interpolation = "bilinear"
     target_interpolation: Interpolation = "bilinear"
+    source_kind: Literal["image", "labels"] = "image"
+    target_kind: Literal["image", "labels"] = "image"
+    source_labels: dict[str, int | list[int]] = field(default_factory=dict)
+    target_labels: dict[str, int | list[int]] = field(default_factory=dict)
+    ignore: list[str] = field(default_factory=list)
+    thin: list[str] = field(default_factory=list)
+    one_hot: bool = False
+    label_resizing: LabelResizing = "nearest"
     clear_transparent: bool = True
     workers: int = 1
     cache: Literal["none", "ram", "disk"] = "none"
@@ -103,6 +126,7 @@ class DataOptions:
             raise ValueError("data.crop_ratio: is read with data.crop_scale only; set that too, such as [0.5, 1]")
         if self.test_view == "center" and self.crop_size is None:
             raise ValueError("data.test_view: center needs a data.crop_size to know how much of it; or use whole")
+        read_kinds(self)
 
     def open_train(self, *, seed: int) -> PairedImages:
         """The pairs to train on, under views drawn from a seed.
@@ -130,6 +154,11 @@ class DataOptions:
         crop = None if whole else self.crop_size
         pad = bool(self.transforms)  # as they may do in training
         return self._open(self.train_split, self._test_view(self.load_size, crop, pad=pad), seed=0)
+
+    @property
+    def kinds(self) -> Kinds:
+        """Which of the halves are labels."""
+        return read_kinds(self)
 
     @property
     def _interpolation(self) -> tuple[Interpolation, Interpolation]:
@@ -167,10 +196,50 @@ class DataOptions:
             layout=self.layout,
             augment=augment,
             seed=seed,
+            kinds=self.kinds,
             clear_transparent=self.clear_transparent,
             cache=self.cache if cached else "none",
             cache_dir=self.cache_dir,
         )
+
+
+def read_kinds(data: DataOptions) -> Kinds:
+    """The kinds of a data section's halves.
+
+    Raises:
+        ValueError: labels that are none, or a key that nothing reads.
+    """
+    found: dict[str, Labels | None] = {}
+    unread = {"ignore": set(data.ignore), "thin": set(data.thin)}
+    for side in ("source", "target"):
+        kind, classes = getattr(data, f"{side}_kind"), getattr(data, f"{side}_labels")
+        how = getattr(data, f"{side}_interpolation")
+        if kind == "image":
+            if classes:
+                raise ValueError(f"data.{side}_labels: the {side} is a picture; set data.{side}_kind labels")
+            found[side] = None
+            continue
+        if not classes:
+            raise ValueError(
+                f"data.{side}_labels: names no class; give each a color, such as {{road: [255, 255, 255], ground: "
+                "[0, 0, 0]}, or an id; atme data palette finds colors"
+            )
+        if how == "bicubic":
+            raise ValueError(f"data.{side}_interpolation: {how} mixes labels; leave it out, or set data.label_resizing")
+        here = {key: [name for name in getattr(data, key) if name in classes] for key in unread}
+        found[side] = labels = Labels.of(classes, **here, key=f"data.{side}_labels")
+        for key in unread:
+            unread[key] -= set(classes)
+        if labels.ids is not None and data.label_resizing == "area":
+            raise ValueError("data.label_resizing: area averages colors, and ids have none; use nearest")
+    for key, names in unread.items():
+        if names:
+            raise ValueError(f"data.{key}: {min(names)!r} is no class of data.source_labels or target_labels; name one")
+    if data.one_hot and found["source"] is None:
+        raise ValueError("data.one_hot: the source is a picture; set data.source_kind labels, or leave it out")
+    if data.label_resizing == "area" and not any(found.values()):
+        raise ValueError("data.label_resizing: is read with labels only; set data.target_kind labels, or leave it out")
+    return Kinds(found["source"], found["target"], data.one_hot, data.label_resizing)
 
 
 def read_data_options(preset: Path | None, **changes: object) -> DataOptions:

@@ -7,6 +7,8 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from atme import require
@@ -15,6 +17,7 @@ from atme.data.cache import Read, keep
 from atme.data.device import DeviceAugmentation, Uncut
 from atme.data.fingerprint import fingerprint
 from atme.data.halves import read_halves
+from atme.data.kinds import PICTURES, Kinds
 from atme.data.layout import Direction, find_layout
 from atme.data.pair import Pair
 from atme.data.recipes import LayoutChoice, find_root
@@ -44,6 +47,7 @@ class PairedImages(Dataset[Pair]):
         layout: where the halves lie in the folder; ``auto`` finds out.
         augment: how a view is drawn; null for the whole pictures as they are.
         seed: of the views.
+        kinds: which of the halves are labels, and of which classes; see `atme.data.kinds`.
         clear_transparent: colors under alpha 0, which nobody sees, become 0.
         cache: keep the decoded and resized pictures in memory (``ram``) or in a file (``disk``), so that they
             are decoded once and not in every epoch.
@@ -64,6 +68,7 @@ class PairedImages(Dataset[Pair]):
         layout: LayoutChoice = "auto",
         augment: Augmentation | DeviceAugmentation | TestView | None = None,
         seed: int = 0,
+        kinds: Kinds = PICTURES,
         clear_transparent: bool = True,
         cache: Literal["none", "ram", "disk"] = "none",
         cache_dir: str | Path | None = None,
@@ -79,15 +84,17 @@ class PairedImages(Dataset[Pair]):
         keep_freed_memory()
         self.root, self.split, self.direction, self.seed = find_root(root), split, direction, seed
         self.layout = find_layout(self.root, split=split, layout=layout)
-        self.augment = augment or TestView()
+        self.kinds, self.augment = kinds, (augment or TestView()).of_kinds(kinds)
         self._files = list_pairs(self.layout)
         self.shapes = shapes = read_shapes(self._files)
         self._check_crop(shapes.sizes)
-        self.source_channels, self.target_channels = self._directed(shapes.channels)
-        self.source_bits, self.target_bits = self._directed(shapes.bits)
+        kinds.require_files(shapes, sides=self._directed((0, 1)))
+        self.source_channels, self.target_channels = kinds.channels(self._directed(shapes.channels))
+        self.source_bits, self.target_bits = kinds.bits(self._directed(shapes.bits))
         size, made = shapes.bytes_at(self.augment.sizes.load_size), f"{split} {self.augment.sizes.load_size}"
         if "nearest" in self.augment.sizes.interpolation:
             made += f" {self._directed(self.augment.sizes.interpolation)}"
+        made += "" if kinds.is_plain else f" {self._directed(kinds.both)} {kinds.resizing}"
         self.clear_transparent = clear_transparent
         made += "" if clear_transparent else " with what is transparent"
         self._load: Read = keep(cache, self._read, self._files, size=size, folder=cache_dir, made=made)
@@ -112,6 +119,20 @@ class PairedImages(Dataset[Pair]):
         """What is done to the pictures, for protocols."""
         return self.augment.in_words
 
+    def classes_of(self, index: int) -> NDArray[np.int64]:
+        """How many pixels of a target of labels, as it is loaded, are of each class: (classes,).
+
+        Raises:
+            ValueError: the pair cannot be read.
+        """
+        assert self.kinds.target is not None
+        places = self._directed(self._load(index))[1]
+        return np.bincount(places.reshape(-1), minlength=len(self.kinds.target.names)).astype(np.int64)
+
+    def shown(self, source: Tensor) -> Tensor:
+        """A source (C, H, W) of these as a picture for people: one that is one-hot by the colors of its classes."""
+        return self.kinds.shown(source)
+
     def __len__(self) -> int:
         return len(self.names)
 
@@ -132,9 +153,10 @@ class PairedImages(Dataset[Pair]):
         drawn = self.augment.draw(source, target, seed=seed, name=self.names[index])
         if isinstance(drawn, Uncut):
             return replace(drawn, index=torch.tensor(index))
+        source, target = self.kinds.painted(drawn.source, drawn.target)
         return Pair(
-            source=to_tensor(drawn.source),
-            target=to_tensor(drawn.target),
+            source=to_tensor(source),
+            target=to_tensor(target),
             index=torch.tensor(index),
             view=drawn.view,
             name=(self.names[index],),
@@ -142,9 +164,14 @@ class PairedImages(Dataset[Pair]):
 
     def _read(self, index: int) -> tuple[Pixels, Pixels]:
         """A and B of a pair, decoded and resized."""
-        a, b = read_halves(self._files.paths[index], clear=self.clear_transparent)
-        for_a, for_b = self._directed(self.augment.sizes.interpolation)
-        return self.augment.sizes.load(a, how=for_a), self.augment.sizes.load(b, how=for_b)
+        paths = self._files.paths[index]
+        halves = read_halves(paths, clear=self.clear_transparent)
+        kinds, sizes, sides = self._directed(self.kinds.both), self.augment.sizes, self._directed((0, 1))
+        a, b = (
+            self.kinds.loaded(half, labels, sizes, side=side, name=path)
+            for half, labels, side, path in zip(halves, kinds, sides, (paths[0], paths[-1]), strict=True)
+        )
+        return a, b
 
     def _directed(self, both: tuple[T, T]) -> tuple[T, T]:
         """Of A and B: source and target."""

@@ -84,6 +84,22 @@ def without_mirrors(transforms: Sequence[Transform]) -> list[Transform]:
     return copies
 
 
+def nearest(transforms: Sequence[Transform], *, fill: int | None = None) -> list[Transform]:
+    """The same transforms, none of which mixes pixels; what is drawn by chance stays the same.
+
+    Args:
+        transforms: of albumentations.
+        fill: what stands where a view leaves the picture; None: as each says.
+    """
+    copies = deepcopy(list(transforms))
+    for copy in _all(copies):
+        if hasattr(copy, "interpolation"):
+            copy.interpolation = cv2.INTER_NEAREST
+        if fill is not None and hasattr(copy, "fill"):
+            copy.fill = fill
+    return copies
+
+
 def _all(transforms: Sequence[Transform]) -> list[Transform]:
     return [each for one in transforms for each in (one, *_all(getattr(one, "transforms", ())))]
 

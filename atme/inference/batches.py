@@ -84,7 +84,8 @@ def _answers(translator: Translator, planned: Plan, paths: Sequence[Path]) -> li
             ]
             made = translator.together(works, seed=seed, tiling=planned.tiling)
         for each, picture, translation in zip(answers, pictures, made, strict=True):
-            each.append(beside(picture, translation) if planned.compare else translation)
+            final = knows.snapped(translation) if planned.as_labels else translation
+            each.append(beside(picture, final) if planned.compare else final)
     return answers
 
 

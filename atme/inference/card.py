@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from atme.data.recipes import find_recipe
 from atme.data.sizes import in_words
+from atme.images.labels import Labels
 from atme.inference.loading import Loaded
 from atme.metrics import UNITS
 from atme.models.build import SECTIONS
@@ -58,8 +59,8 @@ def card(loaded: Loaded, knows: Knowledge, *, name: str, license: str, picture: 
         quoted=_quoted(name),
         home=_HOME,
         picture=PICTURE if picture else None,
-        sources=f"{KINDS.get(knows.source_channels, '')} pictures".strip(),
-        targets=f"{KINDS.get(knows.target_channels, '')} pictures".strip(),
+        sources=_pictures(knows.kinds.source, knows.source_channels),
+        targets=_pictures(knows.kinds.target, knows.target_channels),
         scale=knows.scale_in_words,
         bits=knows.target_bits,
         learned="its authors' pairs" if _published(loaded) else f"{loaded.measured.images:,} pairs of one dataset",
@@ -98,6 +99,22 @@ def amended(text: str, *, name: str | None, license: str) -> str:
     return text
 
 
+def _pictures(labels: Labels | None, channels: int) -> str:
+    return f"{KINDS.get(channels, '')} pictures".strip() if labels is None else "labels"
+
+
+def _of(labels: Labels | None, channels: int, bits: int, *, one_hot: bool = False) -> str:
+    """What a half is: channels and bits, or classes with their colors or ids."""
+    if labels is None:
+        return f"{channels} channels of {bits} bits"
+    values = labels.colors if labels.ids is None else labels.ids
+    classes = ", ".join(
+        f"{name} {list(v) if isinstance(v, tuple) else v}" for name, v in zip(labels.names, values, strict=True)
+    )
+    ignored = f"; not learned: {', '.join(labels.ignored)}" if labels.ignored else ""
+    return _cell(f"labels: {classes}{ignored}{'; one channel a class' if one_hot else ''}")
+
+
 def _quoted(name: str) -> str:
     """A name as Python has it, in text that any file takes."""
     return json.dumps(name, ensure_ascii=not name.isprintable())
@@ -126,8 +143,8 @@ def _data(loaded: Loaded, knows: Knowledge, options: Mapping[str, Any]) -> dict[
     return about | {
         "training pairs": "as its authors say" if _published(loaded) else f"{measured.images:,}",
         "direction": f"{knows.direction}{half}",
-        "sources": f"{measured.source_channels} channels of {measured.source_bits} bits",
-        "targets": f"{measured.target_channels} channels of {measured.target_bits} bits",
+        "sources": _of(knows.kinds.source, measured.source_channels, measured.source_bits, one_hot=knows.kinds.one_hot),
+        "targets": _of(knows.kinds.target, measured.target_channels, measured.target_bits),
         "training samples": in_words((measured.height, measured.width)),
         "colors under alpha 0": "cleared" if knows.clear_transparent else "as they are",
     }

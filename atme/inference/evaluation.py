@@ -176,7 +176,7 @@ def _answers(
         predictions = {OURS: to_tensor(translated)}
         if color is not None:
             predictions["median_color"] = color.expand_as(target)
-        if copy and pair.source.shape == target.shape:
+        if copy and pair.source.shape == target.shape and not pairs.kinds.one_hot:
             predictions["copy"] = pair.source
         yield Answer(pair.name[0], target, predictions)
     _refuse(bad)

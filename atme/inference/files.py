@@ -67,6 +67,8 @@ class Plan:
     """Files that cannot be translated, and why."""
     remarks: tuple[str, ...] = ()
     """What the user should know, though nothing is wrong."""
+    as_labels: bool = False
+    """Whether every pixel of what is written is that of the nearest class."""
 
 
 def jobs(source: Path, output: Path, *, format: Format | None = None) -> Jobs:
@@ -120,6 +122,7 @@ def plan(
     compare: bool = False,
     passes: int = 1,
     tiling: Tiling = WHOLE,
+    as_labels: bool = False,
 ) -> Plan:
     """Check all that names and headers tell, before anything is written.
 
@@ -135,6 +138,7 @@ def plan(
         compare: whether to write the picture beside its translation.
         passes: how often a picture is translated, each time what came out before.
         tiling: what is asked of pictures that are too large for memory.
+        as_labels: whether every pixel is written as that of the nearest class.
 
     Raises:
         ValueError: naming all places that are taken, or cannot hold what the run makes; if no picture can be
@@ -146,10 +150,14 @@ def plan(
     written = [place for _, each in places for place in each]
     knows = translator.knows
     _require_passes(passes, knows)
-    channels = max(knows.target_channels, knows.source_channels) if compare else knows.target_channels
+    bits = knows.target_bits
+    if as_labels:
+        bits = knows.require_labels().bits
+        _refuse_lossy(written)
+    channels = max(knows.target_channels, knows.picture_channels) if compare else knows.target_channels
     for suffix in {place.suffix for place in written}:
         where = next(place for place in written if place.suffix == suffix)
-        require_ending(where, bits=knows.target_bits, channels=channels)
+        require_ending(where, bits=bits, channels=channels)
     require_free(written, reads=[path for path, _ in work.pairs], overwrite=overwrite)
     chosen = own_half([path for path, _ in work.pairs], knows) if half == "auto" else half
     headers, bad = _headers([path for path, _ in work.pairs], knows, half=chosen)
@@ -161,7 +169,7 @@ def plan(
     remarks += scale_remarks(knows, seen) if scale == "run" else []
     remarks += tile_remarks(tiled, tiling)
     todo = tuple((path, each) for path, each in places if path not in bad)
-    return Plan(todo, chosen, scale, seed, samples, sizes, compare, passes, tiling, bad, tuple(remarks))
+    return Plan(todo, chosen, scale, seed, samples, sizes, compare, passes, tiling, bad, tuple(remarks), as_labels)
 
 
 def own_half(pictures: Sequence[Path], knows: Knowledge) -> Half:
@@ -192,12 +200,18 @@ def _require_answers(translator: Translator, *, samples: int, seed: int) -> None
 def _require_passes(passes: int, knows: Knowledge) -> None:
     if passes < 1:
         raise ValueError(f"passes {passes}: give 1 or more")
-    read, made = knows.source_channels, knows.target_channels
+    read, made = knows.picture_channels, knows.target_channels
     if passes > 1 and read != made:
         raise ValueError(
             f"passes {passes}: this run makes pictures of {made} channels and reads {read}, so that what comes out "
             "cannot go in again; leave the option out"
         )
+
+
+def _refuse_lossy(places: Sequence[Path]) -> None:
+    lossy = [place for place in places if place.suffix.lower() in ENDINGS["jpeg"]]
+    if lossy:
+        raise ValueError(f"{lossy[0]}: JPEG changes colors, and labels are few exact ones; write png, tiff or webp")
 
 
 def _places(place: Path, samples: int) -> tuple[Path, ...]:

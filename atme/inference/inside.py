@@ -23,8 +23,8 @@ class Inside:
     noise: NDArray[np.float32] | None
     """(H, W) in (-1, 1): the map W of x·(1 + W); None where the game has none."""
     read: Pixels | None
-    """(H, W, C) uint8 or uint16, as the run's sources: what the generator read last, clipped to their range; None
-    where it read the picture itself."""
+    """(H, W, C) uint8 or uint16, as the run's sources: what the generator read last, clipped to their range (the
+    color of the strongest class, where it reads one-hot labels); None where it read the picture itself."""
 
 
 def inside(translation: Pixels, corrupted: Corrupted, *, size: Size, knows: Knowledge) -> Inside:
@@ -38,7 +38,7 @@ def inside(translation: Pixels, corrupted: Corrupted, *, size: Size, knows: Know
     """
     if corrupted.map is None:
         return Inside(translation, None, None)
-    read = to_array(corrupted.image[0], bits=knows.source_bits)
+    read = to_array(knows.kinds.shown(corrupted.image[0]), bits=knows.source_bits)
     return Inside(translation, _at(corrupted.map[0, 0], size), resize(read, size, how=knows.source_interpolation))
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from atme.data.shapes import Size
-from atme.data.sizes import in_words, resize
+from atme.data.sizes import in_words
 from atme.images import Pixels, clear_transparent, from_pil, read_image
 from atme.images.limits import VARIABLE, max_pixels
 from atme.models.knowledge import Knowledge
@@ -107,7 +107,11 @@ def require_batch(source: object, knows: Knowledge) -> None:
     if not isinstance(source, Tensor) or source.ndim != 4 or not source.is_floating_point() or not source.numel():
         what = f"{source.dtype} of shape {tuple(source.shape)}" if isinstance(source, Tensor) else type(source)
         raise ValueError(f"source: {what} is no batch; give floats (B, C, H, W) in [-1, 1], as to_tensor makes them")
-    knows.require_source(source.shape[1], name="source")
+    if not knows.kinds.one_hot:
+        knows.require_source(source.shape[1], name="source")
+    elif source.shape[1] != knows.source_channels:
+        what = f"has {source.shape[1]} channels, and the generator reads {knows.source_channels}, one a class"
+        raise ValueError(f"source: {what}; give them, or a picture to Translator.pixels")
 
 
 def require_seed(seed: object) -> None:
@@ -174,7 +178,7 @@ def at_work(picture: Picture, scale: Scale, knows: Knowledge, *, name: str = "pi
     knows.require_source(pixels.shape[2], name=title)
     size = work_size(size_of(pixels), scale, knows, name=title)
     with within_memory(size, name=title):
-        return AtWork(resize(pixels, size, how=knows.source_interpolation), size_of(pixels), title)
+        return AtWork(knows.work(pixels, size, name=title), size_of(pixels), title)
 
 
 def require_scale(scale: object) -> None:

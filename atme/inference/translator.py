@@ -66,11 +66,11 @@ class Translator:
         if precision not in ("float32", "bf16"):
             raise ValueError(f"precision: {precision!r} is none; use float32 or bf16")
         self.model, self.networks, self.measured = loaded.model, loaded.networks, loaded.measured
-        self.source, self.options = loaded.source, loaded.options
-        self.precision, self.as_trained, self.calls = precision, as_trained, loaded.calls
+        self.source, self.options, self.calls = loaded.source, loaded.options, loaded.calls
+        self.precision, self.as_trained = precision, as_trained
         keep_freed_memory()
-        self.device = next(self.networks.generator.parameters()).device
-        stride: Any = self.networks.generator.stride
+        generator: Any = self.networks.generator
+        self.device, stride = next(generator.parameters()).device, generator.stride
         self.knows = knowledge(self.options, self.measured, stride=stride, root=loaded.root)
         self._loaded = loaded
         self.large = Large(self.model, self.networks, self.knows, bf16=precision == "bf16", calls=self.calls)
@@ -172,6 +172,7 @@ class Translator:
         bits: Literal[8, 16] | None = None,
         seed: int = 0,
         tiling: Tiling = WHOLE,
+        as_labels: bool = False,
     ) -> Any:
         """Translate a picture, or several.
 
@@ -183,21 +184,20 @@ class Translator:
             bits: of each value of the translation; None for as many as the run's targets have.
             seed: of what the model draws; another seed is another answer, unless ``one_answer``.
             tiling: how pictures are translated that are too large for memory.
+            as_labels: of a run whose targets are labels: every pixel gets the nearest class's color, or its id.
 
         Returns:
             A PIL image of the picture's size; a list of them for a list.
 
         Raises:
-            ValueError: if a picture cannot be read, has other channels than the generator reads, or if PIL cannot
-                hold the translation: colors of 16 bits.
+            ValueError: if a picture cannot be read or has other channels than the generator reads, or if PIL cannot
+                hold translations (colors of 16 bits); or if the run has no labels, and they are asked for.
         """
         require_holdable(self.knows, bits=bits)
+        made = partial(self.pixels, scale=scale, bits=bits, seed=seed, tiling=tiling, as_labels=as_labels)
         if is_one(picture):
-            return to_pil(self.pixels(picture, scale=scale, bits=bits, seed=seed, tiling=tiling))
-        return [
-            to_pil(self.pixels(each, scale=scale, bits=bits, name=f"picture {i}", seed=seed, tiling=tiling))
-            for i, each in enumerate(several_pictures(picture))
-        ]
+            return to_pil(made(picture))
+        return [to_pil(made(each, name=f"picture {i}")) for i, each in enumerate(several_pictures(picture))]
 
     @property
     def one_answer(self) -> bool:
@@ -213,13 +213,15 @@ class Translator:
         name: str = "picture",
         seed: int = 0,
         tiling: Tiling = WHOLE,
+        as_labels: bool = False,
     ) -> Pixels:
         """Translate one picture into an array (H, W, C') of uint8, or of uint16 for 16 bits.
 
         Arguments and errors are those of a call; ``name`` is what errors call a picture that is no path.
         """
-        work = at_work(picture, scale, self.knows, name=name)
-        return self.together([work], bits=bits, seed=seed, tiling=tiling)[0]
+        works = [at_work(picture, scale, self.knows, name=name)]
+        (made,) = self.together(works, bits=bits, seed=seed, tiling=tiling)
+        return self.knows.snapped(made) if as_labels else made
 
     @torch.inference_mode()
     def together(
@@ -279,9 +281,8 @@ class Translator:
         """
         require_batch(source, self.knows)
         require_seed(seed)
-        if self.as_trained:  # each picture has its own statistics, and its own draws
-            return torch.cat([self._translate(each[None], seed=seed)[1] for each in source])
-        return self._translate(source, seed=seed)[1]
+        parts = source.split(1) if self.as_trained else [source]  # each has its own statistics, and its own draws
+        return torch.cat([self._translate(part, seed=seed)[1] for part in parts])
 
     def _translate(self, source: Tensor, *, seed: int) -> tuple[Corrupted, Tensor]:
         view = torch.eye(2, 3, device=self.device).expand(len(source), 2, 3)

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from atme.data import Pair
 from atme.losses import ADVERSARIAL, Maps, gradient_norm
-from atme.models.moves import frozen, judge, readings, verdicts_on
+from atme.models.moves import frozen, judge, palette_term, readings, verdicts_on
 from atme.models.roles import Networks
 from atme.models.translation import Arena, Step
 from atme.noise import Corrupted, Identity, Judged
@@ -56,6 +56,7 @@ class DenoisingGAN:
         r1: weight γ of the gradient penalty on real images.
         r1_every: updates from one that bears the penalty to the next; it is not scaled up in turn.
         betas: first and last rate of the variance-preserving chain.
+        palette: weight of the palette loss of ŷ_0, for targets that are labels (`atme.losses.palette_loss`).
 
     Raises:
         ValueError: for a number out of its range.
@@ -71,11 +72,13 @@ class DenoisingGAN:
         r1: Weight = 1.0,
         r1_every: int = 10,
         betas: tuple[float, float] = (0.1, 20.0),
+        palette: Weight = 0.0,
     ) -> None:
-        require_weights(lambda_l1=lambda_l1, r1=r1)
+        require_weights(lambda_l1=lambda_l1, r1=r1, palette=palette)
         if r1_every < 1:
             raise ValueError(f"model.r1_every: {r1_every} is no number of updates; give 1 or more")
         self.steps, self.lambda_l1, self.r1, self.r1_every = steps, lambda_l1, r1, r1_every
+        self.palette = palette
         self.chain, self.calls = forward_chain("vp", steps=steps, betas=betas), range(1, steps + 1)
         self.terms = ADVERSARIAL["vanilla"]
 
@@ -116,10 +119,11 @@ class DenoisingGAN:
         with frozen(arena.bare.discriminator) as discriminator:
             g_fake = self._judge(discriminator, pair, fake, after, t)
             g_gan, g_l1 = self.terms.generator(None, g_fake), (clean - pair.target).abs().mean()
-            arena.update("generator", g_gan + now(self.lambda_l1, arena.progress) * g_l1)
+            term, said = palette_term(arena, self.palette, fake=clean, target=pair.target)
+            arena.update("generator", g_gan + now(self.lambda_l1, arena.progress) * g_l1 + term)
 
         parts = {"d_loss": d_loss, "d_r1": penalty, "g_gan": g_gan, "g_l1": g_l1}
-        losses = readings(d_real, d_fake) | {name: part.detach() for name, part in parts.items()}
+        losses = readings(d_real, d_fake) | {name: part.detach() for name, part in parts.items()} | said
         corrupted = Corrupted(after, t.to(after.dtype))
         return Step(losses, corrupted, clean.detach(), verdicts_on(pair, real=d_real, fake=g_fake))
 

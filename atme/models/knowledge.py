@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from atme.data.kinds import PICTURES, Kinds, places
 from atme.data.options import read_data_options
 from atme.data.recipes import LayoutChoice
 from atme.data.shapes import Size
-from atme.data.sizes import Interpolation, in_words
+from atme.data.sizes import Interpolation, in_words, resize
 from atme.data.tested import tested
+from atme.images import Pixels
+from atme.images.labels import Labels
 from atme.models.build import Measured
 
 KINDS = {1: "gray", 3: "RGB", 4: "RGBA"}
@@ -24,7 +27,7 @@ class Knowledge:
     """What a run knows of its pictures."""
 
     source_channels: int
-    """1 (gray), 3 (RGB) or 4 (RGBA) of what is translated."""
+    """Of what the generator reads: 1 (gray), 3 (RGB) or 4 (RGBA); of labels that it reads one-hot one a class."""
     target_channels: int
     """The same of translations."""
     source_bits: int
@@ -49,6 +52,46 @@ class Knowledge:
     """Which half of an A|B picture was translated."""
     root: Path | None
     """The dataset's folder, if it is known and there."""
+    kinds: Kinds = PICTURES
+    """Which of source and target are labels, and of which classes."""
+
+    @property
+    def picture_channels(self) -> int:
+        """1 (gray), 3 (RGB) or 4 (RGBA) of pictures to translate."""
+        labels = self.kinds.source
+        return self.source_channels if labels is None else labels.channels
+
+    def work(self, pixels: Pixels, size: Size, *, name: str) -> Pixels:
+        """A picture to translate, (H, W, C), at the size (height, width) to work at, as the generator reads it.
+
+        Raises:
+            ValueError: its pixels are to be labels, and one has no class; names the picture.
+        """
+        labels = self.kinds.source
+        if labels is None:
+            return resize(pixels, size, how=self.source_interpolation)
+        found = places(pixels, labels, size, resizing=self.kinds.resizing, name=name)
+        return self.kinds.painted_source(found)
+
+    def require_labels(self) -> Labels:
+        """The classes of translations.
+
+        Raises:
+            ValueError: they are pictures.
+        """
+        if self.kinds.target is None:
+            raise ValueError(
+                "as labels: the run's targets are pictures; leave it out, or train with data.target_kind labels"
+            )
+        return self.kinds.target
+
+    def snapped(self, translation: Pixels) -> Pixels:
+        """A translation (H, W, C) as labels: every pixel of the nearest class, by its color or its id.
+
+        Raises:
+            ValueError: targets of the run are pictures.
+        """
+        return self.require_labels().snapped(translation)
 
     @property
     def source_half(self) -> Literal["left", "right"]:
@@ -72,9 +115,10 @@ class Knowledge:
         Raises:
             ValueError: naming the picture.
         """
-        if channels != self.source_channels:
-            what, wanted = (f"{count} channels ({KINDS.get(count, '?')})" for count in (channels, self.source_channels))
-            kind = KINDS.get(self.source_channels, "such")
+        if channels != self.picture_channels:
+            both = (channels, self.picture_channels)
+            what, wanted = (f"{count} channels ({KINDS.get(count, '?')})" for count in both)
+            kind = KINDS.get(self.picture_channels, "such")
             raise ValueError(f"{name}: has {what}, and the generator reads {wanted}; convert it to {kind} first")
 
 
@@ -105,6 +149,7 @@ def knowledge(options: Mapping[str, Any], measured: Measured, *, stride: int, ro
         layout=data.layout,
         direction=data.direction,
         root=root,
+        kinds=data.kinds,
     )
 
 

@@ -6,9 +6,11 @@ from contextlib import contextmanager
 from torch import Tensor, nn
 
 from atme.data import Pair
-from atme.losses import Maps, cross_entropy_fake, cross_entropy_real, entropy, mean_of
+from atme.losses import Maps, cross_entropy_fake, cross_entropy_real, entropy, mean_of, palette_loss
 from atme.models.roles import Networks
+from atme.models.translation import Arena
 from atme.noise import Corrupted, Judged, Verdicts
+from atme.ramp import Weight, now
 
 
 @contextmanager
@@ -70,3 +72,14 @@ def refuse_latent(networks: Networks, game: str) -> None:
     latent = getattr(networks.generator, "latent", 0)
     if latent:
         raise ValueError(f"generator.latent: {latent}, and {game} draws no latent; set it to 0")
+
+
+def palette_term(
+    arena: Arena, weight: Weight, *, fake: Tensor, target: Tensor
+) -> tuple[Tensor | float, dict[str, Tensor]]:
+    """What a game adds to the generator's loss for colors of no class, and its reading; without a weight nothing."""
+    if not weight:
+        return 0.0, {}
+    assert arena.palette is not None, "refused before the training where targets are no labels"
+    loss = palette_loss(fake, target, arena.palette)
+    return now(weight, arena.progress) * loss, {"g_palette": loss.detach()}

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from atme.data import Pair
 from atme.losses import ADVERSARIAL, gradient_penalty
-from atme.models.moves import frozen, judge, noise_readings, readings, refuse_latent, verdicts_on
+from atme.models.moves import frozen, judge, noise_readings, palette_term, readings, refuse_latent, verdicts_on
 from atme.models.roles import Networks
 from atme.models.translation import Arena, Step
 from atme.noise import Corrupted, Judged
@@ -34,8 +34,9 @@ class Pix2Pix:
         lambda_gan: weight of the adversarial one.
         d_loss_factor: factor of the discriminator's loss; 0.5 slows it down relative to the generator.
         gradient_penalty: weight of WGAN-GP's penalty; read with ``adversarial: wgan_gp`` only.
-        start: share of the training, from 0 to below 1, during which the generator learns by L1 alone: the
-            discriminator is neither asked nor trained.
+        start: share of the training, from 0 to below 1, during which the generator learns by L1 (and palette) alone:
+            the discriminator is neither asked nor trained.
+        palette: weight of the palette loss, for targets that are labels (`atme.losses.palette_loss`).
 
     Raises:
         ValueError: for a negative weight, or a share out of its range.
@@ -52,17 +53,18 @@ class Pix2Pix:
         d_loss_factor: Weight = 0.5,
         gradient_penalty: Weight = 10.0,
         start: float = 0.0,
+        palette: Weight = 0.0,
     ) -> None:
-        weights = {"lambda_l1": lambda_l1, "lambda_gan": lambda_gan, "d_loss_factor": d_loss_factor}
+        weights = {"lambda_l1": lambda_l1, "lambda_gan": lambda_gan, "d_loss_factor": d_loss_factor, "palette": palette}
         require_weights(**weights, gradient_penalty=gradient_penalty)
         if not 0 <= start < 1:
             raise ValueError(f"model.start: {start} is no share of the training; give a number from 0 to below 1")
-        if start and not (now(lambda_l1, 0.0) or now(lambda_l1, start)):
+        if start and not any(now(weight, at) for weight in (lambda_l1, palette) for at in (0.0, start)):
             raise ValueError(f"model.start: {start}, and lambda_l1 is 0: nothing is learned before; set lambda_l1")
         self.terms = ADVERSARIAL[adversarial]
         self.lambda_l1, self.lambda_gan, self.d_loss_factor = lambda_l1, lambda_gan, d_loss_factor
         self.gradient_penalty = gradient_penalty if adversarial == "wgan_gp" else 0.0
-        self.start = start
+        self.start, self.palette = start, palette
 
     def channels(self, role: str, *, source: int, target: int) -> tuple[int, int]:
         """The generator turns the source into the target; the discriminator judges a target beside the source."""
@@ -98,7 +100,8 @@ class Pix2Pix:
             g_real = others[0] if others else None
             g_gan = self.terms.generator(g_real, g_fake)
             g_l1 = (fake - pair.target).abs().mean()
-            arena.update("generator", now(self.lambda_gan, at) * g_gan + now(self.lambda_l1, at) * g_l1)
+            term, said = palette_term(arena, self.palette, fake=fake, target=pair.target)
+            arena.update("generator", now(self.lambda_gan, at) * g_gan + now(self.lambda_l1, at) * g_l1 + term)
 
         relative = self.terms.relative
         verdicts = verdicts_on(pair, real=relative(d_real, d_fake), fake=relative(g_fake, g_real))
@@ -108,13 +111,14 @@ class Pix2Pix:
             "g_gan": g_gan.detach(),
             "g_l1": g_l1.detach(),
         }
-        return Step(losses | noise_readings(corrupted), corrupted, fake.detach(), verdicts)
+        return Step(losses | said | noise_readings(corrupted), corrupted, fake.detach(), verdicts)
 
     def _alone(self, arena: Arena, target: Tensor, corrupted: Corrupted, fake: Tensor) -> Step:
         """One update of the generator and the scheme, while the discriminator rests."""
         g_l1 = (fake - target).abs().mean()
-        arena.update("generator", now(self.lambda_l1, arena.progress) * g_l1)
-        return Step({"g_l1": g_l1.detach()} | noise_readings(corrupted), corrupted, fake.detach())
+        term, said = palette_term(arena, self.palette, fake=fake, target=target)
+        arena.update("generator", now(self.lambda_l1, arena.progress) * g_l1 + term)
+        return Step({"g_l1": g_l1.detach()} | said | noise_readings(corrupted), corrupted, fake.detach())
 
     @torch.no_grad()
     def translate(

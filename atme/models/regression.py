@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from atme.data import Pair
-from atme.models.moves import noise_readings, refuse_latent
+from atme.models.moves import noise_readings, palette_term, refuse_latent
 from atme.models.roles import Networks
 from atme.models.translation import Arena, Step
 from atme.noise import Corrupted
+from atme.ramp import Weight, require_weights
 
 
 class Regression:
@@ -23,12 +24,14 @@ class Regression:
 
     Args:
         loss: ``l1``, the mean of |y − ŷ|, or ``l2``, that of its square.
+        palette: weight of the palette loss beside it, for targets that are labels (`atme.losses.palette_loss`).
     """
 
     roles, one_answer, calls = ("generator",), True, ()
 
-    def __init__(self, *, loss: Literal["l1", "l2"] = "l1") -> None:
-        self.loss = loss
+    def __init__(self, *, loss: Literal["l1", "l2"] = "l1", palette: Weight = 0.0) -> None:
+        require_weights(palette=palette)
+        self.loss, self.palette = loss, palette
 
     def channels(self, role: str, *, source: int, target: int) -> tuple[int, int]:
         """The generator turns the source into the target."""
@@ -45,8 +48,9 @@ class Regression:
         fake = arena.generator(corrupted.image, corrupted.level)  # (B, C', H, W)
         apart = fake - pair.target
         loss = apart.abs().mean() if self.loss == "l1" else apart.square().mean()
-        arena.update("generator", loss)
-        return Step({f"g_{self.loss}": loss.detach()} | noise_readings(corrupted), corrupted, fake.detach())
+        term, said = palette_term(arena, self.palette, fake=fake, target=pair.target)
+        arena.update("generator", loss + term)
+        return Step({f"g_{self.loss}": loss.detach()} | said | noise_readings(corrupted), corrupted, fake.detach())
 
     @torch.no_grad()
     def translate(

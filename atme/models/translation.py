@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from atme.data import Pair
+from atme.losses import Palette
 from atme.models.roles import Networks, Side
 from atme.noise import Corrupted, Verdicts
 
@@ -63,6 +64,10 @@ class Arena(Protocol):
     @property
     def progress(self) -> float:
         """How far the training is: the share of its updates that are done, from 0 to below 1."""
+
+    @property
+    def palette(self) -> Palette | None:
+        """The classes that targets are made of; None where they are pictures, or no game asks for it."""
 
     def update(self, side: Side, loss: Tensor) -> None:
         """Move one side's weights down the gradient of its loss; the scheme's move with the generator's."""

@@ -16,6 +16,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
 from atme.data import Pair
+from atme.losses import Palette
 from atme.models import Networks, TranslationModel
 from atme.models.build import Measured
 from atme.models.roles import Side
@@ -47,7 +48,8 @@ class Cost:
 class Rehearsal:
     """Stands in for the training state: plays the backward passes, and moves no weights."""
 
-    def __init__(self, networks: Networks) -> None:
+    def __init__(self, networks: Networks, palette: Palette) -> None:
+        self.palette: Palette | None = palette
         self.bare, self.role = networks, networks.__getitem__
         self.rng, self.step, self.progress = torch.Generator(), 0, 1.0  # at its end all of a game is played
 
@@ -95,7 +97,9 @@ def cost(
         autocast = torch.autocast("cpu", half or torch.bfloat16, enabled=half is not None)
         # what is compiled takes no fake tensors
         with kernels.left_out(), _flop_counter() as counter, kept.counted(), autocast:
-            model.step(Rehearsal(networks), _pair(measured, batch))
+            colors = torch.zeros(2, measured.target_channels)
+            palette = Palette(colors, torch.ones(2), colors[:0])  # any: what colors cost is next to nothing
+            model.step(Rehearsal(networks, palette), _pair(measured, batch))
     parameters = {name: _learned(module) for name, module in networks.items()}
     frozen = sum(p.nbytes for module in modules for p in module.parameters() if not p.requires_grad)
     return Cost(

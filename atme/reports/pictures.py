@@ -87,7 +87,9 @@ def examples(test: PairedImages, indices: Sequence[int], answers: Mapping[str, S
             for run, made in answers.items()
         ]
         height, width = target.shape[-2:]
-        drawn.append(Example(pair.name[0], _uri(to_array(pair.source)), _uri(to_array(target)), row, width, height))
+        drawn.append(
+            Example(pair.name[0], _uri(to_array(test.shown(pair.source))), _uri(to_array(target)), row, width, height)
+        )
     return drawn
 
 

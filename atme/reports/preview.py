@@ -48,9 +48,10 @@ def draw_preview(options: DataOptions, *, pairs: int, views: int) -> Preview:
 
 
 def _row(train: PairedImages, whole: PairedImages, index: int, *, views: int) -> list[Tensor]:
-    return [image for pair in (whole[index], *(train[epoch, index] for epoch in range(views))) for image in _both(pair)]
+    pairs = (whole[index], *(train[epoch, index] for epoch in range(views)))
+    return [image for pair in pairs for image in _both(train, pair)]
 
 
-def _both(pair: Pair) -> tuple[Tensor, Tensor]:
+def _both(train: PairedImages, pair: Pair) -> tuple[Tensor, Tensor]:
     assert pair.target is not None
-    return pair.source, pair.target
+    return train.shown(pair.source), pair.target

@@ -68,6 +68,7 @@ def _written(pairs: PairedImages, index: int, folder: Path, *, megapixels: float
     if pair.source[0].numel() > megapixels * 1e6:
         return None
     places = folder / f"test_{name}.png", folder / f"test_{name}_true.png"
-    write_image(places[0], to_array(pair.source, bits=pairs.source_bits))
-    write_image(places[1], to_array(pair.target, bits=pairs.target_bits))
+    source, target = pairs.kinds.files(pairs.shown(pair.source), pair.target)
+    write_image(places[0], to_array(pair.source, bits=pairs.source_bits) if source is None else source)
+    write_image(places[1], to_array(pair.target, bits=pairs.target_bits) if target is None else target)
     return Example(*places)

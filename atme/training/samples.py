@@ -28,7 +28,7 @@ class Samples:
     """
 
     def __init__(self, model: TranslationModel, *, train: PairedImages, test: PairedImages) -> None:
-        self._model = model
+        self._model, self._shown = model, train.shown
         self._pairs = [train[index] for index in _spread(len(train))]
         self._pairs += [_unseen(test[index]) for index in _spread(len(test))]
 
@@ -69,7 +69,8 @@ class Samples:
         corrupted, fake = translate(self._model, networks, Pair.collate([pair]).to(device))
         noisy = None if corrupted.map is None else corrupted.image
         pictures = (pair.source[None], corrupted.map, noisy, fake, pair.target[None])
-        return [None if picture is None else picture[0].float().cpu() for picture in pictures]
+        x, w, read, made, y = (None if picture is None else picture[0].float().cpu() for picture in pictures)
+        return [None if x is None else self._shown(x), w, None if read is None else self._shown(read), made, y]
 
 
 def write(picture: np.ndarray, run: Path, *, epoch: int) -> None:

@@ -13,6 +13,7 @@ from jsonargparse import Namespace
 from atme import outside
 from atme.data import Batches, Pair, PairedImages
 from atme.data.shapes import compare_shapes
+from atme.losses import Palette
 from atme.models import Networks, TranslationModel
 from atme.models.build import Measured, build
 from atme.models.roles import CRITIC
@@ -23,6 +24,7 @@ from atme.training.device import accelerator
 from atme.training.going_on import earlier, recorded, refuse_nothing_left, told
 from atme.training.options import CLASSES, TrainingOptions, left_out, played
 from atme.training.origin import Origin, find_origin, refuse_other_data
+from atme.training.palette import palette_of
 from atme.training.samples import Samples
 from atme.training.search import Aim, Search
 from atme.training.state import State
@@ -114,7 +116,8 @@ def prepare(options: Namespace, *, text: str) -> Start:
     model, networks = build(options, measured, pretrained=origin.checkpoint is None)
     taken = start_from(networks, weights, measured=measured, now=now) if weights else []
     whole = _batches(training, processes, images=len(train), seed=options.run.seed)
-    state = _state(options, networks, processes, steps=whole.steps)
+    palette = palette_of(model, train)
+    state = _state(options, networks, processes, steps=whole.steps, palette=palette)
     checkpoint.load(state, origin, now=now)
     batches = _batches(training, processes, images=len(train), seed=options.run.seed, start=state.step)
     refuse_nothing_left(origin, training, batches, now=now)
@@ -185,7 +188,9 @@ def _weights(training: TrainingOptions, origin: Origin) -> Weights | None:
     return find_weights(training.start_from)
 
 
-def _state(options: Namespace, networks: Networks, processes: Accelerator, *, steps: int) -> State:
+def _state(
+    options: Namespace, networks: Networks, processes: Accelerator, *, steps: int, palette: Palette | None
+) -> State:
     training: TrainingOptions = options.training
     if training.channels_last:
         for module in (module for role, module in networks.items() if role != "scheme"):
@@ -197,6 +202,7 @@ def _state(options: Namespace, networks: Networks, processes: Accelerator, *, st
         average=training.average,
         seed=options.run.seed,
         steps=steps,
+        palette=palette,
     )
 
 

@@ -14,6 +14,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from atme.losses import Palette
 from atme.models import Networks
 from atme.models.roles import CRITIC, Side
 from atme.noise import Verdicts
@@ -31,6 +32,7 @@ class State:
         average: decay of the average of the weights of all but the discriminator; None for no average.
         seed: of the whole run.
         steps: updates of the whole run, by which its progress is told.
+        palette: the classes that targets are made of, if the game asks for them.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class State:
         average: float | None,
         seed: int,
         steps: int = 1,
+        palette: Palette | None = None,
     ) -> None:
         self.accelerator, self.seed, self.step = accelerator, seed, 0
         self.search = Search()
@@ -52,6 +55,7 @@ class State:
             optimizer.load_state_dict(optimizer.state_dict())  # what it made of weights on the CPU follows them
         self.averages = self._averages(average)
         self.rng = torch.Generator(accelerator.device)
+        self.palette = None if palette is None else palette.to(accelerator.device)
 
     def _averages(self, decay: float | None) -> dict[str, Average]:
         if decay is None:

@@ -25,7 +25,7 @@ def main(model: str, source: str, output: str, seed: str = "0") -> None:
     translate, about = load(model)
     pixels = read(source, about)
     height, width = pixels.shape[:2]
-    small = resize(pixels, about["work_size"] or (height, width), how=about["source_interpolation"])
+    small = at_work(pixels, about["work_size"] or (height, width), about)
     if min(small.shape[:2]) < about["smallest_side"]:
         raise SystemExit(f"{source}: the model takes pictures of {about['smallest_side']} pixels a side or more")
     middle = np.float32(np.iinfo(small.dtype).max / 2)
@@ -34,6 +34,28 @@ def main(model: str, source: str, output: str, seed: str = "0") -> None:
     kind = np.uint16 if about["target_bits"] == 16 else np.uint8
     levels = ((made.transpose(1, 2, 0) + 1) * (np.iinfo(kind).max / 2)).round().clip(0, np.iinfo(kind).max).astype(kind)
     write(output, resize(levels, (height, width), how=about["target_interpolation"]))
+
+
+def at_work(pixels: Array, size: tuple[int, ...], about: dict[str, Any]) -> Array:
+    """A picture (H, W, C) at the size to work at, as the model reads it: labels painted, or one channel a class."""
+    labels = about["source_labels"]
+    if not labels:
+        return resize(pixels, size, how=about["source_interpolation"])
+    names, values = zip(*labels["classes"].items(), strict=True)
+    by_id = np.ndim(values) == 1
+    if about["label_resizing"] == "area" and not by_id:
+        pixels = resize(pixels, size, how="area")
+    apart = np.stack([np.square(pixels.astype(np.int64) - each).sum(axis=2) for each in np.array(values)])
+    if by_id and apart.min(axis=0).any():
+        raise SystemExit("the picture holds ids that the model does not know")
+    places = resize(apart.argmin(axis=0).astype(np.uint8)[..., None], size, how="nearest")
+    if about["one_hot"]:
+        counted = [at for at, name in enumerate(names) if name not in labels.get("ignore", [])]
+        return np.where(places == counted, 255, 0).astype(np.uint8)
+    painted = np.array(values)
+    if by_id:
+        painted = np.round(255 * np.argsort(np.argsort(painted)) / (len(values) - 1))[:, None]
+    return painted.astype(np.uint8)[places[..., 0]]
 
 
 def load(model: str) -> tuple[Callable[..., Array], dict[str, Any]]:
@@ -59,8 +81,10 @@ def load(model: str) -> tuple[Callable[..., Array], dict[str, Any]]:
 
 
 def read(path: str, about: dict[str, Any]) -> Array:
-    """A picture upright, (H, W, C) uint8 or uint16, of as many channels as the model reads."""
+    """A picture upright, (H, W, C) uint8 or uint16, of as many channels as the model reads, or as its labels have."""
     wanted = about["source_channels"]
+    if about["source_labels"]:
+        wanted = np.size(next(iter(about["source_labels"]["classes"].values())))
     plain = cv2.imread(path, cv2.IMREAD_UNCHANGED)
     if plain is None:
         raise SystemExit(f"{path}: cannot be read as a picture")
