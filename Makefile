@@ -16,7 +16,7 @@ demo: $(VENV)/.installed
 	@echo "Look at:"
 	@echo "  runs/demo/samples/             photo, noise W, what the generator read, its map, the true map"
 	@echo "  runs/demo/translations/        the maps of the 30 test photos"
-	@echo "  runs/demo/evaluation/test.json the scores, beside two trivial predictors"
+	@echo "  runs/demo/evaluation/test.html the scores, beside two trivial predictors"
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from atme.inference import Tiling, Translator, load_published
     from atme.models import DenoisingGAN, Pix2Pix, Regression
     from atme.networks import PatchGAN, Pix2PixResNet, Pix2PixUNet, UNet, WNet
-    from atme.noise import Brownian, DecisionMemory, Diffusion, Identity, Sequence
+    from atme.noise import Brownian, DecisionMemory, DiffAugment, Diffusion, FeatureDiffusion, Identity, Sequence
     from atme.ramp import Ramp
 
 __version__ = "0.1.0"
@@ -28,7 +28,9 @@ _HOMES = {
     "Identity": "atme.noise",
     "Brownian": "atme.noise",
     "DecisionMemory": "atme.noise",
+    "DiffAugment": "atme.noise",
     "Diffusion": "atme.noise",
+    "FeatureDiffusion": "atme.noise",
     "Sequence": "atme.noise",
     "Ramp": "atme.ramp",
     "Pix2Pix": "atme.models",
@@ -44,7 +46,9 @@ __all__ = [
     "Brownian",
     "DecisionMemory",
     "DenoisingGAN",
+    "DiffAugment",
     "Diffusion",
+    "FeatureDiffusion",
     "Identity",
     "Pair",
     "PairedImages",

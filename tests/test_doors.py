@@ -98,6 +98,21 @@ DOORS: dict[str, Door] = {
             "seed": 0,
         },
     ),
+    "FeatureDiffusion": (
+        noise.FeatureDiffusion,
+        {"game": GAME, "schedule": "linear", "betas": (1e-4, 0.01), "sigma": 0.5, "explore": "uniform"}
+        | {
+            "d_target": 0.6,
+            "ada_kimg": 1.0,
+            "interval": 4,
+            "t_min": 2,
+            "t_max": 9,
+            "entries": 6,
+            "clean": 3,
+            "seed": 0,
+        },
+    ),
+    "DiffAugment": (noise.DiffAugment, {"game": GAME, "policy": ("color",), "probability": 0.5}),
     "Sequence": (noise.Sequence, {"game": GAME, "schemes": [noise.Identity]}),
     "forward_chain": (forward_chain, {"schedule": "linear", "steps": 8, "sigma": 1.0, "betas": (1e-4, 0.02)}),
     "PatchGAN": (

@@ -15,7 +15,7 @@ from atme.images import find_images, write_image
 from atme.inference.files import jobs
 from atme.prepare.check.check import check_folder
 from atme.prepare.pair import match, write_pairs
-from atme.prepare.split import divide, only_split, write_splits
+from atme.prepare.split import divide, one_split, write_splits
 from atme.reports.preview import draw_preview
 
 Preset = Callable[..., Path]
@@ -77,7 +77,7 @@ def checked(root: Path) -> set[str]:
 
 
 def divided(root: Path) -> set[str]:
-    splits = divide(only_split(root).entries, val=2, test=3, group=None, seed=0)
+    splits = divide(one_split(root)[0].entries, val=2, test=3, group=None, seed=0)
     out = root.parent / "out"
     write_splits(splits, out, workers=1)
     return {name for split in splits for name in PairedImages(out, split=split).names}

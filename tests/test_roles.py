@@ -42,7 +42,15 @@ OWN = {
 REGRESSION = {"model": {"class_path": "atme.Regression"}, "noise": {"class_path": "atme.Identity"}}
 RESTING = {"model": {"class_path": "atme.Pix2Pix", "init_args": {"start": 0.5, "lambda_gan": {"start": 0, "end": 2}}}}
 RESTING |= {"noise": {"class_path": "atme.DecisionMemory", "init_args": {"amplitude": {"start": 0, "end": 1}}}}
-GAMES = {"own": OWN, "regression": REGRESSION, "resting": RESTING}
+NOISY = [  # what is seen of pairs that were augmented is diffused, from the first update on, in a chain that grows
+    {
+        "class_path": "atme.FeatureDiffusion",
+        "init_args": {"clean": 0, "fade_in": False, "ada_kimg": 0.01, "interval": 1},
+    },
+    {"class_path": "atme.DiffAugment"},
+]
+FEATURES = OWN | {"noise": {"class_path": "atme.Sequence", "init_args": {"schemes": NOISY}}}
+GAMES = {"own": OWN, "regression": REGRESSION, "resting": RESTING, "features": FEATURES}
 
 
 @pytest.fixture(params=GAMES)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from atme.data import PairedImages
 from atme.data.scan import Entry
-from atme.prepare.split import beside, divide, one_split, only_split, wanted, write_splits
+from atme.prepare.split import beside, divide, one_split, wanted, write_splits
 
 TILES = [f"x{x:02}_y{y:02}" for x in range(10) for y in range(8)]
 
@@ -103,7 +103,7 @@ def test_files_are_copied_and_read_as_pairs(
         for path in pictures:
             (folder / path.name).write_bytes(path.read_bytes())
     before = {path: path.stat().st_mtime_ns for path in source.rglob("*.png")}
-    splits = divide(only_split(source).entries, val=1, test=2, group=None, seed=0)
+    splits = divide(one_split(source)[0].entries, val=1, test=2, group=None, seed=0)
     write_splits(splits, tmp_path / "out", workers=2)
     sizes = {split: len(PairedImages(tmp_path / "out", split=split)) for split in ("train", "val", "test")}
     assert sizes == {"train": 4, "val": 1, "test": 2}
@@ -115,13 +115,13 @@ def test_files_are_copied_and_read_as_pairs(
 
 def test_what_is_divided_or_incomplete_is_refused(pairs_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"divided already, into .*test, train"):
-        only_split(pairs_folder)
+        one_split(pairs_folder)
     for half, stems in (("A", "123"), ("B", "1")):
         (tmp_path / f"train{half}").mkdir()
         for stem in stems:
             (tmp_path / f"train{half}" / f"{stem}.png").touch()
     with pytest.raises(ValueError, match=r"2 files do not fit: .*2\.png: has no partner in trainB.*3\.png: has no"):
-        only_split(tmp_path)
+        one_split(tmp_path)
 
 
 def test_all_bad_pictures_are_named_before_anything_is_written(pairs_folder: Path, tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_all_bad_pictures_are_named_before_anything_is_written(pairs_folder: Pat
     first.write_bytes(first.read_bytes()[:-20])
     second.write_bytes(b"no picture")
     with pytest.raises(ValueError, match=rf"2 files do not fit: {first}: truncated .* {second}: not an image"):
-        only_split(tmp_path)
+        one_split(tmp_path)
 
 
 def test_names_that_would_be_one_where_case_is_ignored(tmp_path: Path) -> None:

@@ -426,7 +426,7 @@ def test_a_sample_is_the_same_at_each_look_and_by_the_seed(
         ),
         (
             [*LOOKS, "--data.validation_split", "eval"],
-            "has no split 'eval'; make one of training pairs by atme data split",
+            "has no split 'eval'; name another split (test, train, val)",
         ),
     ],
 )
@@ -440,15 +440,17 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("named", ["val", "eval"])
 def test_a_split_to_look_at_is_made_as_the_line_says(
-    preset: Path, pairs_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    preset: Path, pairs_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], named: str
 ) -> None:
-    assert train(preset, tmp_path / "run", *LOOKS, "--data.root", str(pairs_folder)) == 2
-    command = re.search(r"by atme (data split .* --test 0), and", capsys.readouterr().err)
-    assert command
-    made = tmp_path / "made"
-    assert main(command[1].replace("NEW", str(made)).split()) == 0
-    assert train(preset, tmp_path / "run", *LOOKS, "--data.root", str(made)) == 0
+    asked = (*LOOKS, "--data.root", str(pairs_folder), "--data.validation_split", named)
+    assert train(preset, tmp_path / "run", *asked) == 2
+    remedy = re.search(r"by atme (data split .* --test 0), and give (.*), or", capsys.readouterr().err)
+    assert remedy
+    command, options = (words.replace("NEW", str(tmp_path / "made")).split() for words in remedy.groups())
+    assert main(command) == 0
+    assert train(preset, tmp_path / "run", *asked, *options) == 0
     assert "looks at 1 pair of split val" in capsys.readouterr().err
 
 

@@ -56,6 +56,8 @@ class Diffusion(Injection):
         t_max: longest chain; null is 500 for ``uniform`` and 1000 for ``priority``.
         entries: length of the list of times.
         clean: how many of them are 0.
+        fade_in: whether noise comes with p alone: of the list, round(p · entries) are noisy, until ``clean`` are left;
+            if not, all but ``clean`` are from the start.
         seed: seed of the lists.
 
     Raises:
@@ -87,6 +89,7 @@ class Diffusion(Injection):
         t_max: int | None = None,
         entries: int = 64,
         clean: int = 32,
+        fade_in: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -113,7 +116,8 @@ class Diffusion(Injection):
         _require(0 <= clean < entries, f"clean {clean} of {entries} entries", "choose 0 ≤ clean < entries")
         forward_chain(schedule, steps=t_max, sigma=sigma, betas=betas)  # complains now if ever
         self.schedule, self.betas, self.sigma = schedule, betas, sigma
-        self.explore, self.diffuse, self.seed, self.clean = explore, diffuse, seed, clean
+        self.explore, self.diffuse, self.seed = explore, diffuse, seed
+        self.clean, self.fade_in = clean, fade_in
         self.d_target, self.t_min, self.t_max = d_target, t_min, t_max
         self.images_to_top, self.images_to_adapt = round(1000 * ada_kimg), interval * game.batch
         self.register_buffer("length", torch.tensor(t_min))  # T
@@ -134,7 +138,7 @@ class Diffusion(Injection):
 
     def before_discriminator(self, source: Tensor, *images: Tensor, rng: torch.Generator) -> tuple[Judged, ...]:
         """Diffuse each image to its time t, drawn from the list; the level of ``Judged`` is t, (B,) int64."""
-        chain, t = self.chain, self._choose(len(source), rng)
+        chain, t = self.chain, self.choose((len(source),), rng)
         if self.diffuse == "both":
             source = chain.sample(source, t, _normal(source, rng))
         return tuple(Judged(source, chain.sample(image, t, _normal(image, rng)), t) for image in images)
@@ -174,15 +178,16 @@ class Diffusion(Injection):
 
     def _draw(self, entries: int) -> Tensor:
         """A list of times, (entries,) int64: zeros, then draws from p_π over 1…T."""
+        clean = max(self.clean, entries - round(self.p * entries)) if self.fade_in else self.clean
         t = np.arange(1, int(self.length) + 1)
         weights = t if self.explore == "priority" else np.ones_like(t)
         rng = np.random.default_rng((self.seed, int(self.adaptations)))
-        drawn = rng.choice(t, size=entries - self.clean, p=weights / weights.sum())
-        return torch.from_numpy(np.concatenate([np.zeros(self.clean, dtype=np.int64), drawn]))
+        drawn = rng.choice(t, size=entries - clean, p=weights / weights.sum())
+        return torch.from_numpy(np.concatenate([np.zeros(clean, dtype=np.int64), drawn]))
 
-    def _choose(self, batch: int, rng: torch.Generator) -> Tensor:
-        """Times for a batch, uniformly from the list: (B,) int64."""
-        return self.times[torch.randint(len(self.times), (batch,), generator=rng, device=self.times.device)]
+    def choose(self, shape: tuple[int, ...], rng: torch.Generator) -> Tensor:
+        """Times of a shape, uniformly from the list: int64."""
+        return self.times[torch.randint(len(self.times), shape, generator=rng, device=self.times.device)]
 
 
 def _normal(like: Tensor, rng: torch.Generator) -> Tensor:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from atme import require
 from atme.data import Pair
 from atme.losses import Maps
+from atme.networks.features import Features
 
 
 @dataclass(frozen=True)
@@ -59,16 +60,6 @@ class Corrupted:
     """(B,): how much was corrupted, in the scheme's own unit; 0 where nothing was."""
     map: Tensor | None = None
     """(B, 1, H, W) in (-1, 1): W of x·(1 + W); None where the scheme has no such map."""
-
-
-@dataclass(frozen=True)
-class Features:
-    """What a discriminator makes of its images before it judges them: maps at several levels, the finest first."""
-
-    image: tuple[Tensor, ...]
-    """Of the image that is judged, each (B, C_l, h_l, w_l)."""
-    source: tuple[Tensor, ...] = ()
-    """Of the condition, at the same levels; none where the condition is not looked at that way."""
 
 
 @dataclass(frozen=True)
@@ -223,7 +214,7 @@ class Sequence(Injection):
         judged = tuple(Judged(source, image) for image in images)
         for scheme in self._each():
             after = scheme.before_discriminator(judged[0].source, *(j.image for j in judged), rng=rng)
-            judged = tuple(_later(old, new) for old, new in zip(judged, after, strict=True))
+            judged = tuple(_later(old, _own_source(old, new, judged)) for old, new in zip(judged, after, strict=True))
         return judged
 
     @torch.no_grad()
@@ -241,6 +232,18 @@ def _compose(first: Tensor | None, second: Tensor | None) -> Tensor | None:
     if first is None or second is None:
         return second if first is None else first
     return (1 + first) * (1 + second) - 1
+
+
+def _own_source(old: Judged, new: Judged, judged: tuple[Judged, ...]) -> Judged:
+    """What a scheme made of an image, beside the source that this image had; the scheme was shown the first one's."""
+    if all(each.source is judged[0].source for each in judged):
+        return new
+    if new.source is not judged[0].source:
+        raise ValueError(
+            "noise.schemes: one scheme gives each image a source of its own, as DiffAugment does, and a later one "
+            "changes sources; put the first of them last"
+        )
+    return replace(new, source=old.source)
 
 
 def _later(old: Judged, new: Judged) -> Judged:

@@ -22,18 +22,9 @@ from atme.prepare.names_written import Place, require_apart
 from atme.prepare.whole_folder import appearing
 
 
-def only_split(root: Path, *, layout: LayoutChoice = "auto") -> Listing:
-    """The pairs of a folder that is not divided yet, or has a single split, as `one_split` has them.
-
-    Raises:
-        ValueError: As `one_split`; or several splits.
-    """
-    listing, others = one_split(root, None, layout=layout)
-    assert not others
-    return listing
-
-
-def one_split(root: Path, split: str | None, *, layout: LayoutChoice = "auto") -> tuple[Listing, dict[str, Listing]]:
+def one_split(
+    root: Path, split: str | None = None, *, layout: LayoutChoice = "auto"
+) -> tuple[Listing, dict[str, Listing]]:
     """The pairs that are to be divided, and the other splits of the folder.
 
     All of them must be sound: a division of the others would be another one once these are repaired, and pairs that

@@ -19,6 +19,9 @@ from atme.training.state import State
 from atme.training.validation import Validation
 from atme.training.waiting import Waiting
 
+_MADE = "val"
+"""What atme data split calls such a split; it makes no second one."""
+
 
 def open_validation(
     options: Namespace, model: TranslationModel, state: State, *, train: PairedImages, epoch: int
@@ -80,10 +83,14 @@ def _open(data: DataOptions) -> PairedImages:
     root, split = find_root(data.root), data.validation_split
     if has_split(root, split):
         return data.open_test(split)
+    there = list(split_names(root))
+    made = (
+        f"make one of training pairs by atme data split {root} NEW --split {data.train_split} --test 0, and give "
+        f"--data.root NEW{'' if split == _MADE else f' --data.validation_split {_MADE}'}, or "
+    )
     raise ValueError(
-        f"data.validation_split: {root} has no split {split!r}; make one of training pairs by atme data split {root} "
-        f"NEW --split {data.train_split} --test 0, and give --data.root NEW, or name another split "
-        f"({', '.join(split_names(root))})"
+        f"data.validation_split: {root} has no split {split!r}; {'' if _MADE in there else made}name another split "
+        f"({', '.join(there)})"
     )
 
 
