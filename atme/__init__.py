@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from atme.data import Augmentation, Pair, PairedImages
     from atme.inference import Tiling, Translator, load_published
     from atme.models import DenoisingGAN, Pix2Pix, Regression
-    from atme.networks import PatchGAN, Pix2PixResNet, Pix2PixUNet, UNet, WNet
+    from atme.networks import PatchGAN, Pix2PixResNet, Pix2PixUNet, ProjectedDiscriminator, UNet, WNet
     from atme.noise import Brownian, DecisionMemory, DiffAugment, Diffusion, FeatureDiffusion, Identity, Sequence
     from atme.ramp import Ramp
 
@@ -25,6 +25,7 @@ _HOMES = {
     "WNet": "atme.networks",
     "Pix2PixUNet": "atme.networks",
     "Pix2PixResNet": "atme.networks",
+    "ProjectedDiscriminator": "atme.networks",
     "Identity": "atme.noise",
     "Brownian": "atme.noise",
     "DecisionMemory": "atme.noise",
@@ -56,6 +57,7 @@ __all__ = [
     "Pix2Pix",
     "Pix2PixResNet",
     "Pix2PixUNet",
+    "ProjectedDiscriminator",
     "Ramp",
     "Regression",
     "Sequence",

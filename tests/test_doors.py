@@ -115,9 +115,30 @@ DOORS: dict[str, Door] = {
     "DiffAugment": (noise.DiffAugment, {"game": GAME, "policy": ("color",), "probability": 0.5}),
     "Sequence": (noise.Sequence, {"game": GAME, "schemes": [noise.Identity]}),
     "forward_chain": (forward_chain, {"schedule": "linear", "steps": 8, "sigma": 1.0, "betas": (1e-4, 0.02)}),
+    "Encoder": (
+        networks.Encoder,
+        {"network": "tf_efficientnet_lite0", "in_channels": 3, "strides": (2,), "weights": "none"},
+    ),
+    "Encoder.forward": (forwarding(networks.Encoder(strides=(2,), weights="none")), {"image": IMAGE}),
     "PatchGAN": (
         networks.PatchGAN,
         {"source_channels": 3, "target_channels": 3, "layers": 2, "dim": 4, "norm": "instance"},
+    ),
+    "ProjectedDiscriminator": (
+        networks.ProjectedDiscriminator,
+        {"source_channels": 3, "target_channels": 3, "scales": 1, "mixing": "scales", "dim": 4, "head_width": 16}
+        | {
+            "head_layers": 1,
+            "norm": "group",
+            "enlarge": 1,
+            "network": "tf_efficientnet_lite0",
+            "weights": "none",
+            "seed": 0,
+        },
+    ),
+    "ProjectedDiscriminator.forward": (
+        forwarding(networks.ProjectedDiscriminator(3, 3, scales=1, head_width=16, weights="none", timestep_aware=True)),
+        {"source": IMAGE, "image": IMAGE, "level": torch.zeros(2)},
     ),
     "UNet": (
         networks.UNet,

@@ -58,6 +58,8 @@ class Encoder(nn.Module):
         weights: str = "wheel",
     ) -> None:
         super().__init__()
+        for name, value in {"network": network, "weights": weights}.items():
+            require.kind(name, value, of=str)
         require.whole("in_channels", in_channels, least=1)
         require.whole_numbers("strides", strides, least=1)
         model: Any = made(network)
