@@ -83,22 +83,25 @@ def test_killed_and_resumed_it_ends_with_the_same_bits(finished: Path, tmp_path:
 
 
 @pytest.mark.usefixtures("bare")
-def test_it_is_translated_exported_and_compared(
-    finished: Path, tmp_path: Path, pairs_folder: Path, capsys: Said
-) -> None:
+def test_it_is_translated_and_scored(finished: Path, tmp_path: Path, pairs_folder: Path) -> None:
     out = str(tmp_path / "out")
     assert main(["translate", str(finished), str(pairs_folder / "test"), out, "--half", "left"]) == 0
     assert len(list((tmp_path / "out").glob("*.png"))) == 3
-    assert main(["export", str(finished), "--output", str(tmp_path / "exported.onnx")]) == 0
     assert main(["evaluate", str(finished), "--scores", "l1"]) == 0
+
+
+@pytest.mark.usefixtures("bare")
+@pytest.mark.parametrize("finished", ["features"], indirect=True)
+def test_it_is_exported_and_compared(finished: Path, tmp_path: Path) -> None:
+    assert main(["export", str(finished), "--output", str(tmp_path / "exported.onnx")]) == 0
     assert main(["compare", str(finished), "--output", str(tmp_path / "compared")]) == 0
     assert "nan" not in (tmp_path / "compared" / "compare.json").read_text().lower()
 
 
+@pytest.mark.parametrize("finished", ["memory"], indirect=True)
 def test_it_is_shown(finished: Path, capsys: Said) -> None:
     assert main(["show", str(finished / "options.yaml")]) == 0
-    said = capsys.readouterr().out
-    assert "discriminator: parameters" in said
+    assert "discriminator: parameters" in capsys.readouterr().out
 
 
 def test_it_plays(finished: Path) -> None:
@@ -114,9 +117,8 @@ def test_it_plays(finished: Path) -> None:
     assert not [name for name in first.keys() if name.startswith("mixing")]  # noqa: SIM118
 
 
+@pytest.mark.parametrize("finished", ["memory"], indirect=True)
 def test_its_finest_map_feeds_the_memory(finished: Path) -> None:
-    if (finished / "options.yaml").read_text().count("FeatureDiffusion"):
-        pytest.skip("a game without a memory")
     state = safe_open(checkpoints(finished)[-1] / "scheme.safetensors", "pt")
     assert tuple(state.get_slice("decisions").get_shape()) == (7, 1, 8, 8)  # 32 pixels, one logit every 4
 
