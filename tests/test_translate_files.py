@@ -1,6 +1,7 @@
 """`atme translate`: formats, comparisons, passes, batches and tiles, as they are typed."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -140,6 +141,34 @@ def test_pictures_of_one_size_go_together(
     monkeypatch.setattr(batches, "PIXELS", 24 * 20)
     assert translate(run, photos, tmp_path / "few") == 0
     assert together == [1] * 5
+
+
+def test_batches_at_once_give_what_they_give_one_by_one(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(tmp_path / "unet", sections(UNET), measured())
+    assert translate(run, photos, tmp_path / "alone", "--batch", "1") == 0
+    monkeypatch.setattr(batches, "_workers", lambda *_: 3)
+    assert translate(run, photos, tmp_path / "together", "--batch", "1") == 0
+    for path in (tmp_path / "alone").rglob("*.png"):
+        assert path.read_bytes() == (tmp_path / "together" / path.relative_to(tmp_path / "alone")).read_bytes()
+
+
+@pytest.mark.parametrize("options", [(), ("--as_trained",), ("--max-memory", "1GB"), ("--tile", "16"), ("--exact",)])
+def test_batches_go_at_once_where_they_share_nothing(
+    run: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+) -> None:
+    asked: list[int] = []
+
+    def one_by_one(work: Any, things: Any, *, workers: int) -> Any:
+        asked.append(workers)
+        return [(thing, work(thing)) for thing in things]
+
+    monkeypatch.setattr("torch.get_num_threads", lambda: 2)
+    monkeypatch.setattr(batches, "at_once", one_by_one)
+    assert translate(run, photos, tmp_path / "maps", "--batch", "1", *options) == 0
+    assert translate(run, photos / "0.png", tmp_path / "one.png", *options) == 0
+    assert asked == [1 if options else 2, 1]
 
 
 def test_what_is_wrong_with_one_picture_is_not_the_others_fault(

@@ -2,16 +2,20 @@
 
 import errno
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from atme.data.halves import cut
 from atme.data.shapes import Size
 from atme.images import Pixels, read_image, to_array, to_tensor, write_image
+from atme.inference.at_once import at_once
 from atme.inference.files import Plan
 from atme.inference.pictures import at_work, named
+from atme.inference.tiling import UNDOUBTED, free
 from atme.inference.translator import Translator
 
 PIXELS = 2**16
@@ -28,7 +32,9 @@ Answer = tuple[Path, str | None]
 
 
 def translate_files(translator: Translator, planned: Plan, *, batch: int | None = None) -> Iterator[Answer]:
-    """Translate file by file, pictures of one size together, yielding each once its translations are written.
+    """Translate pictures of one size together, and on a CPU as many batches at once as PyTorch would use threads.
+
+    Each picture is yielded once its translations are written.
 
     Args:
         translator: of a run.
@@ -41,11 +47,21 @@ def translate_files(translator: Translator, planned: Plan, *, batch: int | None 
     Raises:
         OSError: if the disk takes no more.
     """
+    batches = _batches(planned, most=batch, gpu=translator.device.type != "cpu")
+    workers = min(len(batches), _workers(translator, planned))
+    for tasks, made in at_once(partial(_tried, translator, planned), batches, workers=workers):
+        for (path, places), answers in zip(tasks, made, strict=True):
+            yield path, answers if isinstance(answers, str) else _written(path, places, answers)
+
+
+def _batches(planned: Plan, *, most: int | None, gpu: bool) -> list[list[Task]]:
+    """Pictures of one size each, from the smallest to the largest."""
+    found: list[list[Task]] = []
     by_size = sorted(planned.pairs, key=lambda task: planned.sizes[task[0]])
     for size, group in groupby(by_size, key=lambda task: planned.sizes[task[0]]):
-        tasks, most = list(group), batch or _worth(size, gpu=translator.device.type != "cpu")
-        for first in range(0, len(tasks), most):
-            yield from _translated(translator, planned, tasks[first : first + most])
+        tasks, several = list(group), most or _worth(size, gpu=gpu)
+        found.extend(tasks[first : first + several] for first in range(0, len(tasks), several))
+    return found
 
 
 def _worth(size: Size, *, gpu: bool) -> int:
@@ -54,19 +70,24 @@ def _worth(size: Size, *, gpu: bool) -> int:
     return max(1, min(MOST, pixels // (size[0] * size[1])))
 
 
-def _translated(translator: Translator, planned: Plan, tasks: Sequence[Task]) -> Iterator[Answer]:
-    """Pictures of one size; where something is wrong with one of several, each goes for itself."""
+def _workers(translator: Translator, planned: Plan) -> int:
+    """How many batches go at once: one a thread of PyTorch's, where they share nothing and have memory enough."""
+    asked = planned.tiling
+    limited = asked.tile is not None or asked.limit is not None or asked.exact
+    if translator.device.type != "cpu" or translator.as_trained or limited:
+        return 1
+    workers, largest = torch.get_num_threads(), max((h * w for h, w in planned.sizes.values()), default=0)
+    return workers if workers * UNDOUBTED * max(largest, PIXELS) < free(translator.device) else 1
+
+
+def _tried(translator: Translator, planned: Plan, tasks: Sequence[Task]) -> list[list[Pixels] | str]:
+    """For each picture its answers, or why there are none; where something is wrong, each goes for itself."""
     try:
-        made = _answers(translator, planned, [path for path, _ in tasks])
+        return list(_answers(translator, planned, [path for path, _ in tasks]))
     except ValueError as error:
-        if len(tasks) == 1:
-            yield tasks[0][0], named(tasks[0][0], str(error))
-        else:
-            for task in tasks:
-                yield from _translated(translator, planned, [task])
-        return
-    for (path, places), answers in zip(tasks, made, strict=True):
-        yield path, _written(path, places, answers)
+        if len(tasks) > 1:
+            return [each for task in tasks for each in _tried(translator, planned, [task])]
+        return [named(tasks[0][0], str(error))]
 
 
 def _answers(translator: Translator, planned: Plan, paths: Sequence[Path]) -> list[list[Pixels]]:
