@@ -143,6 +143,20 @@ def test_pictures_of_one_size_go_together(
     assert together == [1] * 5
 
 
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many batches were to go at once, of each translation, where PyTorch has two threads."""
+    seen: list[int] = []
+
+    def one_by_one(work: Any, things: Any, *, workers: int) -> Any:
+        seen.append(workers)
+        return [(thing, work(thing)) for thing in things]
+
+    monkeypatch.setattr("torch.get_num_threads", lambda: 2)
+    monkeypatch.setattr(batches, "at_once", one_by_one)
+    return seen
+
+
 def test_batches_at_once_give_what_they_give_one_by_one(
     tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,21 +168,51 @@ def test_batches_at_once_give_what_they_give_one_by_one(
         assert path.read_bytes() == (tmp_path / "together" / path.relative_to(tmp_path / "alone")).read_bytes()
 
 
-@pytest.mark.parametrize("options", [(), ("--as_trained",), ("--max-memory", "1GB"), ("--tile", "16"), ("--exact",)])
+@pytest.mark.parametrize(
+    ("options", "workers"),
+    [
+        ((), 2),
+        (("--batch", "2"), 2),
+        (("--batch", "5"), 2),
+        (("--as_trained",), 1),
+        (("--max-memory", "1GB"), 1),
+        (("--tile", "16"), 1),
+        (("--exact",), 1),
+    ],
+)
 def test_batches_go_at_once_where_they_share_nothing(
-    run: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
+    photos: Path, tmp_path: Path, asked: list[int], options: tuple[str, ...], workers: int
 ) -> None:
-    asked: list[int] = []
-
-    def one_by_one(work: Any, things: Any, *, workers: int) -> Any:
-        asked.append(workers)
-        return [(thing, work(thing)) for thing in things]
-
-    monkeypatch.setattr("torch.get_num_threads", lambda: 2)
-    monkeypatch.setattr(batches, "at_once", one_by_one)
-    assert translate(run, photos, tmp_path / "maps", "--batch", "1", *options) == 0
+    run = make_run(tmp_path / "unet", sections(UNET), measured())
+    assert translate(run, photos, tmp_path / "maps", *("--batch", "1"), *options) == 0
     assert translate(run, photos / "0.png", tmp_path / "one.png", *options) == 0
-    assert asked == [1 if options else 2, 1]
+    assert asked == [workers, 1]
+
+
+def test_networks_of_ones_own_may_keep_what_two_threads_would_share(
+    run: Path, photos: Path, tmp_path: Path, asked: list[int]
+) -> None:
+    assert translate(run, photos, tmp_path / "maps", "--batch", "1") == 0
+    assert asked == [1]
+
+
+@pytest.mark.parametrize(("batch", "free", "workers"), [(1, 1.1, 2), (1, 0.9, 1), (3, 2.9, 1), (3, 3.1, 2)])
+def test_batches_go_at_once_where_memory_suffices(
+    photos: Path,
+    tmp_path: Path,
+    asked: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    batch: int,
+    free: float,
+    workers: int,
+) -> None:
+    """Free is so much of what two translations of one picture take; three are 24×20 pixels, two are 32×16."""
+    run = make_run(tmp_path / "unet", sections(UNET), measured())
+    most = 3 * 24 * 20 if batch == 3 else 32 * 16
+    takes = Translator.from_run(run, device="cpu").large.appetite.of(1, most)
+    monkeypatch.setattr(batches, "free", lambda device: 2 * takes * free / batch)
+    assert translate(run, photos, tmp_path / "maps", "--batch", str(batch)) == 0
+    assert asked == [workers]
 
 
 def test_what_is_wrong_with_one_picture_is_not_the_others_fault(

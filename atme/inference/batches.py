@@ -4,6 +4,7 @@ import errno
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import groupby
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -48,8 +49,8 @@ def translate_files(translator: Translator, planned: Plan, *, batch: int | None 
         OSError: if the disk takes no more.
     """
     batches = _batches(planned, most=batch, gpu=translator.device.type != "cpu")
-    workers = min(len(batches), _workers(translator, planned))
-    for tasks, made in at_once(partial(_tried, translator, planned), batches, workers=workers):
+    work = partial(_tried, translator, planned)
+    for tasks, made in at_once(work, batches, workers=_workers(translator, planned, batches)):
         for (path, places), answers in zip(tasks, made, strict=True):
             yield path, answers if isinstance(answers, str) else _written(path, places, answers)
 
@@ -70,14 +71,22 @@ def _worth(size: Size, *, gpu: bool) -> int:
     return max(1, min(MOST, pixels // (size[0] * size[1])))
 
 
-def _workers(translator: Translator, planned: Plan) -> int:
+def _workers(translator: Translator, planned: Plan, batches: Sequence[Sequence[Task]]) -> int:
     """How many batches go at once: one a thread of PyTorch's, where they share nothing and have memory enough."""
-    asked = planned.tiling
+    asked, device = planned.tiling, translator.device
     limited = asked.tile is not None or asked.limit is not None or asked.exact
-    if translator.device.type != "cpu" or translator.as_trained or limited:
+    if device.type != "cpu" or translator.as_trained or limited or not _of_this_package(translator):
         return 1
-    workers, largest = torch.get_num_threads(), max((h * w for h, w in planned.sizes.values()), default=0)
-    return workers if workers * UNDOUBTED * max(largest, PIXELS) < free(translator.device) else 1
+    workers = max(1, min(len(batches), torch.get_num_threads()))
+    largest = max((prod((len(tasks), *planned.sizes[tasks[0][0]])) for tasks in batches), default=0)
+    enough = workers * UNDOUBTED * largest < free(device)
+    return workers if enough or workers * translator.large.appetite.of(1, largest) < free(device) else 1
+
+
+def _of_this_package(translator: Translator) -> bool:
+    """Whether all that translates is known to keep nothing from one line to the next that two threads could share."""
+    parts = [translator.model, *(part for network in translator.networks.values() for part in network.modules())]
+    return all(type(part).__module__.partition(".")[0] in ("atme", "torch") for part in parts)
 
 
 def _tried(translator: Translator, planned: Plan, tasks: Sequence[Task]) -> list[list[Pixels] | str]:

@@ -69,8 +69,9 @@ class Block(nn.Module):
         device = weight.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
         now = weight.data_ptr(), weight._version, dtype
-        if self._kept is not None and self._kept[0] == now:
-            return self._kept[1]
+        kept = self._kept  # read once: other threads translate, too
+        if kept is not None and kept[0] == now:
+            return kept[1]
         made = standardize(weight, eps=self.eps).to(dtype)
         self._kept = (now, made) if type(made) is Tensor else None  # a fake one, of which costs are computed, is none
         return made
