@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import TypeVar
 
 _T = TypeVar("_T")
@@ -14,25 +15,14 @@ async def apart(work: Callable[[], _T]) -> _T:
     Args:
         work: what is to be done. It goes on after a cancellation, and its result is dropped.
     """
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[_T] = loop.create_future()
-
-    def settle(result: _T | None, error: BaseException | None) -> None:
-        if future.cancelled():
-            return
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(result)  # type: ignore[arg-type]
+    done: Future[_T] = Future()
+    done.set_running_or_notify_cancel()  # from here on nobody takes it back
 
     def run() -> None:
-        result, error = None, None
         try:
-            result = work()
-        except BaseException as raised:
-            error = raised
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(settle, result, error)
+            done.set_result(work())
+        except BaseException as raised:  # which is the caller's
+            done.set_exception(raised)
 
     threading.Thread(target=run, daemon=True, name="atme translates").start()
-    return await future
+    return await asyncio.wrap_future(done)
