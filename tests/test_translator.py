@@ -13,7 +13,7 @@ from PIL import Image
 from runs import Copy, make_run, measured, sections, translator
 from torch import Tensor
 
-from atme import DenoisingGAN, Pix2PixUNet, Translator, load_published
+from atme import DenoisingGAN, Pix2PixUNet, Tiling, Translator, load_published
 from atme.images import read_image, to_tensor, write_image
 from atme.inference.as_trained import as_trained
 from atme.models.build import Measured
@@ -404,6 +404,7 @@ def test_what_memory_cannot_hold_is_said(copies: Translator, monkeypatch: pytest
     monkeypatch.setattr(copies, "tensor", exhausted)
     with pytest.raises(ValueError, match=r"too large for this machine at 24×20 pixels; try --scale 0\.5"):
         copies(RGB)
+    assert np.array_equal(copies.pixels(RGB, tiling=Tiling(tile=16)), RGB)  # the other remedy
 
 
 def test_folders_that_hold_no_run_are_refused(tmp_path: Path) -> None:

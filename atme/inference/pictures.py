@@ -214,4 +214,4 @@ def within_memory(size: Size, *, name: str) -> Iterator[None]:
         if isinstance(error, RuntimeError) and "memory" not in str(error):
             raise
         what = f"{name}: too large for this machine at {in_words(size)}"
-        raise ValueError(f"{what}; try --scale 0.5, or cut it into tiles") from error
+        raise ValueError(f"{what}; try --scale 0.5, or tiles (--tile 256)") from error
