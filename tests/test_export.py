@@ -28,7 +28,7 @@ from torch import Tensor
 from atme.cli import main
 from atme.images import read_image, write_image
 from atme.inference import Translator
-from atme.inference.export import agreement, command, export, formats
+from atme.inference.export import agreement, command, export, formats, graph
 from atme.inference.export.agreement import drawn
 from atme.inference.export.graph import trace
 from atme.models.any_size import continuation, cut, pad
@@ -386,6 +386,31 @@ def test_the_remedy_for_a_ripple_works(tmp_path: Path) -> None:
     options = (run / "options.yaml").read_text()
     (run / "options.yaml").write_text(options.replace("translate_with: published", "translate_with: equilibrium"))
     assert main(["export", str(run), "--format", "torch"]) == 0
+
+
+def test_the_remedy_for_a_ripple_works_in_a_folder_that_was_handed_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = untrained(tmp_path / "run", PIX2PIX, noise=PUBLISHED)
+    Translator.from_run(run, device="cpu").save_pretrained(tmp_path / "handed")
+    words = ["export", str(tmp_path / "handed"), "--format", "torch", "--output", str(tmp_path / "map.pt2")]
+    assert "write translate_with: equilibrium into its config.json" in refused(capsys, *words)
+    config = tmp_path / "handed" / "config.json"
+    found = json.loads(config.read_text())
+    found["options"]["noise"]["init_args"]["translate_with"] = "equilibrium"
+    config.write_text(json.dumps(found))
+    assert main(words) == 0
+
+
+def test_as_many_calls_as_are_asked_for(tmp_path: Path) -> None:
+    """The graph draws one map fewer, and its answer is that of a translator of so many calls, also of a handed run."""
+    run, model = denoising(tmp_path / "run"), tmp_path / "map.pt2"
+    Translator.from_run(run, device="cpu").save_pretrained(tmp_path / "handed")
+    assert main(["export", str(tmp_path / "handed"), "--format", "torch", "--calls", "1", "--output", str(model)]) == 0
+    translator = Translator.from_pretrained(tmp_path / "handed", device="cpu", calls=1)
+    require_same(formats.load_torch(model), translator, smallest=graph.smallest(translator))
+    both = (each.tensor(torch.zeros(1, 3, 16, 16)) for each in (translator, Translator.from_run(run, device="cpu")))
+    assert not torch.equal(*both)
 
 
 def test_nothing_that_is_there_is_lost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,6 +21,7 @@ def export_run(
     overwrite: bool = False,
     weights: Literal["average", "last"] = "average",
     as_trained: bool = False,
+    calls: int | None = None,
     trust: bool = False,
 ) -> int:
     """Write a run as a model that needs no atme, of open batch, height and width, compared with the run's translations.
@@ -35,6 +36,7 @@ def export_run(
         overwrite: replace files that are there.
         weights: average takes the averaged weights where the run has them.
         as_trained: each picture's own statistics in batch norms; not for networks with dropout.
+        calls: of the generator for each translation, of a model that leaves a choice (DenoisingGAN: 1 up to its steps).
         trust: import classes that the run's options name and that are not of atme; read them first.
 
     Examples:
@@ -48,7 +50,9 @@ def export_run(
 
     os.environ.setdefault("ATME_COMPILE", "0")  # what is exported is traced in its plain form
     place = default_place(run, format=format, precision=precision) if output is None else output
-    translator = Translator.from_run(run, weights=weights, device="cpu", as_trained=as_trained, trust=trust)
+    translator = Translator.from_run(
+        run, weights=weights, device="cpu", as_trained=as_trained, calls=calls, trust=trust
+    )
     done = export(translator, place, format=format, precision=precision, root=root, overwrite=overwrite)
     for each in done.not_kept:
         say(f"not kept: {each}")

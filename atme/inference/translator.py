@@ -67,12 +67,11 @@ class Translator:
             raise ValueError(f"precision: {precision!r} is none; use float32 or bf16")
         self.model, self.networks, self.measured = loaded.model, loaded.networks, loaded.measured
         self.source, self.options, self.calls = loaded.source, loaded.options, loaded.calls
-        self.precision, self.as_trained = precision, as_trained
+        self.precision, self.as_trained, self._loaded = precision, as_trained, loaded
         keep_freed_memory()
         generator: Any = self.networks.generator
         self.device, stride = next(generator.parameters()).device, generator.stride
         self.knows = knowledge(self.options, self.measured, stride=stride, root=loaded.root)
-        self._loaded = loaded
         self.large = Large(self.model, self.networks, self.knows, bf16=precision == "bf16", calls=self.calls)
 
     @classmethod
@@ -117,6 +116,7 @@ class Translator:
         device: str = "auto",
         precision: Precision = "float32",
         as_trained: bool = False,
+        calls: int | None = None,
         trust: bool = False,
     ) -> Self:
         """The translator that `save_pretrained` wrote; a run or a checkpoint is taken too.
@@ -129,13 +129,15 @@ class Translator:
             device: as for `from_run`.
             precision: as for `from_run`.
             as_trained: as for `from_run`.
+            calls: as for `from_run`.
             trust: as for `from_run`.
 
         Raises:
             ValueError: as for `from_run`, or if there is neither such a folder nor such a model that can be reached.
         """
         folder = find_folder(place, revision=revision)
-        return cls.from_run(folder, device=device, precision=precision, as_trained=as_trained, trust=trust)
+        loaded = load(folder, weights="average", device=device, trust=trust, calls=calls)
+        return cls(loaded, precision=precision, as_trained=as_trained)
 
     def save_pretrained(
         self,
@@ -177,8 +179,7 @@ class Translator:
         """Translate a picture, or several.
 
         Args:
-            picture: a path, a PIL image, an array (H, W, C) of uint8 or uint16, or a list of them, each of
-                its own size.
+            picture: a path, a PIL image, an array (H, W, C) of uint8 or uint16, or a list, each of its own size.
             scale: ``run`` works at the size that the run was tested at, if all pictures were resized to one, else
                 at each picture's own; ``native`` always at its own; a number at so many times its own.
             bits: of each value of the translation; None for as many as the run's targets have.
@@ -236,7 +237,6 @@ class Translator:
 
         The last bits may, since sums are taken in another order. Arguments and errors are those of `pixels`.
         """
-        require_seed(seed)
         deep, first = bits or self.knows.target_bits, works[0]
         with within_memory(size_of(first.pixels), name=first.name):
             way = self.large.way(size_of(first.pixels), first.own, tiling=tiling, name=first.name)
@@ -266,7 +266,6 @@ class Translator:
         """
         work = at_work(picture, scale, self.knows, name=name)
         with within_memory(size_of(work.pixels), name=work.name):
-            require_seed(seed)
             corrupted, fake = self._translate(to_tensor(work.pixels)[None], seed=seed)
             made = to_array(fake[0], bits=bits or self.knows.target_bits)
             translation = resize(made, work.own, how=self.knows.target_interpolation)
@@ -280,7 +279,6 @@ class Translator:
             ValueError: if it is no such batch.
         """
         require_batch(source, self.knows)
-        require_seed(seed)
         parts = source.split(1) if self.as_trained else [source]  # each has its own statistics, and its own draws
         return torch.cat([self._translate(part, seed=seed)[1] for part in parts])
 
@@ -295,6 +293,7 @@ class Translator:
     @contextmanager
     def _alive(self, seed: int) -> Iterator[None]:
         """The networks in the precision, and with the batch norms and dropout, that were asked for."""
+        require_seed(seed)
         alive = as_trained(self.networks.generator, seed=seed) if self.as_trained else nullcontext()
         with alive, torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             yield

@@ -27,6 +27,7 @@ from atme.models.denoising_gan import Draws
 from atme.models.roles import CRITIC
 from atme.networks.kernels import plainly
 from atme.noise import DecisionMemory
+from atme.run_folder import CONFIG, is_handed
 
 ENOUGH = 64
 """Multiples of the stride that are tried to find the smallest picture."""
@@ -214,10 +215,12 @@ def refuse_untraceable(translator: Translator) -> None:
     """
     schemes = [each for each in translator.networks.scheme.modules() if isinstance(each, DecisionMemory)]
     if any(each.translate_with == "published" for each in schemes):
+        folder = translator.source.folder
+        where = f"its {CONFIG}" if is_handed(folder) else "the run's options.yaml"
         raise ValueError(
-            f"{translator.source.folder}: translates with a ripple that is drawn for each size by a seed "
-            "(translate_with: published), which no graph holds; write translate_with: equilibrium into the run's "
-            "options.yaml, which changes its translations, and export again"
+            f"{folder}: translates with a ripple that is drawn for each size by a seed "
+            "(translate_with: published), which no graph holds; write translate_with: equilibrium into "
+            f"{where}, which changes its translations, and export again"
         )
     if translator.as_trained and draws(translator.networks.generator):
         raise ValueError(
