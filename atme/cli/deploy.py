@@ -1,6 +1,5 @@
 """``atme export``: a run as a model that other programs run."""
 
-import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -48,7 +47,6 @@ def export_run(
     from atme.inference import Translator
     from atme.inference.export import default_place, export
 
-    os.environ.setdefault("ATME_COMPILE", "0")  # what is exported is traced in its plain form
     place = default_place(run, format=format, precision=precision) if output is None else output
     translator = Translator.from_run(
         run, weights=weights, device="cpu", as_trained=as_trained, calls=calls, trust=trust

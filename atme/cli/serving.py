@@ -1,6 +1,5 @@
 """The verb that puts runs on a page: ``atme serve``."""
 
-import os
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -47,7 +46,6 @@ def serve_runs(
     """
     if find_spec("gradio") is None:
         raise ValueError("gradio: is not installed, and draws the page; pip install 'gradio>=6.20,<7'")
-    os.environ.setdefault("ATME_COMPILE", "0")  # the first visitor would wait for it
     from atme.inference import Translator
     from atme.serve import Limits, Shown, serve
 

@@ -1,13 +1,16 @@
 """`atme translate`: one picture, or a folder of them."""
 
-import os
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from atme import require
 from atme.cli.exits import DONE, FAULTY, say
 from atme.complaints import several
 from atme.outputs import existing, listed
+
+if TYPE_CHECKING:
+    from atme.inference import Translator
+    from atme.inference.files import Plan
 
 Precision = Literal["float32", "bf16"]
 Weights = Literal["average", "last"]
@@ -17,9 +20,6 @@ Format = Literal["png", "jpeg", "tiff", "webp"]
 Written = Literal["picture", "labels"]
 SPELLED = {"written": "as"}
 """Parameter of `translate_pictures` -> its option."""
-
-WORTH_COMPILING = 20
-"""Pictures: compiled kernels take a process some 3 s, and save 0.15 s of each 256×256 pixels in bf16 alone."""
 
 
 def translate_pictures(
@@ -87,16 +87,13 @@ def translate_pictures(
         atme translate runs/demo my_pairs/test maps/ --half left --overwrite
         atme translate runs/demo scan.tif map.tif --max-memory 2GB --exact
     """
-    from atme.inference import Tiling, Translator, jobs, plan, translate_files
+    from atme.inference import Tiling, Translator, jobs, plan
     from atme.inference.pictures import scale_in_words
-    from atme.terminal import counted
 
     asked = Tiling(tile=tile, overlap=overlap, max_memory=max_memory, exact=exact, scratch=existing(output))
     if batch is not None:
         require.whole("batch", batch, least=1)
     work = jobs(input, output, format=format)
-    if len(work.pairs) < WORTH_COMPILING or precision == "float32":
-        os.environ.setdefault("ATME_COMPILE", "0")
     translator = Translator.from_run(
         run, weights=weights, device=device, precision=precision, as_trained=as_trained, calls=calls, trust=trust
     )
@@ -115,19 +112,30 @@ def translate_pictures(
     )
     for remark in planned.remarks:
         say(remark)
-    failed, done = dict(planned.bad), 0
-    answers = translate_files(translator, planned, batch=batch)
+    failed = _translated(translator, planned, batch=batch, output=output)
+    count = len(work.pairs)
+    if len(failed) == count:
+        raise ValueError(several(failed, what="pictures"))
+    if failed:
+        say(f"{len(failed)} of {count} could not be translated:\n{listed(failed)}")
+    left = f"; {work.left}" if work.left else ""
+    say(f"{count - len(failed)} translated into {output}, {scale_in_words(scale, translator.knows)}{left}")
+    return FAULTY if failed or work.unopened else DONE
+
+
+def _translated(translator: "Translator", planned: "Plan", *, batch: int | None, output: Path) -> list[str]:
+    """Translate what is planned, and say how far it came if that is interrupted; why what failed did so."""
+    from atme.inference import translate_files
+    from atme.terminal import counted
+
+    failed, done = list(planned.bad.values()), 0
     try:
-        for path, trouble in counted(answers, total=len(planned.pairs), doing="translating"):
-            failed |= {} if trouble is None else {path: trouble}
+        answers = translate_files(translator, planned, batch=batch)
+        for _, trouble in counted(answers, total=len(planned.pairs), doing="translating"):
+            failed += [] if trouble is None else [trouble]
             done += trouble is None
     except KeyboardInterrupt:
-        say(f"{done} of {len(work.pairs)} translated into {output}, each of them whole")
+        count = len(planned.pairs) + len(planned.bad)
+        say(f"{done} of {count} translated into {output}, each of them whole")
         raise
-    if not done:
-        raise ValueError(several(list(failed.values()), what="pictures"))
-    if failed:
-        say(f"{len(failed)} of {len(work.pairs)} could not be translated:\n{listed(list(failed.values()))}")
-    left = f"; {work.left}" if work.left else ""
-    say(f"{done} translated into {output}, {scale_in_words(scale, translator.knows)}{left}")
-    return FAULTY if failed or work.unopened else DONE
+    return failed

@@ -15,6 +15,7 @@ from atme.data import Pair
 from atme.inference.live import Live
 from atme.models import Networks, TranslationModel
 from atme.models.any_size import translate
+from atme.networks.kernels import left_out
 
 GROWTH = {False: 1.2, True: 1.4}
 """What a process grows by in multiples of its tensors, in float32 and in bfloat16."""
@@ -58,7 +59,7 @@ def tensors(
 ) -> int:
     """Bytes of tensors that are alive at once, at most, while a picture (height, width) is translated whole."""
     device = next(networks.generator.parameters()).device
-    with torch.inference_mode(), FakeTensorMode(allow_non_fake_inputs=True), Live() as live:
+    with left_out(), torch.inference_mode(), FakeTensorMode(allow_non_fake_inputs=True), Live() as live:
         view = torch.eye(2, 3, device=device)[None]
         pair = Pair(torch.zeros(1, channels, *size, device=device), None, None, view, ("",))
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):

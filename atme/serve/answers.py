@@ -14,6 +14,7 @@ from atme.data.halves import Half, halve
 from atme.images import Pixels, paint_map, read_header, read_image, write_image
 from atme.inference import Inside, Translator
 from atme.inference.pictures import Scale, work_size
+from atme.networks.kernels import left_out
 
 LARGEST = 50.0
 """Million pixels of a picture, at whatever size it is worked on: more would keep every browser busy."""
@@ -82,6 +83,7 @@ def open_picture(path: Path, *, half: Half) -> Pixels:
     return left if half == "left" else right
 
 
+@left_out()  # the first visitor would wait for kernels
 def answer(translator: Translator, picture: Pixels, asked: Asked, *, name: str, limits: Limits, folder: Path) -> Answer:
     """Translate a picture and write all that is to be shown.
 
@@ -98,7 +100,7 @@ def answer(translator: Translator, picture: Pixels, asked: Asked, *, name: str, 
     """
     own = picture.shape[0], picture.shape[1]
     height, width = work_size(own, asked.scale, translator.knows, name=name)
-    least = np.ceil(limits.megapixels and height * width / 1e5) / 10
+    least = np.ceil(height * width / 1e5) / 10
     remedy = f"work at a smaller size, or start the page with --megapixels {least:g}"
     _require_small(name, height, width, most=limits.megapixels, remedy=remedy)
     seen = translator.look_inside(picture, scale=asked.scale, name=name, seed=asked.seed)
