@@ -1,6 +1,6 @@
 """How fast is it, beside what it stands in for and beside what the machine could do, and where does the time go?
 
-    python analysis/benchmark.py unet|update|games|translate|ceilings|beside|all [--quick] [--output FOLDER]
+    python analysis/benchmark.py unet|update|games|translate|folder|ceilings|beside|all [--quick] [--output FOLDER]
 
 | question | what it measures |
 |---|---|
@@ -9,6 +9,7 @@
 time goes, by phase and by kind of operation; growth with pixels; peak memory |
 | `games` | every game's update at 64, 128 and 256 px, one picture and eight |
 | `translate` | translation of one picture, beside that package's U-Net |
+| `folder` | pictures of a folder as `atme translate` takes them, beside one by one (benchmark_folder.py) |
 | `ceilings` | matrix products and convolutions, as fast as this machine does them |
 | `beside` | the demo's update beside one and two busy processes |
 
@@ -33,6 +34,7 @@ os.environ.setdefault("ACCELERATE_USE_CPU", "true")
 import torch
 from benchmark_ceilings import CEILING, ceilings, convolution_flops, repeated, speeds
 from benchmark_ceilings import convolution as ceiling_work
+from benchmark_folder import folder
 from benchmark_games import PHASES, Play, Published, flops, translating
 from benchmark_kinds import KINDS, by_kind, draw
 from benchmark_timing import Figure, clock_of, show, threads, turns, write
@@ -345,6 +347,7 @@ def everything(*, quick: bool = False, clock: bool = True, output: Path | None =
         question(quick=quick, clock=clock, output=output)
     if clock:
         beside(quick=quick, output=output)
+        folder(quick=quick, output=output)
 
 
 def peak_in_fresh_process(make: Callable[..., Callable[[], object]], *arguments: object) -> float:
@@ -379,6 +382,7 @@ QUESTIONS: dict[str, Callable[..., None]] = {
     "update": update,
     "games": games,
     "translate": translate,
+    "folder": folder,
     "ceilings": _ceilings,
     "beside": beside,
     "all": everything,

@@ -113,3 +113,11 @@ def test_tables_and_files_say_what_was_found(tmp_path: Path, capsys: pytest.Capt
     written = json.loads((tmp_path / "question.json").read_text())
     assert written["figures"]["a"]["clock"] == 2.0
     assert written["machine"]["cores"] >= 1
+
+
+def test_a_folder_and_its_pictures_one_by_one_are_timed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    studies.load("benchmark_folder").folder(quick=True, output=tmp_path)
+    assert "64 px" in capsys.readouterr().out
+    (taken,) = json.loads((tmp_path / "folder.json").read_text())["seconds"].values()
+    assert set(taken) == {"one by one", "as a folder"}
+    assert min(taken.values()) > 0
