@@ -1,7 +1,7 @@
 """A folder of small pictures, translated as `atme translate` does it, beside its pictures one by one in one process.
 
 Cut from the test split of `earth`, by the model that comes along, each read from a file and written to one. By the
-clock on all cores, since what goes at once is what is asked about.
+clock on as many cores as PyTorch has threads (OMP_NUM_THREADS), since what goes at once is what is asked about.
 """
 
 import time
@@ -12,12 +12,11 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from benchmark_timing import show, threads, write
+from benchmark_timing import show, write
 
 from atme import Translator
 from atme.images import read_image, write_image
 from atme.inference import jobs, plan, translate_files
-from atme.machine import cores
 
 TILES = Path(__file__).parents[1] / "datasets" / "earth" / "test"
 
@@ -45,7 +44,7 @@ def folder(
     translator = Translator.from_run("earth", device="cpu", precision="bf16" if bf16 else "float32")
     rows, found = [], {}
     for side in sides:
-        with TemporaryDirectory() as place, threads(cores()):
+        with TemporaryDirectory() as place:
             photos, maps = Path(place) / "photos", Path(place) / "maps"
             write_pictures(photos, count=pictures, side=side)
             maps.mkdir()

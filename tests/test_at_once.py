@@ -1,10 +1,11 @@
 """Several things at once: the same answers in the same order, and what goes wrong goes wrong as one by one."""
 
-import threading
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
-import torch
 
 from atme.inference.at_once import at_once
 
@@ -16,15 +17,23 @@ def test_answers_come_in_the_order_of_the_things(workers: int) -> None:
 
 
 def test_several_are_worked_on_at_once_each_with_one_thread_of_torch() -> None:
-    """Each waits for the other: one after the other they would wait for ever."""
-    meeting, before = threading.Barrier(2, timeout=60), torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        threads = [made for _, made in at_once(lambda _: (meeting.wait(), torch.get_num_threads())[1], "ab", workers=2)]
-        assert threads == [1, 1]
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
+    """Each waits for the other: one after the other they would wait for ever. All else keeps its threads."""
+    code = """
+import threading, torch
+from atme.inference.at_once import at_once
+meeting, elsewhere = threading.Barrier(2, timeout=60), [torch.get_num_threads()]
+told = torch.__config__.parallel_info()
+def work(_):
+    meeting.wait()
+    return torch.get_num_threads()
+print(*(made for _, made in at_once(work, "ab", workers=2)))
+other = threading.Thread(target=lambda: elsewhere.append(torch.get_num_threads()))
+other.start(), other.join()
+print(elsewhere.count(torch.get_num_threads()), torch.__config__.parallel_info() == told)
+"""
+    environment = os.environ | {"OMP_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1", "1", "2", "True"]
 
 
 def test_at_most_one_a_worker_is_made_ahead() -> None:

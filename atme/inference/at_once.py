@@ -7,10 +7,9 @@ do not.
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TypeVar
 
-import torch
+from threadpoolctl import threadpool_limits
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -28,7 +27,7 @@ def at_once(work: Callable[[T], R], things: Iterable[T], *, workers: int) -> Ite
         yield from ((thing, work(thing)) for thing in things)
         return
     ahead: deque[tuple[T, Future[R]]] = deque()
-    with _one_thread_each(), ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(workers, initializer=_one_thread) as pool:
         try:
             for thing in things:
                 ahead.append((thing, pool.submit(work, thing)))
@@ -46,12 +45,9 @@ def _next(ahead: deque[tuple[T, Future[R]]]) -> tuple[T, R]:
     return thing, made.result()
 
 
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Within, PyTorch uses one thread in each thread that asks it."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+def _one_thread() -> None:
+    """PyTorch uses one thread in the thread that asks; in all others as many as before, and MKL chooses as before.
+
+    `torch.set_num_threads` is the whole process's, and changes the bits of later trainings even once it is put back.
+    """
+    threadpool_limits(limits=1, user_api="openmp")
