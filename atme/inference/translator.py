@@ -1,8 +1,7 @@
 """A trained game as a function from pictures to pictures.
 
-A picture of any size goes through whole where memory allows it (else see `tiling.py`), at the size that the run was
-tested at where it had one, and gets its own size back. Where its sides are no multiple of the generator's stride it is
-continued by reflection at its right and lower edge, and the translation is cut back: nothing ever moves by a pixel.
+A picture goes through whole where memory allows it (else see `tiling.py`), at the size that the run was tested at if it
+had one, and gets its own size back: continued by reflection to the generator's stride and cut back, so no pixel moves.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
