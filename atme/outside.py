@@ -108,6 +108,12 @@ def keep(files: Mapping[str, Path], run: Path) -> None:
             place.write_bytes(path.read_bytes())
 
 
+def kept(run: Path) -> dict[str, Path]:
+    """The files that a run keeps: place below `FOLDER` -> file."""
+    home = run / FOLDER
+    return {path.relative_to(home).as_posix(): path for path in sorted(home.rglob("*.py"))}
+
+
 def refuse_changed(files: Mapping[str, Path], run: Path) -> None:
     """Refuse to go on with other classes than a run was begun with.
 

@@ -16,6 +16,8 @@ import pytest
 import torch
 import yaml
 from conftest import TINY
+from local_hub import Hub
+from test_handing_over import hub  # noqa: F401
 from test_training import same_bits
 
 from atme import outside
@@ -118,6 +120,39 @@ def test_on_another_machine(mine: Path, tmp_path: Path, pairs_folder: Path) -> N
     assert lost.returncode == 2
     assert len(lost.stderr.strip().splitlines()) == 1
     assert f"there is no module my_models here; put my_models.py into {moved / 'code'}" in lost.stderr
+
+
+def forget(*modules: str) -> None:
+    for name in modules:
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.usefixtures("hub")
+def test_it_is_handed_on_with_its_code(mine: Path, tmp_path: Path, pairs_folder: Path, capsys: Said) -> None:
+    """To a folder, and through a hub; who takes it in trusts it, and needs nothing else."""
+    assert train(write(mine, pairs_folder, **OWN["generator"]), tmp_path / "run") == 0
+    text, picture = (mine / "my_models.py").read_text(), torch.rand(1, 3, 8, 8)
+    own = Translator.from_run(tmp_path / "run", trust=True)
+    expected = own.tensor(picture)
+    own.save_pretrained(tmp_path / "handed")
+    assert "trust=True" in (tmp_path / "handed" / "README.md").read_text()
+    with pytest.raises(ValueError, match=r"my_models\.py.*overwrite=True"):
+        own.save_pretrained(tmp_path / "handed")
+    own.save_pretrained(tmp_path / "handed", overwrite=True)
+    assert main(["push", str(tmp_path / "run"), "me/mine", "--trust"]) == 0
+    assert Hub.models["me/mine"]["code/my_models.py"].decode() == text
+    shutil.rmtree(mine)
+    shutil.rmtree(tmp_path / "run")
+    forget("my_models")
+    again = Translator.from_pretrained(tmp_path / "handed", trust=True)
+    assert torch.equal(again.tensor(picture), expected)
+    again.save_pretrained(tmp_path / "further")
+    assert (tmp_path / "further" / "code" / "my_models.py").read_text() == text
+    forget("my_models")
+    with pytest.raises(ValueError, match="code that is not of atme"):
+        Translator.from_pretrained("me/mine")
+    assert not list((tmp_path / "cache").rglob("my_models.py"))
+    assert torch.equal(Translator.from_pretrained("me/mine", trust=True).tensor(picture), expected)
 
 
 def test_what_it_imports_from_beside_it_is_kept_too(mine: Path, tmp_path: Path, pairs_folder: Path) -> None:

@@ -20,6 +20,7 @@ from atme.metrics import UNITS
 from atme.models.build import SECTIONS
 from atme.models.knowledge import KINDS, Knowledge
 from atme.names import shown
+from atme.outside import FOLDER, kept
 from atme.run_folder import Trained, find_run, read_options, read_state, scores_folder
 
 CARD, PICTURE = "README.md", "samples.png"
@@ -57,6 +58,7 @@ def card(loaded: Loaded, knows: Knowledge, *, name: str, license: str, picture: 
         front=_front(license),
         name=shown(name),
         quoted=_quoted(name),
+        code=FOLDER if kept(run.folder) else None,
         home=_HOME,
         picture=PICTURE if picture else None,
         sources=_pictures(knows.kinds.source, knows.source_channels),
@@ -95,7 +97,7 @@ def amended(text: str, *, name: str | None, license: str) -> str:
     if name is not None:
         front, fence, body = text.partition("\n---\n")
         text = front + fence + re.sub(r"(?m)^# .*$", lambda _: f"# {shown(name)}", body, count=1)
-        text = re.sub(r'from_pretrained\(".*"\)', lambda _: f"from_pretrained({_quoted(name)})", text)
+        text = re.sub(r'from_pretrained\(".*"(?=[,)])', lambda _: f"from_pretrained({_quoted(name)}", text)
     return text
 
 

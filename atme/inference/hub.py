@@ -1,6 +1,7 @@
 """Models at the Hugging Face Hub: fetched by their name, and pushed there.
 
-Everything else works without network; what needs one says so in a line. Only files that hold no code are fetched.
+Everything else works without network; what needs one says so in a line. Files that hold code
+are fetched with trust alone.
 """
 
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from atme import shipped
 from atme.inference.card import CARD
 from atme.inference.pretrained import EARLIER, WRITTEN
 from atme.outputs import some
+from atme.outside import FOLDER, kept
 from atme.run_folder import CONFIG, MODEL, named
 
 _FETCHED = (*WRITTEN, *EARLIER)
@@ -27,12 +29,13 @@ class Upload:
     """Names, and bytes of each."""
 
 
-def find_folder(place: str | Path, *, revision: str | None = None) -> Path:
+def find_folder(place: str | Path, *, revision: str | None = None, trust: bool = False) -> Path:
     """The folder of a model: one that is there, or that of a model of this name at the hub, fetched where needed.
 
     Args:
         place: a folder, the name of a model that comes along, or OWNER/NAME.
         revision: branch, tag or commit of a model at the hub.
+        trust: whether files of Python are fetched too.
 
     Raises:
         ValueError: if there is no such folder, and the model cannot be had.
@@ -50,15 +53,16 @@ def find_folder(place: str | Path, *, revision: str | None = None) -> Path:
         )
     from huggingface_hub import snapshot_download
 
+    wanted = [*_FETCHED, *([f"{FOLDER}/*.py"] if trust else [])]
     with _one_line(f"{name}: no such folder here, and no such model could be had from the hub"):
-        return Path(snapshot_download(name, revision=revision, allow_patterns=list(_FETCHED)))
+        return Path(snapshot_download(name, revision=revision, allow_patterns=wanted))
 
 
 def push(folder: Path, name: str, *, private: bool, overwrite: bool, dry_run: bool = False) -> Upload:
     """Push a folder that ``save_pretrained`` wrote, as one commit.
 
     Args:
-        folder: what is pushed: `WRITTEN`, and nothing else that may lie there.
+        folder: what is pushed: `WRITTEN`, what its folder ``code`` holds, and nothing else that may lie there.
         name: OWNER/NAME.
         private: whether a model that is not there yet is made private.
         overwrite: whether a model that is there gets a new commit; its earlier ones are kept.
@@ -70,7 +74,8 @@ def push(folder: Path, name: str, *, private: bool, overwrite: bool, dry_run: bo
     from huggingface_hub import HfApi
 
     require_name(name)
-    files = {each: (folder / each).stat().st_size for each in WRITTEN if (folder / each).is_file()}
+    names = [*WRITTEN, *(f"{FOLDER}/{each}" for each in kept(folder))]
+    files = {each: (folder / each).stat().st_size for each in names if (folder / each).is_file()}
     api = HfApi(library_name="atme")
     upload = Upload(f"{api.endpoint}/{name}", files)
     if dry_run:

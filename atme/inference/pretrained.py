@@ -1,5 +1,7 @@
 """A model to hand on, as model hubs have it: config.json, model.safetensors, and README.md, the model's card.
 
+Classes of a user's own come along as the run keeps them, in the folder ``code``.
+
 ``config.json`` holds the options that the networks are built by, what was measured of the data, and what decides how
 pictures are read: all that a translator knows. What is remembered of training images stays at home.
 """
@@ -15,6 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 import atme
+from atme import outside
 from atme.inference.card import CARD, PICTURE, amended, card
 from atme.inference.loading import Loaded
 from atme.models.knowledge import Knowledge
@@ -61,8 +64,9 @@ def save(
         raise ValueError(f"dtype: {dtype!r} is none; use one of {', '.join(DTYPES)}")
     if not license.isprintable() or not license.strip():
         raise ValueError(f"license: {license!r} is none; give one of a hub's words, such as mit, or leave it out")
+    code = outside.kept(find_run(loaded.source.folder).folder)
     if not overwrite:
-        _require_new([folder / each for each in (*WRITTEN, *EARLIER)])
+        _require_new([folder / each for each in (*WRITTEN, *EARLIER, *(f"{outside.FOLDER}/{name}" for name in code))])
     weights, picture = _weights(loaded, DTYPES[dtype]), _picture(loaded.source.folder)
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder, prefix=".unfinished.") as unfinished:
@@ -79,6 +83,7 @@ def save(
             given = amended(given, name=name, license=license)
         (made / CARD).write_text(given, "utf-8")
         (made / MODEL).chmod((made / CONFIG).stat().st_mode)  # safetensors writes for its owner's eyes alone
+        outside.keep(code, folder)
         for path in sorted(made.iterdir()):
             path.replace(folder / path.name)
     stale = EARLIER if picture is not None else (*EARLIER, PICTURE)

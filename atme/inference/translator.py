@@ -135,7 +135,7 @@ class Translator:
         Raises:
             ValueError: as for `from_run`, or if there is neither such a folder nor such a model that can be reached.
         """
-        folder = find_folder(place, revision=revision)
+        folder = find_folder(place, revision=revision, trust=trust)
         loaded = load(folder, weights="average", device=device, trust=trust, calls=calls)
         return cls(loaded, precision=precision, as_trained=as_trained)
 
