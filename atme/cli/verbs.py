@@ -98,6 +98,7 @@ def evaluate_run(
     weights: Weights = "average",
     as_trained: bool = False,
     calls: int | list[int] | None = None,
+    radius: int = 2,
     precision: Precision = "float32",
     device: str = "auto",
     trust: bool = False,
@@ -108,8 +109,9 @@ def evaluate_run(
         run: the run's folder, or that of one of its checkpoints, whose scores go to evaluation/step_########.
         split: the split to score.
         root: where the data lies now: a folder of pairs or a dataset's name; where the run found it by default.
-        scores: some of l1,psnr,ssim,ms_ssim,lpips,dists,delta_e,fid,kid,swd; all takes those whose weights are there;
-            or a class of yours, such as my_scores.Edges (docs/extend.md).
+        scores: some of l1,psnr,ssim,ms_ssim,lpips,dists,delta_e,fid,kid,swd; of labels also accuracy, iou and those of
+            one class, such as iou_road; all takes those whose weights are there; or a class of yours, such as
+            my_scores.Edges (docs/extend.md).
         train_pairs: score so many training pairs too, at most as many as the split has, to see whether the run
             remembers them; 0 for none.
         inception: weights of FID and KID; where torch's hub keeps them by default, and nothing is downloaded.
@@ -119,6 +121,7 @@ def evaluate_run(
         as_trained: translate as pix2pix's authors do: each picture's own statistics in batch norms, and dropout on.
         calls: of the generator for each translation, of a model that leaves a choice (DenoisingGAN); several, such as
             1,2,4, are scored one after the other, each into its own SPLIT_calls_N.json.
+        radius: pixels within which thin classes of labels (data.thin) are scored.
         precision: bf16 is faster on most machines and a little less exact.
         device: auto takes a GPU where there is one.
         trust: import classes that the run's options name and that are not of atme; read them first.
@@ -144,6 +147,7 @@ def evaluate_run(
         device=device,
         as_trained=as_trained,
         calls=calls if isinstance(calls, list) else [calls],
+        radius=radius,
         trust=trust,
     )
     for page in pages:

@@ -118,6 +118,7 @@ def evaluate(
     metrics: Sequence[str] = WITHOUT_WEIGHTS,
     networks: Mapping[Kind, Network] | None = None,
     train_pairs: int = 0,
+    radius: int = 2,
     seed: int = 0,
     progress: Progress = iter,
 ) -> Evaluation:
@@ -127,9 +128,11 @@ def evaluate(
         translator: of a run.
         test: the pairs to score, under their test view.
         train: the pairs that the median color is taken from, under their test view; None leaves it out.
-        metrics: names of `atme.metrics.METRICS`. ``("l1",)`` costs nearly nothing beside the translations.
+        metrics: names of `atme.metrics.METRICS`, and scores of classes where targets are labels. ``("l1",)`` costs
+            nearly nothing beside the translations.
         networks: of those metrics that need one, from `atme.metrics.networks`; without it they are left out.
         train_pairs: how many training pairs to score too, drawn by the seed; as many as the split has, at most.
+        radius: pixels within which thin classes of labels are scored.
         seed: of the training pairs, the bootstrap, and what SWD draws.
         progress: wraps the iteration over the pairs, to show it.
 
@@ -138,6 +141,7 @@ def evaluate(
             split. Or pairs that the translator was not made for, or fewer training pairs than none.
     """
     require.whole("train_pairs", train_pairs)
+    require.whole("radius", radius)
     _require_fit(translator, test)
     if train is not None:
         _require_fit(translator, train)
@@ -145,12 +149,22 @@ def evaluate(
     color = None if train is None else _median_color(train, levels=2**bits)
     every = range(len(test))
     answers = _answers(translator, test, progress(every), color=color, copy=True)
-    measured = measure(answers, pairs=len(every), metrics=metrics, networks=networks, seed=seed)
+    measured = measure(
+        answers,
+        pairs=len(every),
+        metrics=metrics,
+        networks=networks,
+        seed=seed,
+        labels=test.kinds.target,
+        radius=radius,
+    )
     found = None
     if train_pairs and train is not None and train.split != test.split:
         count = min(train_pairs, len(test), len(train))
         found = _gap(translator, train, measured, count, networks=networks, seed=seed, progress=progress)
-    return Evaluation(measured, found, protocol(translator, test) | pinned(measured, test, networks or {}, seed=seed))
+    said = protocol(translator, test, radius=radius)
+    said |= pinned(measured, test, networks or {}, seed=seed, radius=radius)
+    return Evaluation(measured, found, said)
 
 
 def _answers(

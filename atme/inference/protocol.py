@@ -5,16 +5,25 @@ from importlib.metadata import version
 from typing import Any
 
 from atme.data import PairedImages
+from atme.images.labels import Labels
 from atme.inference.translator import Translator
-from atme.metrics import DATA_RANGE, METRICS, UNITS, Kind, Measured, Network
+from atme.metrics import Kind, Measured, Network, metric
+from atme.metrics.classes import in_words
 from atme.metrics.intervals import CONFIDENCE, GROUPS, RESAMPLES
 from atme.metrics.sliced import DIRECTIONS, SIDE, per_picture
 
 LIBRARIES = ("torch", "torchvision", "torchmetrics", "torch-fidelity", "kornia", "scipy", "numpy")
 
 
-def protocol(translator: Translator, test: PairedImages) -> dict[str, Any]:
-    """All that the scores of a translator on these pairs depend on, beside its weights."""
+def protocol(translator: Translator, test: PairedImages, *, radius: int = 2) -> dict[str, Any]:
+    """All that the scores of a translator on these pairs depend on, beside its weights.
+
+    Args:
+        translator: of a run.
+        test: the pairs.
+        radius: pixels within which thin classes are scored.
+    """
+    labels = test.kinds.target
     return {
         "data": str(test.root.resolve()),
         "split": test.split,
@@ -30,11 +39,15 @@ def protocol(translator: Translator, test: PairedImages) -> dict[str, Any]:
         "as_trained": translator.as_trained,
         "seed": None if translator.one_answer else 0,
         "noise": translator.options["noise"],
+        **({} if test.kinds.is_plain else {"labels": test.kinds.as_dict()}),
+        **({"radius": radius} if labels is not None and labels.thin else {}),
         **({} if translator.calls is None else {"calls": translator.calls}),
     }
 
 
-def pinned(measured: Measured, test: PairedImages, networks: Mapping[Kind, Network], *, seed: int) -> dict[str, Any]:
+def pinned(
+    measured: Measured, test: PairedImages, networks: Mapping[Kind, Network], *, seed: int, radius: int = 2
+) -> dict[str, Any]:
     """All that the scores of these translations depend on: what each is and how it is computed.
 
     Args:
@@ -42,14 +55,16 @@ def pinned(measured: Measured, test: PairedImages, networks: Mapping[Kind, Netwo
         test: the pairs that were scored.
         networks: whose features were compared.
         seed: of the bootstrap, and of what SWD draws.
+        radius: pixels within which thin classes are scored.
     """
+    labels = test.kinds.target
     names = tuple(measured.ours)
     return {
         "size": _size(measured),
         "resizer": _resizer(test),
-        "units": {name: UNITS[name] for name in names},
-        "data_range": {name: DATA_RANGE[name] for name in names},
-        "computed": _computed(names, pairs=len(measured.names)),
+        "units": {name: metric(name).unit for name in names},
+        "data_range": {name: list(metric(name).reads) for name in names},
+        "computed": _computed(names, pairs=len(measured.names)) | _of_labels(labels, names, radius=radius),
         "features": {kind: dict(network.about) for kind, network in networks.items() if kind in _used(names)},
         "seed_of_scores": seed,
         "libraries": {name: version(name) for name in LIBRARIES},
@@ -68,13 +83,22 @@ def _resizer(test: PairedImages) -> dict[str, str]:
     sizes = test.augment.sizes
     words = {"nearest": "nearest, by OpenCV"}
     smooth = "areas where it shrinks, else bicubic, by OpenCV"
-    said = ["none" if sizes.load_size is None else words.get(how, smooth) for how in sizes.interpolation]
-    return dict(zip(("source", "target"), said, strict=True))
+    both = zip(sizes.interpolation, test.kinds.both, strict=True)
+    in_labels = {"nearest": "nearest pixel, by OpenCV", "area": "areas where it shrinks, then the nearest color"}
+    said = [words.get(how, smooth) if labels is None else in_labels[test.kinds.resizing] for how, labels in both]
+    return dict(zip(("source", "target"), said if sizes.load_size else ["none", "none"], strict=True))
+
+
+def _of_labels(labels: Labels | None, names: Sequence[str], *, radius: int) -> dict[str, str]:
+    """How scores of classes are computed, where there are any."""
+    if labels is None or not any(metric(name).of_labels for name in names):
+        return {}
+    return in_words(labels, radius=radius)
 
 
 def _used(names: Sequence[str]) -> set[Kind]:
     """Networks whose features these scores compare."""
-    return {network for name in names if (network := METRICS[name].network) is not None}
+    return {network for name in names if (network := metric(name).network) is not None}
 
 
 def _computed(names: Sequence[str], *, pairs: int) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """How good the translations are, and under which protocol."""
 
 from atme.metrics.baselines import median_color
-from atme.metrics.catalog import DATA_RANGE, METRICS, UNITS, WITHOUT_WEIGHTS, Kind, Metric, chosen
+from atme.metrics.catalog import DATA_RANGE, METRICS, UNITS, WITHOUT_WEIGHTS, Kind, Metric, chosen, metric, unit_of
 from atme.metrics.feature_weights import Network, networks
 from atme.metrics.measure import OURS, Answer, Measured, Score, measure
 from atme.metrics.scores import scores
@@ -21,6 +21,8 @@ __all__ = [
     "chosen",
     "measure",
     "median_color",
+    "metric",
     "networks",
     "scores",
+    "unit_of",
 ]

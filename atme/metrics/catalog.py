@@ -28,6 +28,8 @@ class Metric:
     """Whether it reads colors: gray is repeated, and pictures with alpha have no such score."""
     network: Kind | None = None
     """Whose features it compares."""
+    of_labels: Literal["all", "one"] | None = None
+    """Whether it is about the classes of labels (see `classes.py`): of all of them, or of one."""
 
     @property
     def lower_is_better(self) -> bool:
@@ -104,17 +106,58 @@ WITHOUT_WEIGHTS = tuple(name for name, metric in METRICS.items() if metric.netwo
 """Scores that need no file of weights."""
 
 
+_HIGHER = "higher is better"
+_OF_ALL = {
+    "accuracy": ("accuracy", f"share of pixels that are of their class; {_HIGHER}"),
+    "iou": ("mean IoU", f"intersection over union, mean over classes, pooled over pictures; {_HIGHER}"),
+}
+_OF_ONE = {
+    "iou": ("IoU of {}", f"intersection over union, pooled over pictures; {_HIGHER}"),
+    "precision": ("precision of {}", f"share of translated pixels of the class that are near a true one; {_HIGHER}"),
+    "recall": ("recall of {}", f"share of true pixels of the class that are near a translated one; {_HIGHER}"),
+    "f1": ("F1 of {}", f"harmonic mean of precision and recall within some pixels; {_HIGHER}"),
+}
+
+
+def known(name: str) -> bool:
+    """Whether a score is called so."""
+    kind, _, of = name.partition("_")
+    return name in METRICS or name in _OF_ALL or (kind in _OF_ONE and bool(of))
+
+
+def metric(name: str) -> Metric:
+    """What a score is: one of `METRICS`, or one of classes, such as ``iou`` and ``recall_road``.
+
+    Raises:
+        KeyError: none is called so.
+    """
+    if name in METRICS:
+        return METRICS[name]
+    if name in _OF_ALL:
+        return Metric(*_OF_ALL[name], reads=(-1, 1), of_sets=True, of_labels="all")
+    kind, _, of = name.partition("_")
+    title, unit = _OF_ONE[kind]
+    return Metric(title.format(of), unit, (-1, 1), of_sets=True, of_labels="one")
+
+
+def unit_of(name: str) -> str | None:
+    """What a score is and which direction is better; None for one that is not known here."""
+    return metric(name).unit if known(name) else None
+
+
 def chosen(names: Sequence[str]) -> tuple[str, ...]:
-    """These scores, each once, in the order of `METRICS`.
+    """These scores, each once, in the order of `METRICS`; those of classes last.
 
     Raises:
         ValueError: if one is none, or there is none.
     """
     for name in names:
-        if name not in METRICS:
-            near = nearest(name.lower().replace("-", "_"), METRICS)
-            said = f"did you mean {near}?" if near else f"use some of {', '.join(METRICS)}"
+        if not known(name):
+            near = nearest(name.lower().replace("-", "_"), [*METRICS, *_OF_ALL])
+            said = f"did you mean {near}?" if near else f"use some of {', '.join([*METRICS, *_OF_ALL])}"
             raise ValueError(f"scores: {name!r} is none; {said}")
     if not names:
         raise ValueError(f"scores: none is named; use some of {', '.join(METRICS)}")
-    return tuple(name for name in METRICS if name in names)
+    return tuple(name for name in METRICS if name in names) + tuple(
+        name for name in dict.fromkeys(names) if name not in METRICS
+    )

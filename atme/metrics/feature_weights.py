@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from atme.complaints import one_line
-from atme.metrics.catalog import METRICS, Kind
+from atme.metrics.catalog import Kind, metric
 from atme.metrics.scores import as_rgb, unit
 
 
@@ -80,7 +80,7 @@ def networks(
     found: dict[Kind, Network] = {}
     remarks: list[str] = []
     for kind, official in OFFICIAL.items():
-        wanted = [name for name in names if METRICS[name].network == kind]
+        wanted = [name for name in names if metric(name).network == kind]
         if not wanted:
             continue
         path = given.get(kind) or cached(kind)

@@ -69,13 +69,16 @@ def groups(pairs: int) -> NDArray[np.intp]:
     return np.arange(pairs) % min(GROUPS, pairs)
 
 
-def jackknifed(value: float, without: Sequence[float], *, least: float | None = None) -> Interval | None:
+def jackknifed(
+    value: float, without: Sequence[float], *, least: float | None = None, most: float | None = None
+) -> Interval | None:
     """For a score of whole sets.
 
     Args:
         value: of all pairs.
         without: the score without each group in turn.
         least: what no such score is below.
+        most: what none is above.
 
     Returns:
         Low and high; None for fewer than two groups.
@@ -85,4 +88,4 @@ def jackknifed(value: float, without: Sequence[float], *, least: float | None = 
         return None
     spread = np.asarray(without, float) - np.mean(without)
     half = float(t.ppf((1 + CONFIDENCE) / 2, count - 1) * np.sqrt((count - 1) / count * np.sum(spread**2)))
-    return max(value - half, -np.inf if least is None else least), value + half
+    return max(value - half, -np.inf if least is None else least), min(value + half, np.inf if most is None else most)

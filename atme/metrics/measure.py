@@ -13,8 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from atme.images.labels import Labels
 from atme.metrics import inception, intervals, sliced
-from atme.metrics.catalog import METRICS, WITHOUT_WEIGHTS, Kind, chosen
+from atme.metrics.catalog import WITHOUT_WEIGHTS, Kind, chosen, metric
+from atme.metrics.classes import DOTS, ONE_CLASS, Classes, refuses
 from atme.metrics.feature_weights import Network
 from atme.metrics.intervals import Interval
 from atme.metrics.scores import PAIRWISE, check
@@ -83,6 +85,8 @@ def measure(
     networks: Mapping[Kind, Network] | None = None,
     seed: int = 0,
     with_intervals: bool = True,
+    labels: Labels | None = None,
+    radius: int = 2,
 ) -> Measured:
     """Score predictors.
 
@@ -93,11 +97,14 @@ def measure(
         networks: of those metrics that need one; without it they are left out.
         seed: of SWD's pieces and directions, and of the bootstrap.
         with_intervals: False leaves them out, and the time that they take.
+        labels: the classes that targets are made of; None: they are pictures, and have no scores of classes.
+        radius: pixels within which thin classes are scored.
 
     Raises:
         ValueError: for a metric that is none, or images that are no pair in [-1, 1].
     """
-    gathered = _Gathered(chosen(metrics), dict(networks or {}), pairs, seed, with_intervals)
+    classes = None if labels is None else Classes(labels, radius)
+    gathered = _Gathered(chosen(metrics), dict(networks or {}), pairs, seed, with_intervals, classes)
     for answer in answers:
         gathered.add(answer)
     return gathered.result()
@@ -112,6 +119,7 @@ class _Gathered:
     pairs: int
     seed: int
     with_intervals: bool
+    classes: Classes | None
     names: list[str] = field(default_factory=list)
     sizes: list[tuple[int, int]] = field(default_factory=list)
     answered: Counter[str] = field(default_factory=Counter)
@@ -119,12 +127,17 @@ class _Gathered:
     features: dict[str, list[Numbers]] = field(default_factory=dict)
     pieces: dict[str, list[Numbers]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
+    of_labels: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in self.metrics:
-            network = METRICS[name].network
+            network = metric(name).network
             if network is not None and network not in self.networks:
                 self.left_out[name] = f"no weights of {network}"
+            labels = None if self.classes is None else self.classes.labels
+            if metric(name).of_labels and (refusal := refuses(name, labels)):
+                self.left_out[name] = refusal
+        self.of_labels = tuple(name for name in self.metrics if metric(name).of_labels and self.wants(name))
 
     def wants(self, name: str) -> bool:
         return name in self.metrics and name not in self.left_out
@@ -139,27 +152,30 @@ class _Gathered:
         self.names.append(answer.name)
         self.sizes.append((target.shape[-2], target.shape[-1]))
         self._describe(_TARGET, target, len(self.names) - 1)
+        truth = self.classes.truth(answer.target) if self.classes and self.of_labels else None
         for predictor, prediction in answer.predictions.items():
             check(f"{predictor} of {answer.name}", prediction[None])
             if prediction.shape != answer.target.shape:
                 raise ValueError(f"{answer.name}: {predictor} {tuple(prediction.shape)} and target differ in shape")
             self._compare(predictor, prediction[None], target)
             self._describe(predictor, prediction[None], self.answered[predictor])
+            if self.classes and truth:
+                self.classes.add(predictor, prediction, truth)
             self.answered[predictor] += 1
 
     def _refuse(self, answer: Answer) -> None:
         """Leave out, from here on, what a picture like this cannot have: a mean over the others is not the split's."""
         channels, height, width = answer.target.shape
         for name in self.metrics:
-            if self.wants(name) and (refusal := METRICS[name].refuses(channels, height, width)):
+            if self.wants(name) and (refusal := metric(name).refuses(channels, height, width)):
                 self.left_out[name] = f"{answer.name} {refusal}"
         if self.wants("swd") and self.sizes and sliced.levels(*self.sizes[0]) != sliced.levels(height, width):
             self.left_out["swd"] = f"pictures have other numbers of levels, such as {self.names[0]} and {answer.name}"
 
     def _compare(self, predictor: str, prediction: Tensor, target: Tensor) -> None:
         to = self.each.setdefault(predictor, {})
-        for name in (name for name in self.metrics if self.wants(name) and not METRICS[name].of_sets):
-            network = METRICS[name].network
+        for name in (name for name in self.metrics if self.wants(name) and not metric(name).of_sets):
+            network = metric(name).network
             compare = PAIRWISE[name] if network is None else self.networks[network].compute
             to.setdefault(name, []).append(float(compare(prediction, target)))
 
@@ -182,16 +198,39 @@ class _Gathered:
 
     def result(self) -> Measured:
         if len(self.names) < _FEWEST:
-            few = {name: "one pair is no set" for name in self.metrics if METRICS[name].of_sets and self.wants(name)}
-            self.left_out |= few
+            sets = [name for name in self.metrics if metric(name).of_sets and not metric(name).of_labels]
+            self.left_out |= {name: "one pair is no set" for name in sets if self.wants(name)}
+        for name in self.of_labels:
+            if self.names and self.classes and (absent := self.classes.absent(name)):
+                self.left_out[name] = absent
         whole = [predictor for predictor, count in self.answered.items() if count == len(self.names)]
-        scores = {predictor: self._scores(predictor) for predictor in whole}
+        scores = {predictor: self._scores(predictor) for predictor in whole} | self._floors()
         return Measured(tuple(self.names), tuple(self.sizes), scores, self.left_out)
 
     def _scores(self, predictor: str) -> dict[str, Score]:
         return {name: self._score(name, predictor) for name in self.metrics if self.wants(name)}
 
+    def _floors(self) -> dict[str, dict[str, Score]]:
+        """Scores of classes of answers that know nothing."""
+        wanted = [name for name in self.of_labels if self.wants(name)] if self.names else []
+        if self.classes is None or not wanted:
+            return {}
+        each = {name: tuple(self.classes.floors(name)) for name in wanted}
+        return {
+            predictor: {name: self._of_labels(name, predictor) for name in wanted if predictor in each[name]}
+            for predictor in (ONE_CLASS, DOTS)
+        }
+
+    def _of_labels(self, name: str, predictor: str) -> Score:
+        assert self.classes is not None
+        group = intervals.groups(len(self.names))
+        value = self.classes.score(name, predictor)
+        without = [self.classes.score(name, predictor, group != g) for g in self._left(group)]
+        return Score(value, intervals.jackknifed(value, without, least=0.0, most=1.0))
+
     def _score(self, name: str, predictor: str) -> Score:
+        if metric(name).of_labels:
+            return self._of_labels(name, predictor)
         match name:
             case "fid":
                 return self._fid(predictor)

@@ -23,7 +23,7 @@ from torchmetrics.functional.image import (
     peak_signal_noise_ratio,
 )
 
-from atme.metrics.catalog import METRICS
+from atme.metrics.catalog import metric
 
 _ROUNDING = 1e-3
 """How far beyond [-1, 1] a value may lie by rounding alone."""
@@ -53,8 +53,8 @@ def scores(
     for which, images in (("translation", translation), ("target", target)):
         check(which, images)
         for name in names:
-            if refusal := METRICS[name].refuses(*images.shape[1:]):
-                raise ValueError(f"scores: {which} {refusal} for {METRICS[name].title}")
+            if refusal := metric(name).refuses(*images.shape[1:]):
+                raise ValueError(f"scores: {which} {refusal} for {metric(name).title}")
     return {name: PAIRWISE[name](translation, target).tolist() for name in names}
 
 

@@ -11,8 +11,10 @@ from rich.table import Table
 from atme.data import DataOptions, PairedImages
 from atme.data.layout import WHOLE, has_split
 from atme.data.tested import read_tested
+from atme.images.labels import Labels
 from atme.inference import Evaluation, Translator, evaluate
-from atme.metrics import METRICS, OURS, Kind, Score, chosen, networks
+from atme.metrics import METRICS, OURS, Kind, Score, chosen, metric, networks
+from atme.metrics.classes import names as of_classes
 from atme.metrics.own import take_in
 from atme.reports.evaluate_page import number, write_page
 from atme.reports.files import write_csv, write_json
@@ -36,6 +38,7 @@ def evaluate_run(
     device: str,
     as_trained: bool,
     calls: Sequence[int | None],
+    radius: int,
     trust: bool,
 ) -> list[Path]:
     """Score a run, write the scores and a page of them into its folder, and print them.
@@ -55,6 +58,7 @@ def evaluate_run(
         precision: "bf16" runs most of the network in bfloat16.
         device: A device's name, or "auto".
         as_trained: Whether each picture's own statistics are used, and dropout is on.
+        radius: Pixels within which thin classes of labels are scored.
         calls: Numbers of calls of the generator, each to be scored; None is as many as the game is played with.
         trust: Whether the run's options may name code that is not of atme.
 
@@ -67,9 +71,9 @@ def evaluate_run(
     """
     if split in ("", "..") or (split != WHOLE and Path(split).name != split):
         raise ValueError(f"split: {split!r} is no name of a split; give one such as test")
-    wanted = named(metrics)
     place = find_run(run)
     data = read_tested(place.folder, root=root)
+    wanted = named(metrics, data.kinds.target)
     translators = [
         Translator.from_run(
             run, weights=weights, device=device, precision=precision, as_trained=as_trained, calls=each, trust=trust
@@ -78,7 +82,9 @@ def evaluate_run(
     ]  # all of them, so that none is scored if one is refused
     test, folder, pages = data.open_test(split), scores_folder(place), []
     for translator in translators:
-        scored = score(translator, data, test, metrics=wanted, features=features, train_pairs=train_pairs)
+        scored = score(
+            translator, data, test, metrics=wanted, features=features, train_pairs=train_pairs, radius=radius
+        )
         name, said = file_name(split), ""
         if translator.calls is not None:
             name, said = f"{name}_calls_{translator.calls}", f", calls {translator.calls}"
@@ -94,15 +100,20 @@ def file_name(split: str) -> str:
     return "whole" if split == WHOLE else split
 
 
-def named(metrics: str) -> tuple[str, ...]:
-    """The scores that a list with commas names; "all" are all.
+def named(metrics: str, labels: Labels | None) -> tuple[str, ...]:
+    """The scores that a list with commas names; "all" are all, with those of classes where targets are labels.
 
     Raises:
         ValueError: If one is none.
     """
     names = [name.strip() for name in metrics.split(",") if name.strip()]
     take_in(names)
-    return tuple(METRICS) if metrics == "all" else chosen(names)
+    return every(labels) if metrics == "all" else chosen(names)
+
+
+def every(labels: Labels | None) -> tuple[str, ...]:
+    """All scores that there are of such targets."""
+    return (*METRICS, *(() if labels is None else of_classes(labels)))
 
 
 def score(
@@ -110,9 +121,10 @@ def score(
     data: DataOptions,
     test: PairedImages,
     *,
-    metrics: Sequence[str] = tuple(METRICS),
+    metrics: Sequence[str] | None = None,
     features: Mapping[Kind, Path] | None = None,
     train_pairs: int = 0,
+    radius: int = 2,
     quiet: bool = False,
 ) -> Evaluation:
     """Score a translator on a split, showing how far it is, and saying what cannot be scored and why.
@@ -121,16 +133,18 @@ def score(
         translator: Of a run.
         data: Which pairs the run was trained on.
         test: The pairs to score.
-        metrics: Names of scores.
+        metrics: Names of scores; None for all that there are.
         features: Files of weights; what is not named is sought in torch's hub cache.
         train_pairs: How many training pairs are scored too, at most.
+        radius: Pixels within which thin classes of labels are scored.
         quiet: Whether missing weights are nothing to speak of.
 
     Raises:
         ValueError: If the data or a file of weights cannot be read, or no score can be had.
     """
+    metrics = every(test.kinds.target) if metrics is None else metrics
     found, missing = networks(metrics, given=features or {}, device=translator.device)
-    unknown = [name for name in metrics if (needs := METRICS[name].network) is not None and needs not in found]
+    unknown = [name for name in metrics if (needs := metric(name).network) is not None and needs not in found]
     if len(unknown) == len(metrics):
         raise ValueError("; ".join(missing))
     for line in () if quiet else missing:
@@ -146,6 +160,7 @@ def score(
         metrics=metrics,
         networks=found,
         train_pairs=train_pairs,
+        radius=radius,
         progress=lambda pairs: counted(pairs, total=len(pairs), doing="evaluating"),
     )
     reasons = {name: why for name, why in scored.measured.left_out.items() if name not in unknown}
@@ -202,9 +217,9 @@ def _table(scored: Evaluation, title: str) -> Table:
     for predictor in ("this run", *scored.baselines):
         table.add_column(predictor.replace("_", " "), justify="right")
     for name, ours in scored.measured.scores[OURS].items():
-        arrow = "↓" if METRICS[name].lower_is_better else "↑"
-        others = [number(name, each[name].value) for each in scored.baselines.values()]
-        table.add_row(f"{METRICS[name].title} {arrow}", _with_interval(name, ours), *others)
+        arrow = "↓" if metric(name).lower_is_better else "↑"
+        others = [number(name, each[name].value) if name in each else "–" for each in scored.baselines.values()]
+        table.add_row(f"{metric(name).title} {arrow}", _with_interval(name, ours), *others)
     return table
 
 

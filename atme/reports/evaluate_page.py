@@ -13,7 +13,7 @@ import numpy as np
 
 from atme.data import PairedImages
 from atme.inference import Evaluation, Translator
-from atme.metrics import METRICS, OURS, Score
+from atme.metrics import OURS, Score, metric
 from atme.reports.page import rendered, write_html
 from atme.reports.pictures import COLORS, examples, translations
 
@@ -50,7 +50,7 @@ def write_page(path: Path, scored: Evaluation, translator: Translator, test: Pai
         scores=_rows(scored),
         levels=_levels(scored),
         gap=_gap(scored) if scored.gap is not None and scored.gap.differences else None,
-        by=None if by is None else METRICS[by].title,
+        by=None if by is None else metric(by).title,
         examples=[
             {"rank": rank, "example": example, "scores": _of_one(scored, index)}
             for (index, rank), example in zip(order, drawn, strict=True)
@@ -61,11 +61,11 @@ def write_page(path: Path, scored: Evaluation, translator: Translator, test: Pai
     write_html(path, page)
 
 
-def number(metric: str, value: float) -> str:
+def number(name: str, value: float) -> str:
     """A score as text, with places for its usual size: 0.1369, 18.95, 162.7."""
     if not isfinite(value):
         return "∞"
-    places = {"psnr": 2, "delta_e": 2, "fid": 2, "swd": 1}.get(metric, 4)
+    places = {"psnr": 2, "delta_e": 2, "fid": 2, "swd": 1}.get(name, 4)
     return f"{value:z,.{places}f}".replace("-", "−")
 
 
@@ -75,7 +75,7 @@ def ranked(scored: Evaluation) -> tuple[str | None, list[tuple[int, str]]]:
     if by is None:
         return None, []
     values = np.asarray(scored.measured.ours[by].each)
-    order = np.argsort(-values if METRICS[by].lower_is_better else values, kind="stable").tolist()
+    order = np.argsort(-values if metric(by).lower_is_better else values, kind="stable").tolist()
     count = len(order)
     worst, best = min(SHOWN["worst"], count), min(SHOWN["best"], count)
     places = [*range(worst), (count - 1) // 2, *range(count - best, count)]
@@ -103,7 +103,8 @@ def words(scored: Evaluation) -> Iterator[str]:
         "the same kind."
     )
     for name, other in scored.baselines.items():
-        lost = [METRICS[metric].title for metric, score in ours.items() if not _better(metric, score, other[metric])]
+        both = [(key, score, other[key]) for key, score in ours.items() if key in other]
+        lost = [metric(key).title for key, score, floor in both if not _better(key, score, floor)]
         if lost:
             yield f"By {', '.join(lost)} this run is no better than the {name.replace('_', ' ')}."
     if scored.gap is not None and scored.gap.differences:
@@ -115,15 +116,15 @@ def words(scored: Evaluation) -> Iterator[str]:
         )
 
 
-def _better(metric: str, ours: Score, other: Score) -> bool:
-    return ours.value < other.value if METRICS[metric].lower_is_better else ours.value > other.value
+def _better(name: str, ours: Score, other: Score) -> bool:
+    return ours.value < other.value if metric(name).lower_is_better else ours.value > other.value
 
 
 def _remembers(scored: Evaluation) -> Iterator[str]:
     """Whether scores of training pairs are better than chance explains."""
     gap = scored.gap
     assert gap is not None
-    surely = [METRICS[name].title for name, (value, ends) in gap.differences.items() if _is_better(name, value, ends)]
+    surely = [metric(name).title for name, (value, ends) in gap.differences.items() if _is_better(name, value, ends)]
     yield f"Beside them {gap.pairs:,} pair{'s' * (gap.pairs != 1)} of {gap.split}, under the same view."
     if surely:
         yield (
@@ -138,23 +139,31 @@ def _is_better(name: str, difference: float, ends: tuple[float, float] | None) -
     """Whether training pairs are better, and the interval of split less training says so."""
     if ends is None:
         return False
-    return ends[0] > 0 if METRICS[name].lower_is_better else ends[1] < 0
+    return ends[0] > 0 if metric(name).lower_is_better else ends[1] < 0
 
 
 def _rows(scored: Evaluation) -> list[dict[str, Any]]:
     return [
         {
-            "title": METRICS[name].title,
-            "unit": METRICS[name].unit,
-            "lower": METRICS[name].lower_is_better,
-            "cells": [_cell(name, each[name]) for each in (scored.measured.ours, *scored.baselines.values())],
+            "title": metric(name).title,
+            "unit": metric(name).unit if name in _said_once(scored) else "",
+            "lower": metric(name).lower_is_better,
+            "cells": [_cell(name, each.get(name)) for each in (scored.measured.ours, *scored.baselines.values())],
         }
         for name in scored.measured.ours
     ]
 
 
-def _cell(name: str, score: Score) -> tuple[str, str]:
-    """A score, and its interval or nothing."""
+def _said_once(scored: Evaluation) -> list[str]:
+    """The first of all scores that are the same of other classes: what it is needs no repeating."""
+    names = list(scored.measured.ours)
+    return list({metric(name).unit: name for name in reversed(names)}.values())
+
+
+def _cell(name: str, score: Score | None) -> tuple[str, str]:
+    """A score, and its interval or nothing; a predictor may have none."""
+    if score is None:
+        return "–", ""
     return number(name, score.value), _interval(name, score.interval)
 
 
@@ -176,8 +185,8 @@ def _gap(scored: Evaluation) -> dict[str, Any]:
     assert gap is not None
     rows = [
         {
-            "title": METRICS[name].title,
-            "lower": METRICS[name].lower_is_better,
+            "title": metric(name).title,
+            "lower": metric(name).lower_is_better,
             "split": number(name, scored.measured.ours[name].value),
             "train": number(name, gap.scores[name].value),
             "difference": number(name, difference) if isfinite(difference) else "–",
@@ -190,15 +199,15 @@ def _gap(scored: Evaluation) -> dict[str, Any]:
 
 def _left_out(scored: Evaluation) -> Iterator[str]:
     for name, why in scored.measured.left_out.items():
-        yield f"{METRICS[name].title}: {why}."
+        yield f"{metric(name).title}: {why}."
     for name, why in scored.gap.left_out.items() if scored.gap is not None else ():
-        yield f"{METRICS[name].title} of training pairs: {why}."
+        yield f"{metric(name).title} of training pairs: {why}."
 
 
 def _of_one(scored: Evaluation, index: int) -> str:
     """The scores of one picture."""
     each = {name: score.each for name, score in scored.measured.ours.items() if score.each is not None}
-    return " · ".join(f"{METRICS[name].title} {number(name, values[index])}" for name, values in each.items())
+    return " · ".join(f"{metric(name).title} {number(name, values[index])}" for name, values in each.items())
 
 
 def _plain(value: Any) -> str:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from atme.data import Pair, PairedImages
 from atme.images import to_array, to_tensor
-from atme.metrics import METRICS, OURS, Answer
+from atme.metrics import OURS, Answer, metric
 from atme.metrics import measure as measure_scores
 from atme.models import Networks, TranslationModel
 from atme.models.any_size import translate
@@ -86,9 +86,9 @@ class Validation:
                 f"data.validation_split: {pair.name[0]} cannot be translated ({reason}); set data.test_size"
             ) from error
 
-    def _aim(self, metric: str) -> Aim:
+    def _aim(self, by: str) -> Aim:
         known = f"{len(self.indices)} of {self._pairs.fingerprint['names']}, {self._pairs.view_in_words}"
-        return Aim(metric, METRICS[metric].lower_is_better, self._pairs.split, known)
+        return Aim(by, metric(by).lower_is_better, self._pairs.split, known)
 
     def owed(self, state: State) -> bool:
         """Whether a look is due after this many updates, and was not done."""
@@ -125,7 +125,13 @@ class Validation:
         try:
             with state.translating() as networks:
                 answers = self._answers(networks, state.accelerator.device, given_up)
-                found = measure_scores(answers, pairs=len(self.indices), metrics=self.metrics, with_intervals=False)
+                found = measure_scores(
+                    answers,
+                    pairs=len(self.indices),
+                    metrics=self.metrics,
+                    with_intervals=False,
+                    labels=self._pairs.kinds.target,
+                )
         except _GivenUp:
             return None
         except _NotFinite:
@@ -135,8 +141,9 @@ class Validation:
             return f"data.validation_split: a picture is too large to translate here ({reason}); set data.test_size"
         except ValueError as error:
             return f"data.validation_split: {error}"
-        assert not found.left_out, found.left_out
-        return {name: found.ours[name].value for name in self.metrics}
+        absent = {name for name in found.left_out if metric(name).of_labels == "one"}  # no target has such a pixel
+        assert absent == found.left_out.keys(), found.left_out
+        return {name: nan if name in absent else found.ours[name].value for name in self.metrics}
 
     def _answers(self, networks: Networks, device: torch.device, given_up: Callable[[], bool]) -> Iterator[Answer]:
         for index in self.indices:

@@ -11,7 +11,8 @@ from atme.data import DataOptions, PairedImages
 from atme.data.layout import has_split, split_names
 from atme.data.recipes import find_root
 from atme.data.shapes import compare_shapes
-from atme.metrics import METRICS, OURS, WITHOUT_WEIGHTS, Answer, chosen, measure
+from atme.metrics import OURS, WITHOUT_WEIGHTS, Answer, chosen, measure, metric
+from atme.metrics.classes import refuses
 from atme.metrics.own import take_in
 from atme.models import TranslationModel
 from atme.training.options import TrainingOptions
@@ -105,7 +106,10 @@ def _left_out_of(pairs: PairedImages, indices: Sequence[int], metrics: Sequence[
         Answer(f"a picture of {width}×{height} pixels", blank, {OURS: blank})
         for blank, (height, width) in zip(blanks, tried, strict=True)
     )
-    return measure(answers, pairs=len(sizes), metrics=metrics, with_intervals=False).left_out
+    others = [name for name in metrics if not metric(name).of_labels]
+    left_out = measure(answers, pairs=len(sizes), metrics=others, with_intervals=False).left_out if others else {}
+    of_labels = {name: refuses(name, pairs.kinds.target) for name in metrics if metric(name).of_labels}
+    return left_out | {name: why for name, why in of_labels.items() if why is not None}
 
 
 def _metrics(asked: TrainingOptions) -> tuple[str, ...]:
@@ -119,7 +123,7 @@ def _metrics(asked: TrainingOptions) -> tuple[str, ...]:
     for option, named in options.items():
         try:
             take_in(named)
-            heavy = [name for name in chosen(named) if METRICS[name].network is not None]
+            heavy = [name for name in chosen(named) if metric(name).network is not None]
         except ValueError as error:
             raise ValueError(f"training.{option}: {str(error).removeprefix('scores: ')}") from error
         if heavy:
@@ -133,7 +137,7 @@ def _metrics(asked: TrainingOptions) -> tuple[str, ...]:
 def _refuse_missing(left_out: Mapping[str, str]) -> None:
     for name, why in left_out.items():
         raise ValueError(
-            f"training.evaluate_scores: the validation split has no {METRICS[name].title} ({why}); leave {name} out, "
+            f"training.evaluate_scores: the validation split has no {metric(name).title} ({why}); leave {name} out, "
             "also of training.keep_best"
         )
 

@@ -29,7 +29,7 @@ from atme.reports.compare.page import number, write_page
 from atme.reports.compare.result import Comparison, Result, predictors
 from atme.reports.compare.run import Run, read_runs
 from atme.reports.compare.scores import Scores, scores_of, shared
-from atme.reports.compare.words import title, warnings, words
+from atme.reports.compare.words import of_one_class, title, warnings, words
 from atme.reports.files import write_json
 from atme.reports.pictures import chosen, examples, translations
 from atme.run_folder import run_of
@@ -189,13 +189,15 @@ def _show(found: Comparison, warned: Sequence[str]) -> None:
     """The scores in the terminal; what stands in the way of comparing on stderr."""
     table = Table(title=f"{found.split}: mean over images", title_justify="left")
     table.add_column("")
-    for metric in found.metrics:
+    shown = [metric for metric in found.metrics if not of_one_class(metric)]
+    for metric in shown:
         table.add_column(title(metric), justify="right")
     for result in found.results:
-        cells = [number(found, metric, result.score(metric).mean, result.score(metric).sd) for metric in found.metrics]
+        cells = [number(found, metric, result.score(metric).mean, result.score(metric).sd) for metric in shown]
         table.add_row(result.name, *cells)
     for predictor in found.predictors:
-        table.add_row(predictor.name, *(number(found, m, predictor.scores[m]) for m in found.metrics))
+        known = predictor.scores
+        table.add_row(predictor.name, *(number(found, m, known[m]) if m in known else "–" for m in shown))
     results().print(table)
     for remark in warned:
         remarks().print(remark, style="yellow")

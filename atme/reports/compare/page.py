@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from atme.reports.compare.curves import Chart, draw, marks
-from atme.reports.compare.result import Comparison, Result
+from atme.reports.compare.result import Comparison, Predictor, Result
 from atme.reports.compare.scores import Spread, lower_is_better
-from atme.reports.compare.words import decimals, title
+from atme.reports.compare.words import decimals, of_one_class, title
 from atme.reports.figures import Mark
 from atme.reports.page import rendered, write_html
 from atme.reports.pictures import COLORS
@@ -49,8 +49,11 @@ def write_page(path: Path, comparison: Comparison, *, words: Sequence[str], rema
         metrics=[
             {"title": title(name), "unit": unit, "lower": lower_is_better(unit)}
             for name, unit in comparison.metrics.items()
+            if not of_one_class(name)
         ],
         scores=_score_rows(comparison),
+        classes=_class_rows(comparison),
+        predictors=[predictor.name for predictor in comparison.predictors],
         parameters=[PARAMETERS.get(role, role) for role in _roles(comparison)],
         quantities=list(QUANTITIES.values()),
         trainings=[_training_row(result, _roles(comparison)) for result in comparison.results],
@@ -66,7 +69,7 @@ def write_page(path: Path, comparison: Comparison, *, words: Sequence[str], rema
 def number(comparison: Comparison, metric: str, mean: float, sd: float | None = None) -> str:
     """A score as text, with as many places as all others of its column: "0.1369 ± 0.0021"."""
     means = [result.score(metric).mean for result in comparison.results]
-    means += [predictor.scores[metric] for predictor in comparison.predictors]
+    means += [predictor.scores[metric] for predictor in comparison.predictors if metric in predictor.scores]
     return _text(mean, sd, places=decimals(means))
 
 
@@ -82,15 +85,39 @@ def _score_rows(comparison: Comparison) -> list[dict[str, Any]]:
             "name": result.name,
             "seeds": str(len(result.group.runs)),
             "game": True,
-            "cells": [_cell(comparison, metric, result.name, result.score(metric)) for metric in comparison.metrics],
+            "cells": [_cell(comparison, metric, result.name, result.score(metric)) for metric in _shared(comparison)],
         }
         for result in comparison.results
     ]
     for predictor in comparison.predictors:
-        values = {metric: Spread((predictor.scores[metric],)) for metric in comparison.metrics}
-        cells = [_cell(comparison, metric, predictor.name, value) for metric, value in values.items()]
+        cells = [_of_predictor(comparison, metric, predictor) for metric in _shared(comparison)]
         rows.append({"name": predictor.name, "seeds": "–", "game": False, "cells": cells})
     return rows
+
+
+def _shared(comparison: Comparison) -> list[str]:
+    """The metrics of the table of scores: those of single classes have another one."""
+    return [metric for metric in comparison.metrics if not of_one_class(metric)]
+
+
+def _class_rows(comparison: Comparison) -> list[dict[str, Any]]:
+    """A row a score of one class; none where targets are no labels."""
+    return [
+        {
+            "title": title(metric),
+            "cells": [_cell(comparison, metric, result.name, result.score(metric)) for result in comparison.results]
+            + [_of_predictor(comparison, metric, predictor) for predictor in comparison.predictors],
+        }
+        for metric in comparison.metrics
+        if of_one_class(metric)
+    ]
+
+
+def _of_predictor(comparison: Comparison, metric: str, predictor: Predictor) -> dict[str, Any]:
+    """A cell of a predictor, which may have no such score."""
+    if metric not in predictor.scores:
+        return {"text": "–", "best": False}
+    return _cell(comparison, metric, predictor.name, Spread((predictor.scores[metric],)))
 
 
 def _cell(comparison: Comparison, metric: str, name: str, value: Spread) -> dict[str, Any]:

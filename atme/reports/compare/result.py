@@ -56,7 +56,7 @@ class Predictor:
 
     Attributes:
         name: In words; with the runs where it is not the same for all.
-        scores: Metric -> mean over the pairs.
+        scores: Metric -> mean over the pairs, of those metrics that it has.
     """
 
     name: str
@@ -100,7 +100,8 @@ class Comparison:
         if self.differences:
             return []
         means = {result.name: result.score(metric).mean for result in self.results}
-        means |= {predictor.name: predictor.scores[metric] for predictor in self.predictors}
+        known = (each for each in self.predictors if metric in each.scores)
+        means |= {predictor.name: predictor.scores[metric] for predictor in known}
         best = (min if lower_is_better(self.metrics[metric]) else max)(means.values())
         return [name for name, mean in means.items() if mean == best]
 
@@ -179,7 +180,9 @@ def predictors(results: Sequence[Result]) -> list[Predictor]:
 
 
 def _alike(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
-    return all(isclose(value, other[metric], rel_tol=1e-3, abs_tol=1e-3) for metric, value in one.items())
+    return one.keys() == other.keys() and all(
+        isclose(value, other[metric], rel_tol=1e-3, abs_tol=1e-3) for metric, value in one.items()
+    )
 
 
 def _mean(value: Spread | None) -> float | None:

@@ -11,7 +11,8 @@ from typing import Any
 from atme.data import DataOptions, PairedImages
 from atme.inference import Translator
 from atme.inference.protocol import protocol
-from atme.metrics import METRICS, UNITS
+from atme.metrics import metric, unit_of
+from atme.metrics.classes import DOTS, ONE_CLASS
 from atme.reports.evaluate import file_name, score
 from atme.run_folder import find_run, scores_folder
 
@@ -68,7 +69,9 @@ class Scores:
         return replace(
             self,
             metrics={name: self.metrics[name] for name in metrics},
-            predictors={key: {name: each[name] for name in metrics} for key, each in self.predictors.items()},
+            predictors={
+                key: {name: each[name] for name in metrics if name in each} for key, each in self.predictors.items()
+            },
             units={name: self.units[name] for name in metrics},
         )
 
@@ -111,9 +114,11 @@ def scores_of(run: Path, translator: Translator, data: DataOptions, test: Paired
     units, networks = summary["protocol"]["units"], summary["protocol"].get("features", {})
     return Scores(
         metrics={name: summary[name] for name in units},
-        predictors={key: {name: each[name] for name in units} for key, each in summary["baselines"].items()},
+        predictors={
+            key: {name: each[name] for name in units if name in each} for key, each in summary["baselines"].items()
+        },
         units=units,
-        features={name: networks.get(METRICS[name].network) for name in units if name in METRICS},
+        features={name: networks.get(metric(name).network) for name in units if unit_of(name) is not None},
         weights=translator.source.weights,
         reused=known is not None,
         seed=summary["protocol"].get("seed"),
@@ -131,10 +136,11 @@ def _known(run: Path, translator: Translator, test: PairedImages) -> dict[str, A
         fits = newer and all(found["protocol"].get(key) == value for key, value in wanted.items())
         means = [found, *found["baselines"].values()]
         units = found["protocol"]["units"]
-        fits &= bool(units) and all(UNITS.get(name, unit) == unit for name, unit in units.items())  # or a user's own
-        for each in means if "psnr" in units else []:
+        fits &= bool(units) and all((unit_of(name) or unit) == unit for name, unit in units.items())  # or a user's own
+        for each in (each for each in means if "psnr" in each):
             each["psnr"] = inf if each["psnr"] is None else each["psnr"]  # JSON knows no infinity
-        numbers = [each[name] for each in means for name in units]
+        few = [found["baselines"].get(predictor) for predictor in (ONE_CLASS, DOTS)]  # these have some scores alone
+        numbers = [each[name] for each in means for name in units if name in each or each not in few]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):  # none, or a damaged one: it is made anew
         return None
     return found if fits and all(isinstance(number, int | float) for number in numbers) else None

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from atme.metrics import METRICS
+from atme.metrics import metric as about
+from atme.metrics import unit_of
 from atme.reports.compare.data import by_value
 from atme.reports.compare.result import Comparison, Result
 from atme.reports.compare.scores import lower_is_better
@@ -10,7 +11,12 @@ from atme.reports.compare.scores import lower_is_better
 
 def title(metric: str) -> str:
     """What a metric is called on the page."""
-    return METRICS[metric].title if metric in METRICS else metric
+    return about(metric).title if unit_of(metric) is not None else metric
+
+
+def of_one_class(metric: str) -> bool:
+    """Whether a metric is about one class of labels: these have a table of their own."""
+    return unit_of(metric) is not None and about(metric).of_labels == "one"
 
 
 def words(comparison: Comparison) -> list[str]:
@@ -51,7 +57,7 @@ def _verdicts(comparison: Comparison) -> Iterator[str]:
         yield "The runs were tested on different pictures, so their scores say nothing of which is better."
         return
     if len(comparison.results) > 1:
-        yield from (_verdict(comparison, metric) for metric in comparison.metrics)
+        yield from (_verdict(comparison, metric) for metric in comparison.metrics if not of_one_class(metric))
     if len(comparison.results) > 1 and any(len(result.group.runs) == 1 for result in comparison.results):
         yield "Whether other seeds would keep the order of games with one seed is not known."
     yield from _beaten(comparison)
@@ -77,7 +83,7 @@ def _beaten(comparison: Comparison) -> Iterator[str]:
     """The games that a trivial predictor is better than, or as good as."""
     for metric, unit in comparison.metrics.items():
         sign = -1 if lower_is_better(unit) else 1
-        for predictor in comparison.predictors:
+        for predictor in (each for each in comparison.predictors if metric in each.scores):
             bar = sign * predictor.scores[metric]
             beaten = [r.name for r in comparison.results if sign * r.score(metric).mean <= bar]
             if beaten:
