@@ -10,7 +10,15 @@ if TYPE_CHECKING:
     from atme.data import Augmentation, Pair, PairedImages
     from atme.inference import Tiling, Translator, load_published
     from atme.models import DenoisingGAN, Pix2Pix, Regression
-    from atme.networks import PatchGAN, Pix2PixResNet, Pix2PixUNet, ProjectedDiscriminator, UNet, WNet
+    from atme.networks import (
+        PatchGAN,
+        Pix2PixResNet,
+        Pix2PixUNet,
+        PretrainedUNet,
+        ProjectedDiscriminator,
+        UNet,
+        WNet,
+    )
     from atme.noise import Brownian, DecisionMemory, DiffAugment, Diffusion, FeatureDiffusion, Identity, Sequence
     from atme.ramp import Ramp
 
@@ -21,6 +29,7 @@ _HOMES = {
     "PairedImages": "atme.data",
     "Augmentation": "atme.data",
     "UNet": "atme.networks",
+    "PretrainedUNet": "atme.networks",
     "PatchGAN": "atme.networks",
     "WNet": "atme.networks",
     "Pix2PixUNet": "atme.networks",
@@ -57,6 +66,7 @@ __all__ = [
     "Pix2Pix",
     "Pix2PixResNet",
     "Pix2PixUNet",
+    "PretrainedUNet",
     "ProjectedDiscriminator",
     "Ramp",
     "Regression",

@@ -1,5 +1,6 @@
 """Encoders against timm called directly, and what their weights were trained with: colors, padding, statistics."""
 
+import importlib.util
 import socket
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from atme.images import to_tensor
 from atme.networks import Encoder, initialize
 from atme.networks.encoder import made
-from atme.networks.encoder_layers import FrozenNorm, SameConv2d
+from atme.networks.encoder_layers import FrozenNorm, TrainedConv2d
 from atme.networks.encoder_weights import WHEELS, _wheel_file, fitting, load_weights, origin
 from atme.networks.enlarged import enlarged
 from atme.networks.pretrained import weights_from_elsewhere
@@ -57,7 +58,8 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", refused)
     monkeypatch.setattr(socket, "getaddrinfo", refused)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # else it tries for most of a minute
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    find, wheels = importlib.util.find_spec, [name.replace("-", "_") for name in WHEELS.values()]
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *more: None if name in wheels else find(name, *more))
 
 
 class TestAgainstTimm:
@@ -126,6 +128,16 @@ class TestWhatItKeeps:
 
     def test_what_a_seed_or_a_table_makes_is_in_no_checkpoint(self) -> None:
         assert not {"factor", "shift"} & Encoder("resnet10t", weights="none", strides=(4,)).state_dict().keys()
+
+
+def test_depthwise_convolutions_are_precise_in_bfloat16() -> None:
+    """On a CPU, where they are quicker so: their answers are float32 while those of the others are bfloat16."""
+    encoder, dtypes = Encoder(strides=(2, 4)), set()
+    for layer in (each for each in encoder.modules() if isinstance(each, nn.Conv2d)):
+        layer.register_forward_hook(lambda layer, _, made: dtypes.add((layer.groups > 1, made.dtype)))
+    with torch.autocast("cpu", torch.bfloat16):
+        encoder(torch.zeros(1, 3, 32, 32))
+    assert dtypes == {(True, torch.float32), (False, torch.bfloat16)}
 
 
 class TestChannels:
@@ -199,7 +211,7 @@ class TestPlaces:
         for kernel, side in [(3, 8), (3, 9), (5, 8), (5, 7), (3, 2)]:
             theirs = Conv2dSame(2, 3, kernel, stride=2)
             image = torch.rand(1, 2, side, side + 1)
-            torch.testing.assert_close(SameConv2d(theirs)(image), theirs(image))
+            torch.testing.assert_close(TrainedConv2d(theirs, same=True)(image), theirs(image))
 
 
 class TestWhereWeightsComeFrom:

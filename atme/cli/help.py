@@ -46,6 +46,7 @@ _KEYS: Mapping[str, Mapping[str, str]] = {
         "decay_epochs": "while it falls",
     },
     "training": {
+        "max_time": "such as 2h: as many updates as fit, planned once",
         "batch_size": "images per process",
         "precision": "bf16 halves the time on most machines",
         "average": "decay of averaged weights, such as 0.999",

@@ -33,6 +33,7 @@ class Batches(Sampler[list[tuple[int, int]]]):
         batch_size: images in a micro-batch, at most. (Two where it is one, and the number of images is no
             multiple of accumulate × world: a micro-batch may not be empty.)
         epochs: of the whole run.
+        steps: of the whole run, where it does not end with an epoch; None for all of its epochs.
         accumulate: micro-batches per step and process.
         rank: this process, counted from 0.
         world: the number of processes.
@@ -49,6 +50,7 @@ class Batches(Sampler[list[tuple[int, int]]]):
         *,
         batch_size: int,
         epochs: int,
+        steps: int | None = None,
         accumulate: int = 1,
         rank: int = 0,
         world: int = 1,
@@ -61,7 +63,8 @@ class Batches(Sampler[list[tuple[int, int]]]):
             require.whole(name, value, least=lowest)
         require.whole("rank", rank, most=world - 1)
         self.steps_per_epoch = _steps_per_epoch(images, batch_size, slots=accumulate * world)
-        self.steps, self.start_step = epochs * self.steps_per_epoch, start_step
+        self.steps = epochs * self.steps_per_epoch if steps is None else steps
+        self.start_step = start_step
         self._images, self._seed = images, seed
         self._accumulate, self._rank, self._world = accumulate, rank, world
 

@@ -20,6 +20,7 @@ from atme.metrics import UNITS
 from atme.models.build import SECTIONS
 from atme.models.knowledge import KINDS, Knowledge
 from atme.names import shown
+from atme.networks.pretrained import origins
 from atme.outside import FOLDER, kept
 from atme.run_folder import Trained, find_run, read_options, read_state, scores_folder
 
@@ -179,6 +180,7 @@ def _settings(loaded: Loaded, options: Mapping[str, Any]) -> dict[str, str]:
             "images per update": str(loaded.measured.batch),
         }
         | {"weights": "averages over the training" if loaded.source.weights == "average" else "of the last update"}
+        | {f"{role}: began with": _cell(place) for role, place in origins(loaded.networks).items()}
         | {name: _cell(value) for name, value in known.items() if value is not None}
     )
 

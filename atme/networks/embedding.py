@@ -18,6 +18,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from atme import require
+
 Embedding = Literal["fixed", "learned", "random"]
 
 LONGEST_PERIOD = 10_000
@@ -119,6 +121,7 @@ class LatentMapping(nn.Module):
 
     def __init__(self, latent: int, *, width: int) -> None:
         super().__init__()
+        self.length = latent
         lengths = [latent, width, width, width]
         self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(lengths))
 
@@ -128,3 +131,29 @@ class LatentMapping(nn.Module):
         for layer in self.layers:
             hidden = nn.functional.silu(layer(hidden))  # (B, width)
         return hidden
+
+
+def heard(embed: LevelEmbedding, map_latent: LatentMapping | None, level: Tensor, latent: Tensor | None) -> Tensor:
+    """What the blocks of a U-Net listen to: the level, and the latent where there is one.
+
+    Args:
+        embed: of the level.
+        map_latent: of the latent; None for a network without.
+        level: (B,).
+        latent: (B, latent), or None.
+
+    Returns:
+        (B, width), twice that with a latent.
+
+    Raises:
+        ValueError: if there is a latent too many, or one is missing, or for other shapes.
+    """
+    require.tensor("level", level, ("B",), floating=False)
+    embedded: Tensor = embed(level)
+    length = map_latent.length if map_latent else 0
+    if (latent is None) != (map_latent is None):
+        raise ValueError(f"latent: this U-Net was built for a z of length {length}; give it just that")
+    if map_latent is None or latent is None:
+        return embedded
+    require.tensor("latent", latent, (level.shape[0], length))
+    return torch.cat([embedded, map_latent(latent)], dim=1)

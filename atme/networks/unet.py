@@ -31,7 +31,7 @@ from atme import require
 from atme.networks.attention import Attention, LinearAttention
 from atme.networks.block import Block, convolve
 from atme.networks.doubled import doubled
-from atme.networks.embedding import Embedding, LatentMapping, LevelEmbedding
+from atme.networks.embedding import Embedding, LatentMapping, LevelEmbedding, heard
 from atme.networks.size import require_size
 
 MakeBlock = Callable[..., "ResidualBlock"]
@@ -269,13 +269,7 @@ class UNet(nn.Module):
 
     def _embedded(self, level: Tensor, latent: Tensor | None) -> Tensor:
         """What every residual block listens to: the level, and the latent where there is one."""
-        require.tensor("level", level, ("B",), floating=False)
-        embedded: Tensor = self.embed(level)
-        if (latent is None) != (self.map_latent is None):
-            raise ValueError(f"latent: this U-Net was built for a z of length {self.latent}; give it just that")
-        if latent is not None:
-            require.tensor("latent", latent, (level.shape[0], self.latent))
-        return embedded if self.map_latent is None else torch.cat([embedded, self.map_latent(latent)], dim=1)
+        return heard(self.embed, self.map_latent, level, latent)
 
 
 def make_head(kind: Literal["atme", "ddpm"], dim: int, out_channels: int, *, block: MakeBlock) -> nn.Module:

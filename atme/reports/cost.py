@@ -21,6 +21,7 @@ from atme.models import Networks, TranslationModel
 from atme.models.build import Measured
 from atme.models.roles import Side
 from atme.networks import kernels
+from atme.networks.pretrained import origins
 from atme.noise import Verdicts
 
 
@@ -30,6 +31,8 @@ class Cost:
 
     parameters: dict[str, int]
     """For each network, how many numbers are learned."""
+    origins: dict[str, str]
+    """For each network that begins with weights from elsewhere, where these come from, and their license."""
     flops: int
     """Floating-point operations of forward and backward passes; a multiply-add counts as two."""
     weights: int
@@ -104,6 +107,7 @@ def cost(
     frozen = sum(p.nbytes for module in modules for p in module.parameters() if not p.requires_grad)
     return Cost(
         parameters=parameters,
+        origins=origins(networks),
         flops=counter.get_total_flops(),
         weights=sum(parameters.values()) * 4 * 4 + frozen,
         memory=sum(buffer.nbytes for module in modules for buffer in module.buffers()),

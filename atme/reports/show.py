@@ -11,7 +11,7 @@ from atme.reports.cost import Cost, cost
 from atme.terminal import results
 from atme.training.device import kind_of
 from atme.training.options import TrainingOptions, played
-from atme.training.start import measure
+from atme.training.parts import measure
 
 
 def show(options: Namespace, *, text: str, console: Console | None = None) -> None:
@@ -53,15 +53,23 @@ def _table(found: Cost, measured: Measured, training: TrainingOptions) -> Table:
     table = Table(title="One step", show_header=False, title_justify="left")
     for name, count in found.parameters.items():
         table.add_row(f"{name}: parameters", f"{count / 1e6:.4f} M")
+    for name, origin in found.origins.items():
+        table.add_row(f"{name}: begins with the weights of", origin)
     size = f"{training.batch_size} × {measured.height}×{measured.width}"
     table.add_row(f"forward and backward of {size}", f"{found.flops / 1e9:.1f} GFLOP")
     table.add_row("weights, gradients, Adam's moments", _bytes(found.weights))
     table.add_row("memory of the scheme, statistics", _bytes(found.memory))
     table.add_row(f"kept for backward ({training.precision})", _bytes(found.activations))
     table.add_row("memory, estimated, beside PyTorch's own", _bytes(found.total))
-    table.add_row("training pairs, epochs", f"{measured.images}, {training.rate.total}")
+    table.add_row("training pairs, epochs", f"{measured.images}, {_length(training)}")
     table.add_row("computed on", _device(training.device))
     return table
+
+
+def _length(training: TrainingOptions) -> str:
+    if training.steps is not None:
+        return f"as many as {training.steps} updates take"
+    return f"as many as fit into {training.max_time}" if training.max_time else str(training.rate.total)
 
 
 def _device(wanted: str) -> str:

@@ -18,7 +18,7 @@ from atme.training.options import CLASSES, model_of, parser, played
 
 MAY_CHANGE = (
     *("config", "run.dir", "data.workers", "data.cache"),
-    *("training.rate.", "training.log_every", "training.sample_every", "training.checkpoint_every"),
+    *("training.rate.", "training.steps", "training.log_every", "training.sample_every", "training.checkpoint_every"),
     *("training.keep", "training.resume", "training.device", "training.deterministic"),
     *("training.precision", "training.channels_last"),
     *("training.evaluate_", "training.keep_best", "training.stop_after", "training.least_gain"),

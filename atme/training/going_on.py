@@ -1,6 +1,7 @@
 """What is said and kept of a run that goes on: that something is left to do, and under which options it was begun."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -17,13 +18,28 @@ from atme.training.weights import Weights
 def refuse_nothing_left(origin: Origin, training: TrainingOptions, batches: Batches, *, now: Flat) -> None:
     """A complete run may be asked to go on, and nothing happens; asked for less, or elsewhere, it is refused."""
     left = batches.steps - batches.start_step
-    if left > 0 or (left == 0 and origin.goes_on and not origin.changed(now, "training.rate.")):
+    if left > 0 or (left == 0 and origin.goes_on and not origin.changed(now, "training.rate.", "training.steps")):
         return
+    if training.steps is not None:
+        raise ValueError(
+            f"training.steps: {origin.checkpoint} is at step {batches.start_step} of {training.steps}, and nothing is "
+            "left to train; raise training.steps beyond"
+        )
     at = batches.start_step / batches.steps_per_epoch
     raise ValueError(
         f"training.rate.epochs: {origin.checkpoint} is at epoch {at:g} of {training.rate.total}, and nothing is left "
         f"to train; raise training.rate.epochs beyond {math.ceil(at - training.rate.decay_epochs)}"
     )
+
+
+def with_plan(text: str, run: Path) -> str:
+    """The options, with the updates that were planned when this run was begun, if the same time is given again."""
+    asked = yaml.safe_load(text)["training"]
+    if asked.get("max_time") is None or asked.get("steps") is not None or not (run / "options.yaml").is_file():
+        return text
+    before = read_options(run).get("training", {})
+    same = before.get("max_time") == asked["max_time"]
+    return with_value(text, "training", "steps", before.get("steps")) if same else text
 
 
 def recorded(text: str, origin: Origin, run: Path, weights: Weights | None) -> str:
@@ -53,12 +69,14 @@ def told(origin: Origin, training: TrainingOptions, batches: Batches) -> list[st
     """That a run goes on, and where its learning rate jumps."""
     if origin.checkpoint is None:
         return []
-    step, epoch = batches.start_step, batches.start_step / batches.steps_per_epoch
+    step, an_epoch = batches.start_step, batches.steps_per_epoch
     lines = [f"goes on from step {step} of {origin.checkpoint}"]
     before, now = _rate(origin.options), training.rate
-    if before is None or epoch == 0:
+    if before is None or step == 0:
         return lines
-    was, will_be = before(epoch - 1 / batches.steps_per_epoch), now(epoch)
+    earlier = replace(training, rate=before, steps=origin.options.get("training.steps"))
+    last = min(earlier.epochs_at(step - 1, an_epoch=an_epoch), before.total)
+    was, will_be = before(last), now(training.epochs_at(step, an_epoch=an_epoch))
     if will_be > was * (1 + 1e-9):
         lines.append(
             f"the learning rate rises from {was:.3g} to {will_be:.3g} of its full value: the run's earlier steps "

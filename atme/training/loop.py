@@ -15,6 +15,7 @@ from atme.training.interruption import Interrupted, Interruption
 from atme.training.recorder import Recorder
 from atme.training.search import Search
 from atme.training.start import Start, prepare
+from atme.training.update import played
 
 _Batch = TypeVar("_Batch")
 
@@ -71,13 +72,11 @@ def _run(start: Start) -> int | None:
             with suppress(Interrupted):
                 recorder.look_again(interruption)
                 while start.left and not interruption.agreed():
-                    state.begin_step(asked.rate(state.step / batches.steps_per_epoch))
+                    state.begin_step(asked.rate(asked.epochs_at(state.step, an_epoch=batches.steps_per_epoch)))
                     with interruption.waiting():
                         parts = [next(pairs) for _ in range(asked.accumulate)]
                     recorder.watch.lap("data")
-                    for micro, pair in enumerate(parts):
-                        with state.at(micro):
-                            done = start.model.step(state, pair.to(device, channels_last=asked.channels_last))
+                    for done in played(start.model, state, parts, channels_last=asked.channels_last):
                         recorder.after_micro_batch(done)
                     state.finish_step()
                     recorder.watch.lap("step")

@@ -4,12 +4,15 @@ Moments come from the checkpoint; hyper-parameters, such as rates and betas, fro
 
 Adam and AdamW move all weights in one pass over memory (``fused``), unless the options say how: half of the time on a
 CPU, with other bits in the last digits.
+
+What a network marks with a ``share_of_rate`` (networks/pretrained.py) is a group of its own, which remembers its share.
 """
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -20,7 +23,10 @@ from torch.optim import Adam, AdamW, Optimizer
 from atme.models import Networks
 from atme.models.roles import CRITIC, Side
 
-Maker = Callable[[Iterable[nn.Parameter]], Optimizer]
+Maker = Callable[[Iterable[Any]], Optimizer]
+"""Makes an optimizer of parameters, or of groups of them."""
+
+SHARE = "share_of_rate"
 
 _REFUSALS = (TypeError, ValueError, RuntimeError, AssertionError, KeyError)
 """What optimizers raise where they cannot work."""
@@ -34,13 +40,31 @@ def make(makers: Namespace, networks: Networks, *, device: torch.device) -> dict
     """
     sides = {role: _learned(module) for role, module in networks.items() if role != "scheme"}
     sides["generator"] += _learned(networks.scheme)
+    shares = dict(share for module in networks.values() for share in _shares(module))
     if not sides["generator"]:
         raise ValueError("generator: none of its weights is learned; use one that has some")
     played = {side: parameters for side, parameters in sides.items() if parameters}
     by_side = {side: _maker(makers, side) for side in played}
     for side, parameters in played.items():
         _try(side, by_side[side], parameters, device)
-    return {side: _made(by_side[side], parameters) for side, parameters in played.items()}
+    return {side: _made(by_side[side], parameters, shares) for side, parameters in played.items()}
+
+
+def _shares(module: nn.Module) -> Iterator[tuple[nn.Parameter, float]]:
+    """The parameters that move with a share of the learning rate, and the share."""
+    for layer in module.modules():
+        share = getattr(layer, SHARE, 1.0)
+        yield from ((parameter, share) for parameter in layer.parameters() if share != 1)
+
+
+def _grouped(parameters: Sequence[nn.Parameter], shares: Mapping[nn.Parameter, float]) -> list[Any]:
+    """Parameters as they are where all move alike; else in groups by their share, what moves with all of it first."""
+    groups: dict[float, list[nn.Parameter]] = {1.0: []}
+    for parameter in parameters:
+        groups.setdefault(shares.get(parameter, 1.0), []).append(parameter)
+    if len(groups) == 1:
+        return list(parameters)
+    return [{"params": group, SHARE: share} for share, group in groups.items() if group]
 
 
 def _learned(module: nn.Module) -> list[nn.Parameter]:
@@ -54,12 +78,17 @@ def _maker(makers: Namespace, side: Side) -> Maker:
     return maker
 
 
-def _made(maker: Maker, parameters: Iterable[nn.Parameter]) -> Optimizer:
+def _made(
+    maker: Maker, parameters: Sequence[nn.Parameter], shares: Mapping[nn.Parameter, float] = MappingProxyType({})
+) -> Optimizer:
     """The optimizer, fused where the options leave that open.
 
     ``fused`` is set after it was made: it then leaves the loss scale of fp16 to the scaler, as others do.
     """
-    optimizer = maker(parameters)
+    optimizer = maker(_grouped(parameters, shares))
+    for group in optimizer.param_groups:
+        if SHARE in group:
+            group["lr"] = group["lr"] * group[SHARE]
     if type(optimizer) in (Adam, AdamW) and all(optimizer.defaults[how] is None for how in ("fused", "foreach")):
         optimizer.defaults["fused"] = True
         for group in optimizer.param_groups:
@@ -120,13 +149,15 @@ def go_on(optimizer: Optimizer, side: Side, state: Mapping[str, Any]) -> None:
     groups = [{**group, **changed} for group in state["param_groups"]]
     if "lr" in changed:
         groups = [{key: value for key, value in group.items() if key != "initial_lr"} for group in groups]
+        groups = [group | {"lr": group["lr"] * group.get(SHARE, 1)} for group in groups]
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     for first, moments in state["state"].items():
-        _try_moments(optimizer, side, moments, ndim=optimizer.param_groups[0]["params"][first].ndim)
+        _try_moments(optimizer, side, moments, ndim=parameters[first].ndim)
         break
     optimizer.load_state_dict({"state": state["state"], "param_groups": groups})
 
 
-def _try(side: Side, maker: Maker, parameters: Iterable[nn.Parameter], device: torch.device) -> None:
+def _try(side: Side, maker: Maker, parameters: Sequence[nn.Parameter], device: torch.device) -> None:
     """Let an optimizer move a few numbers as the loop would, and see that it heeds the learning rate."""
     sizes = sorted({parameter.ndim for parameter in parameters})
     numbers = [nn.Parameter(torch.ones((2,) * ndim, device=device)) for ndim in sizes]

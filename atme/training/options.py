@@ -17,6 +17,7 @@ from atme.data import DataOptions
 from atme.models import TranslationModel, build
 from atme.models.roles import CRITIC
 from atme.models.translation import require_complete
+from atme.training.duration import seconds_of
 from atme.training.rate import Rate
 from atme.training.tracking import HistoryOptions
 
@@ -52,6 +53,11 @@ class TrainingOptions:
 
     Args:
         rate: the run's length, and its learning rate over the epochs.
+        max_time: time for the training, such as ``2h``, ``90m`` or ``45s``. Before the first update so many are planned
+            as fit into it, by the speed of some on throw-away copies; the plan is kept as ``steps``, and the clock is
+            not asked again. Null: as long as ``rate`` says.
+        steps: updates of the whole run: the epochs of ``rate`` are then its shape alone, made longer or shorter. Where
+            it is given, ``max_time`` plans nothing. Null: as many as its epochs have.
         batch_size: images per process and micro-batch, at most: an epoch is split as evenly as it can be.
         accumulate: micro-batches per update of the weights. (The generator's terms of all but the last one see
             the discriminator before its update.)
@@ -81,6 +87,8 @@ class TrainingOptions:
     """
 
     rate: Rate = field(default_factory=Rate)
+    max_time: str | None = None
+    steps: int | None = None
     batch_size: int = 1
     accumulate: int = 1
     precision: Literal["float32", "bf16", "fp16"] = "float32"
@@ -107,11 +115,23 @@ class TrainingOptions:
                 raise ValueError(f"training.{name}: {getattr(self, name)} is too small; give 1 or more")
         if self.sample_every < 0:
             raise ValueError(f"training.sample_every: {self.sample_every} is negative; give 0 for no samples")
+        if self.steps is not None and self.steps < 1:
+            raise ValueError(f"training.steps: {self.steps} is too small; give 1 or more, or null")
+        _ = self.seconds
         self._check_looks()
         if self.start_from is not None and self.resume not in ("never", "auto"):
             raise ValueError(
                 "training.start_from: takes weights alone, training.resume all of a checkpoint; give one of both"
             )
+
+    @property
+    def seconds(self) -> float | None:
+        """`max_time` in seconds."""
+        return None if self.max_time is None else seconds_of(self.max_time, option="training.max_time")
+
+    def epochs_at(self, step: int, *, an_epoch: int) -> float:
+        """Where in the epochs of `rate` a run is after so many updates, of which an epoch has some."""
+        return step / an_epoch if self.steps is None else step / self.steps * self.rate.total
 
     def _check_looks(self) -> None:
         for name in ("evaluate_every", "stop_after", "least_gain"):

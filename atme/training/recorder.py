@@ -1,8 +1,8 @@
 """What a run leaves behind while it runs: log lines, curves, sample grids, checkpoints.
 
-At the end of an epoch things happen in this order: a look at the validation split, a log line, the sample grid, a
-checkpoint; so that a checkpoint never lies between two steps that one line of the log averages over, and holds what was
-found of itself.
+At the end of an epoch, and of the run, things happen in this order: a look at the validation split, a log line, the
+sample grid, a checkpoint; so that a checkpoint never lies between two steps that one line of the log averages over, and
+holds what was found of itself.
 """
 
 import math
@@ -100,10 +100,10 @@ class Recorder:
         trouble = self._look(interruption)
         if step % asked.log_every == 0 or self._scores:
             self._write_line()
-        if into_epoch:
+        if into_epoch and step < self._start.batches.steps:
             return
-        if asked.sample_every and epoch % asked.sample_every == 0:
-            self._draw(done, epoch=epoch)
+        if asked.sample_every and (into_epoch or epoch % asked.sample_every == 0):
+            self._draw(done, epoch=epoch + bool(into_epoch))
         best = self._state.search.best
         if epoch % asked.checkpoint_every == 0 or trouble or (best and best.step == step):
             self.save()

@@ -1,30 +1,31 @@
 """From options to a run that can begin: everything is checked before anything is written."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 import yaml
-from accelerate import Accelerator
 from jsonargparse import Namespace
 
 from atme import outside
 from atme.data import Batches, Pair, PairedImages
 from atme.data.shapes import compare_shapes
-from atme.losses import Palette
-from atme.models import Networks, TranslationModel
+from atme.models import TranslationModel
 from atme.models.build import Measured, build
 from atme.models.roles import CRITIC
+from atme.networks.pretrained import origins
 from atme.run_folder import checkpoint_path
-from atme.training import checkpoint, optimizers
-from atme.training.changes import flatten
+from atme.training import checkpoint
+from atme.training.changes import flatten, with_value
 from atme.training.device import accelerator
-from atme.training.going_on import earlier, recorded, refuse_nothing_left, told
+from atme.training.going_on import earlier, recorded, refuse_nothing_left, told, with_plan
 from atme.training.options import CLASSES, TrainingOptions, left_out, played
 from atme.training.origin import Origin, find_origin, refuse_other_data
 from atme.training.palette import palette_of
+from atme.training.parts import batches_of, measure, state_of, validation_of
+from atme.training.plan import planned
 from atme.training.samples import Samples
 from atme.training.search import Aim, Search
 from atme.training.state import State
@@ -98,7 +99,8 @@ def prepare(options: Namespace, *, text: str) -> Start:
         ValueError: if an option does not fit the data, the networks, the machine or the run folder.
     """
     training: TrainingOptions = options.training
-    text, written = played(text, options.model), text
+    text, written = played(with_plan(text, options.run.dir), options.model), text
+    training = replace(training, steps=yaml.safe_load(text)["training"].get("steps"))
     remarks = left_out(written, options.model)
     now = flatten(yaml.safe_load(text))
     own = outside.sources(_classes(text))
@@ -112,20 +114,27 @@ def prepare(options: Namespace, *, text: str) -> Start:
     refuse_other_data(origin, measured, pairs, now=now)
     if origin.goes_on:
         outside.refuse_changed(own, options.run.dir)
+    if training.max_time and training.steps is None:
+        steps = planned(options, origin, processes, train=train, test=test, measured=measured)
+        training, text = replace(training, steps=steps), with_value(text, "training", "steps", steps)
+        remarks.append(f"{steps} updates fit into {training.max_time}; the run keeps to them, whatever the clock says")
+    options = options.clone()
+    options.training = training
     torch.manual_seed(options.run.seed)
     model, networks = build(options, measured, pretrained=origin.checkpoint is None)
     taken = start_from(networks, weights, measured=measured, now=now) if weights else []
-    whole = _batches(training, processes, images=len(train), seed=options.run.seed)
-    palette = palette_of(model, train)
-    state = _state(options, networks, processes, steps=whole.steps, palette=palette)
+    if origin.checkpoint is None and not weights:
+        taken = [f"{role}: begins with the weights of {place}" for role, place in origins(networks).items()]
+    whole = batches_of(training, processes, images=len(train), seed=options.run.seed)
+    state = state_of(options, networks, processes, steps=whole.steps, palette=palette_of(model, train))
     checkpoint.load(state, origin, now=now)
-    batches = _batches(training, processes, images=len(train), seed=options.run.seed, start=state.step)
+    batches = batches_of(training, processes, images=len(train), seed=options.run.seed, start=state.step)
     refuse_nothing_left(origin, training, batches, now=now)
     tracked = _tracked(options.history, state, train, model)
     samples = Samples(model, train=train, test=test)
     if training.sample_every and state.accelerator.is_main_process:
         samples.try_smallest(state)
-    validation, looks = _validation(options, model, state, train=train, epoch=batches.steps_per_epoch)
+    validation, looks = validation_of(options, model, state, train=train, epoch=batches.steps_per_epoch)
     looks += _sought(state, validation.aim if validation else None, options.run.dir)
     text = recorded(text, origin, options.run.dir, weights)
     return Start(
@@ -162,17 +171,6 @@ def _of_files(pairs: PairedImages) -> Iterator[str]:
     yield from (f"{pairs.split}: {remark}" for remark in pairs.remarks)
 
 
-def _validation(
-    options: Namespace, model: TranslationModel, state: State, *, train: PairedImages, epoch: int
-) -> tuple["Validation | None", list[str]]:
-    """What looks at the validation split, and what the user is told of it."""
-    if not options.training.evaluate_every:
-        return None, []
-    from atme.training.validation_split import open_validation  # the libraries of its scores take seconds
-
-    return open_validation(options, model, state, train=train, epoch=epoch)
-
-
 def _sought(state: State, aim: Aim | None, run: Path) -> list[str]:
     """Let the search for the best checkpoint go on, in place; what the user is told. A branch begins one of its own."""
     is_own = checkpoint_path(run, state.step).is_dir()
@@ -186,56 +184,6 @@ def _weights(training: TrainingOptions, origin: Origin) -> Weights | None:
     if training.start_from is None or origin.checkpoint is not None:
         return None
     return find_weights(training.start_from)
-
-
-def _state(
-    options: Namespace, networks: Networks, processes: Accelerator, *, steps: int, palette: Palette | None
-) -> State:
-    training: TrainingOptions = options.training
-    if training.channels_last:
-        for module in (module for role, module in networks.items() if role != "scheme"):
-            module.to(memory_format=torch.channels_last)
-    return State(
-        networks,
-        optimizers.make(options.optimizers, networks, device=processes.device),
-        accelerator=processes,
-        average=training.average,
-        seed=options.run.seed,
-        steps=steps,
-        palette=palette,
-    )
-
-
-def measure(train: PairedImages, *, batch: int) -> Measured:
-    """Channels and sizes of the training samples.
-
-    Raises:
-        ValueError: if the first pair cannot be read.
-    """
-    height, width = train[0].source.shape[-2:]
-    return Measured(
-        train.source_channels,
-        train.target_channels,
-        len(train),
-        height,
-        width,
-        batch,
-        train.source_bits,
-        train.target_bits,
-    )
-
-
-def _batches(training: TrainingOptions, processes: Accelerator, *, images: int, seed: int, start: int = 0) -> Batches:
-    return Batches(
-        images,
-        batch_size=training.batch_size,
-        accumulate=training.accumulate,
-        rank=processes.process_index,
-        world=processes.num_processes,
-        seed=seed,
-        start_step=start,
-        epochs=training.rate.total,
-    )
 
 
 def _tracked(history: HistoryOptions, state: State, train: PairedImages, model: TranslationModel) -> tuple[int, ...]:

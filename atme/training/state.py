@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -144,6 +145,13 @@ class State:
         even = self.accelerator.pad_across_processes(part, dim=0, pad_index=fill)
         gathered: Tensor = self.accelerator.gather(even)
         return gathered
+
+    def of_main(self, number: float) -> float:
+        """The main process's number, on every process."""
+        if self.accelerator.num_processes == 1:
+            return number
+        told: Tensor = broadcast(torch.tensor([number], device=self.accelerator.device))
+        return float(told)
 
     @contextmanager
     def translating(self, *, averaged: bool = True) -> Iterator[Networks]:

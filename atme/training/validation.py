@@ -53,7 +53,7 @@ class Validation:
         waiting: Waiting,
     ) -> None:
         self._model, self._pairs, self._bits, self._waiting = model, pairs, bits, waiting
-        self._every = asked.evaluate_every * epoch
+        self._every, self._last = asked.evaluate_every * epoch, asked.steps
         self._stop_after, self._least_gain = asked.stop_after, asked.least_gain
         self.metrics = metrics
         """Names of what is scored."""
@@ -92,7 +92,8 @@ class Validation:
 
     def owed(self, state: State) -> bool:
         """Whether a look is due after this many updates, and was not done."""
-        return state.step > 0 and state.step % self._every == 0 and state.search.looked < state.step
+        due = state.step % self._every == 0 or state.step == self._last
+        return state.step > 0 and due and state.search.looked < state.step
 
     def has_stopped(self, search: Search) -> bool:
         """Whether enough looks in a row found nothing better."""

@@ -1,0 +1,155 @@
+"""How many updates fit into a time: planned once, before the first one, by updates of throw-away copies.
+
+The clock is asked here alone. What comes out is a number of updates, which the run's `options.yaml` keeps: the learning
+rate, ramps and starts go by it from the first update on, and a run that goes on, or is repeated from its options, has
+the same bits whatever the clock says then.
+
+A game may cost more from some share of the training on (`start`, ramps): the copies play at several shares of it.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import cycle, islice
+
+import torch
+from accelerate import Accelerator
+from jsonargparse import Namespace
+
+from atme.data import Pair, PairedImages, loader
+from atme.data.device import Uncut
+from atme.models import TranslationModel
+from atme.models.build import Measured, build
+from atme.training.options import TrainingOptions
+from atme.training.origin import Origin
+from atme.training.palette import palette_of
+from atme.training.parts import batches_of, state_of, validation_of
+from atme.training.samples import Samples
+from atme.training.state import State
+from atme.training.update import played
+
+TRIAL = 1000
+"""Updates that the copies take themselves to have, by which they tell how far they are."""
+SHARES = (0.125, 0.375, 0.625, 0.875)
+"""Of the training, at which updates are timed."""
+WARM_UP = 2
+"""Updates before the clock counts: memory is laid out, kernels are compiled."""
+SPENT = 0.03
+"""Of the time: what the timing may take, as far as it is known before."""
+FEWEST, MOST = 2, 25
+"""Updates at each share."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What is timed."""
+
+    model: TranslationModel
+    state: State
+    """Of networks that nothing else is done with."""
+    pairs: Iterator[Pair | Uncut]
+    """Micro-batches, from the start of the training on."""
+    accumulate: int
+    channels_last: bool
+    between: Sequence[tuple[int, Callable[[], object]]]
+    """What is done after so many updates each: grids of samples, looks at the validation split."""
+
+
+def updates_within(seconds: float, trial: Trial, *, clock: Callable[[], float] = time.perf_counter) -> int:
+    """How many updates fit into a time, the timing itself included; every process must call it.
+
+    Args:
+        seconds: the time.
+        trial: what is timed.
+        clock: seconds since any moment.
+
+    Raises:
+        ValueError: if none fits.
+    """
+    began = clock()
+    _update(trial, at=0.0)
+    for share in islice(cycle((SHARES[-1], 0.0)), WARM_UP):
+        _update(trial, at=share)
+    before = clock()
+    for share in SHARES[::2]:
+        _update(trial, at=share)
+    rough = trial.state.of_main((clock() - before) / len(SHARES[::2]))
+    count = int(min(max(SPENT * seconds / (len(SHARES) * rough), FEWEST), MOST)) if rough > 0 else MOST
+    before = clock()
+    for share in SHARES:
+        for _ in range(count):
+            _update(trial, at=share)
+    each = (clock() - before) / (len(SHARES) * count)
+    for every, work in trial.between:
+        before = clock()
+        work()
+        each += (clock() - before) / every
+    left = seconds - (clock() - began)
+    steps = int(trial.state.of_main(left / each))
+    if steps < 1:
+        raise ValueError(
+            f"training.max_time: an update takes {each:.2g} s with what is done between updates, and finding that out "
+            f"took {seconds - left:.2g} s, so that none fits into {seconds:g} s; give more"
+        )
+    return steps
+
+
+def planned(
+    options: Namespace,
+    origin: Origin,
+    processes: Accelerator,
+    *,
+    train: PairedImages,
+    test: PairedImages,
+    measured: Measured,
+) -> int:
+    """The updates that fit into the time that was given.
+
+    Args:
+        options: all sections, instantiated.
+        origin: where the run begins.
+        processes: device, precision and processes.
+        train: training pairs.
+        test: those of sample grids.
+        measured: sizes that the networks are built with.
+
+    Raises:
+        ValueError: if none fits, or if the run is under way and was begun without a plan.
+    """
+    training: TrainingOptions = options.training
+    assert training.seconds is not None
+    if origin.checkpoint is not None:
+        raise ValueError(
+            f"training.max_time: plans a run from its start, and this one goes on from {origin.checkpoint}; leave it "
+            "out and say how many updates the whole run has, with --training.steps, or take weights alone, with "
+            "--training.start_from in place of --training.resume"
+        )
+    torch.manual_seed(options.run.seed)
+    model, networks = build(options, measured)
+    state = state_of(options, networks, processes, steps=TRIAL, palette=palette_of(model, train))
+    batches = batches_of(replace(training, steps=sys.maxsize), processes, images=len(train), seed=options.run.seed)
+    between: list[tuple[int, Callable[[], object]]] = []
+    if training.sample_every and processes.is_main_process:
+        samples = Samples(model, train=train, test=test)
+        between.append((training.sample_every * batches.steps_per_epoch, partial(samples.draw, state)))
+    validation, _ = validation_of(options, model, state, train=train, epoch=batches.steps_per_epoch)
+    if validation:
+        look = partial(validation.look, state, given_up=lambda: False)
+        between.append((training.evaluate_every * batches.steps_per_epoch, look))
+    read = iter(loader(train, batches, workers=options.data.workers, pin_memory=processes.device.type == "cuda"))
+    trial = Trial(model, state, read, training.accumulate, training.channels_last, between)
+    steps = updates_within(training.seconds, trial)
+    processes.free_memory()
+    return steps
+
+
+def _update(trial: Trial, *, at: float) -> None:
+    state = trial.state
+    state.step = int(at * TRIAL)
+    state.begin_step(1.0)
+    parts = [next(trial.pairs) for _ in range(trial.accumulate)]
+    for _ in played(trial.model, state, parts, channels_last=trial.channels_last):
+        pass
+    state.finish_step()

@@ -1,0 +1,127 @@
+"""Updates planned by time: once, before the first; from then on the clock is not asked, and bits are exact."""
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from test_training import same_bits, train
+
+from atme.cli import main
+from atme.run_folder import checkpoints, read_log
+from atme.training import plan
+from atme.training.duration import seconds_of
+
+Preset = Callable[..., Path]
+Said = pytest.CaptureFixture[str]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("2h", 7200), ("90m", 5400), ("45s", 45), ("1h30m", 5400), ("1.5h", 5400), ("1 h 5 s", 3605), ("2H", 7200)],
+)
+def test_times_are_read_as_people_write_them(text: str, seconds: float) -> None:
+    assert seconds_of(text, option="x") == seconds
+
+
+@pytest.mark.parametrize("text", ["", "2", "h", "2d", "-1h", "1h2", "0s", "1,5h", "nan"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"x: .* is no time; give one such as 2h, 90m or 45s"):
+        seconds_of(text, option="x")
+
+
+def test_a_time_that_is_none_is_one_line(tmp_path: Path, preset: Preset, capsys: Said) -> None:
+    assert train(preset(), tmp_path / "run", "--training.max_time", "soon") == 2
+    said = capsys.readouterr().err.strip()
+    assert "training.max_time: 'soon' is no time; give one such as 2h, 90m or 45s" in said
+    assert len(said.splitlines()) == 1
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each reading is a second after the one before."""
+    ticks = itertools.count()
+    monkeypatch.setattr(plan.updates_within, "__kwdefaults__", {"clock": lambda: float(next(ticks))})
+
+
+def steps_of(run: Path) -> int | None:
+    steps: int | None = yaml.safe_load((run / "options.yaml").read_text())["training"].get("steps")
+    return steps
+
+
+@pytest.mark.usefixtures("clock")
+class TestAPlan:
+    def test_it_is_kept_and_repeated_bit_for_bit(self, preset: Preset, tmp_path: Path, capsys: Said) -> None:
+        """Six updates of an epoch of four: the log ends, and a grid and a checkpoint are made, in the middle of one."""
+        file = preset(training__evaluate_every=1, data__validation_split="test")
+        assert train(file, tmp_path / "planned", "--training.max_time", "13s") == 0
+        steps = steps_of(tmp_path / "planned")
+        assert steps == 6
+        assert f"{steps} updates fit into 13s" in capsys.readouterr().err
+        assert read_log(tmp_path / "planned")[-1]["step"] == steps
+        assert "val_l1" in read_log(tmp_path / "planned")[-1]
+        assert checkpoints(tmp_path / "planned")[-1].name == f"step_{steps:08d}"
+        assert (tmp_path / "planned" / "samples" / "epoch_0002.png").is_file()
+        assert train(file, tmp_path / "said", "--training.steps", str(steps)) == 0
+        assert train(tmp_path / "planned" / "options.yaml", tmp_path / "again") == 0
+        for other in ("said", "again"):
+            assert same_bits(checkpoints(tmp_path / "planned")[-1], checkpoints(tmp_path / other)[-1])
+
+    def test_gone_on_with_it_is_the_same(self, preset: Preset, tmp_path: Path) -> None:
+        """By the options that it left, or by the words that began it; another time is another run."""
+        file, time = preset(), ("--training.max_time", "9s")
+        assert train(file, tmp_path / "whole", *time) == 0
+        first = checkpoints(tmp_path / "whole")[0]
+        assert train(tmp_path / "whole" / "options.yaml", tmp_path / "parts", "--training.resume", str(first)) == 0
+        assert same_bits(checkpoints(tmp_path / "whole")[-1], checkpoints(tmp_path / "parts")[-1])
+        steps = steps_of(tmp_path / "whole")
+        assert train(file, tmp_path / "whole", *time, "--training.resume", "auto") == 0
+        assert steps_of(tmp_path / "whole") == steps
+        assert train(file, tmp_path / "whole", "--training.max_time", "1h", "--training.resume", "auto") == 2
+
+    def test_a_run_that_began_without_is_not_planned_anew(self, preset: Preset, tmp_path: Path, capsys: Said) -> None:
+        assert train(preset(), tmp_path / "run") == 0
+        middle = str(checkpoints(tmp_path / "run")[1])
+        words = ("--training.resume", middle, "--training.max_time", "1h")
+        assert train(preset(), tmp_path / "longer", *words) == 2
+        assert "training.max_time: plans a run from its start" in capsys.readouterr().err
+        steps = ("--training.resume", middle, "--training.steps", "13")  # as the line says
+        assert train(preset(), tmp_path / "longer", *steps) == 0
+        assert read_log(tmp_path / "longer")[-1]["step"] == 13
+        weights = ("--training.start_from", middle, "--training.max_time", "8s")
+        assert train(preset(), tmp_path / "other", *weights) == 0
+
+    def test_too_little_time_is_one_line(self, preset: Preset, tmp_path: Path, capsys: Said) -> None:
+        assert train(preset(), tmp_path / "run", "--training.max_time", "1s") == 2
+        said = capsys.readouterr().err.strip()
+        assert "training.max_time: an update takes" in said
+        assert said.endswith("so that none fits into 1 s; give more")
+        assert not (tmp_path / "run").exists()
+
+
+def test_the_rate_has_the_shape_of_its_epochs(preset: Preset, tmp_path: Path) -> None:
+    """Two thirds at the full rate, and one falling: of nine updates as of twelve."""
+    assert train(preset(training__log_every=1), tmp_path / "run", "--training.steps", "9") == 0
+    rates = [line["lr"] / 2e-4 for line in read_log(tmp_path / "run")]
+    assert rates == pytest.approx([1] * 6 + [1, 2 / 3, 1 / 3])
+
+
+@pytest.mark.usefixtures("clock")
+def test_what_a_game_costs_later_counts(preset: Preset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A discriminator that rests for half of the training: it is timed resting, and playing."""
+    seen: list[float] = []
+    update = plan._update
+    monkeypatch.setattr(plan, "_update", lambda trial, *, at: (seen.append(at), update(trial, at=at)))
+    file = preset(model={"class_path": "atme.Pix2Pix", "init_args": {"start": 0.5}})
+    assert train(file, tmp_path / "run", "--training.max_time", "5s", "--training.steps", "3") == 0
+    assert seen == []  # a number of updates is a plan
+    assert train(file, tmp_path / "other", "--training.max_time", "8s") == 0
+    assert {0.125, 0.375, 0.625, 0.875} <= set(seen)
+
+
+def test_show_says_how_long(preset: Preset, capsys: Said) -> None:
+    assert main(["show", str(preset()), "--training.max_time", "2h"]) == 0
+    assert "as many as fit into 2h" in capsys.readouterr().out
+    assert main(["show", str(preset()), "--training.steps", "70"]) == 0
+    assert "as many as 70 updates take" in capsys.readouterr().out
