@@ -374,6 +374,11 @@ def test_what_is_done_to_features_leaves_the_other_alone() -> None:
     assert [torch.equal(one, other) for one, other in zip(clean, blank, strict=True)] == [False, False, True]
 
 
+def test_what_stands_beside_must_be_a_discriminator() -> None:
+    with pytest.raises(ValueError, match=r"beside: Linear is no discriminator; .*PatchGAN"):
+        judge(beside=nn.Linear)
+
+
 @pytest.mark.parametrize(
     ("options", "culprit"),
     [

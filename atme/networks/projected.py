@@ -16,32 +16,24 @@ Departures, since it judges pairs, patch by patch, in small batches:
 - *Channels.* The network sees three. A gray picture is shown three times over; of others, every three channels are one
   picture, and each that is left over a gray one: four are a color picture and its alpha.
 - *Noise on images* comes with its level t, which the heads listen to if ``timestep_aware``, as PatchGAN does.
-
-Heads begin as PyTorch draws them, as in the paper, whatever ``initialization`` says: spectral norm undoes a scale.
 """
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from atme import require
-from atme.networks.embedding import LevelEmbedding
 from atme.networks.encoder import DEFAULT, Encoder
 from atme.networks.encoder_weights import origin
 from atme.networks.features import Features
+from atme.networks.head import GROUPS, Head, HeadNorm
 from atme.networks.mixing import FeatureMixing, Mixing
 
 STRIDES = (4, 8, 16, 32)
 """Of the maps that are looked at."""
-
-GROUPS = 8
-"""Of the group norm."""
-
-HeadNorm = Literal["group", "none"]
 
 
 class ProjectedDiscriminator(nn.Module):
@@ -121,6 +113,12 @@ class ProjectedDiscriminator(nn.Module):
             for channels in self.mixing.channels
         )
         self.beside: Any = None if beside is None else beside(source_channels, target_channels)
+        if beside is not None and not (
+            hasattr(self.beside, "verdict_shape") and hasattr(self.beside, "verdict_stride")
+        ):
+            raise ValueError(
+                f"beside: {type(self.beside).__name__} is no discriminator; give one, such as atme.PatchGAN"
+            )
 
     def look(self, source: Tensor, image: Tensor) -> Features:
         """What the frozen network makes of both, before any mixing, at strides 4, 8, …
@@ -242,46 +240,6 @@ class ProjectedDiscriminator(nn.Module):
         own = zip(maps, self.eye.channels, strict=True)
         each = self.mixing(tuple(map_.reshape(-1, channels, *map_.shape[-2:]) for map_, channels in own))
         return tuple(mixed.reshape(len(maps[0]), -1, *mixed.shape[-2:]) for mixed in each)
-
-
-class Head(nn.Module):
-    """Judges the mixed maps of one scale: layers of stride 2, then a logit for each of their cells.
-
-    Told the timestep, it projects, as `PatchGAN` does.
-
-    Args:
-        channels: that it reads.
-        width: of its layers.
-        layers: of stride 2.
-        norm: after each of them.
-        timestep_aware: whether it is told the timestep.
-    """
-
-    keeps_weights = True
-
-    def __init__(self, channels: int, *, width: int, layers: int, norm: HeadNorm, timestep_aware: bool) -> None:
-        super().__init__()
-        parts: list[nn.Module] = []
-        for before in [channels, *[width] * (layers - 1)]:
-            parts.append(spectral_norm(nn.Conv2d(before, width, 4, 2, 1)))
-            parts.extend([nn.GroupNorm(GROUPS, width)] if norm == "group" else [])
-            parts.append(nn.LeakyReLU(0.2))
-        self.layers = nn.Sequential(*parts)
-        self.verdict = spectral_norm(nn.Conv2d(width, 1, 1, bias=False))
-        self.project = spectral_norm(nn.Conv2d(width, width, 1, bias=False)) if timestep_aware else None
-        self.embed = LevelEmbedding("fixed", waves=width, width=width) if timestep_aware else None
-
-    def forward(self, maps: Tensor, level: Tensor | None) -> Tensor:
-        """(B, channels, h, w) to logits (B, 1, h // 2^layers, w // 2^layers)."""
-        hidden = self.layers(maps)  # (B, width, h', w')
-        logits: Tensor = self.verdict(hidden)  # (B, 1, h', w')
-        if self.project is None or self.embed is None:
-            return logits
-        level = torch.zeros(len(maps), device=maps.device) if level is None else level
-        embedded = self.embed(level)[:, :, None, None]  # (B, width, 1, 1)
-        projected: Tensor = self.project(hidden) * embedded  # (B, width, h', w')
-        logits = logits + projected.sum(1, keepdim=True) / embedded.shape[1] ** 0.5
-        return logits
 
 
 def pictures(channels: int) -> int:
