@@ -213,7 +213,8 @@ class TestPairs:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"target_kind": "labels"}, "data.target_labels: names no class"),
+        ({"target_kind": "labels"}, "data.labels: names no class"),
+        ({"labels": COLORS}, "data.labels: both halves are pictures; set data.target_kind labels"),
         ({"target_labels": COLORS}, "data.target_labels: the target is a picture; set data.target_kind labels"),
         ({"target_kind": "labels", "target_labels": {"a": 1, "b": [0, 0, 0]}}, "mixes ids and colors"),
         ({"target_kind": "labels", "target_labels": {"a": [1, 2], "b": [0, 0, 0]}}, r"target_labels.a: \[1, 2\]"),
@@ -224,7 +225,7 @@ class TestPairs:
         ({"target_kind": "labels", "target_labels": COLORS, "ignore": ["sky"]}, "data.ignore: 'sky' is no class"),
         ({"target_kind": "labels", "target_labels": {"a": 1, "b": 2}, "ignore": ["a"]}, "fewer than two classes"),
         ({"target_kind": "labels", "target_labels": COLORS, "one_hot": True}, "data.one_hot: the source is a picture"),
-        ({"label_resizing": "area"}, "data.label_resizing: is read with labels only"),
+        ({"label_resizing": "area"}, "data.label_resizing: both halves are pictures"),
         ({"target_kind": "labels", "target_labels": IDS, "label_resizing": "area"}, "ids have none; use nearest"),
         (
             {"target_kind": "labels", "target_labels": COLORS, "target_interpolation": "bicubic"},

@@ -12,6 +12,7 @@ from typing import Literal
 
 from atme.cli.check import check
 from atme.cli.exits import DONE, FAULTY, say
+from atme.cli.palette import palette
 from atme.cli.values import require_place, workers_of
 from atme.data.recipes import LayoutChoice
 
@@ -267,4 +268,5 @@ VERBS: dict[str, Callable[..., int]] = {
     "cityscapes": cityscapes,
     "check": check,
     "preview": preview,
+    "palette": palette,
 }

@@ -36,7 +36,7 @@ def export(arguments: list[str]) -> int:
 
 
 def data(arguments: list[str]) -> int:
-    """Get data into shape: atme data list|fetch|pair|split|cityscapes|check|preview."""
+    """Get data into shape: atme data list|fetch|pair|split|cityscapes|check|preview|palette."""
     if not arguments or arguments[0] in ("-h", "--help"):
         print(overview("atme data", DATA_VERBS))
         return DONE if arguments else WRONG

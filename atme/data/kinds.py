@@ -133,7 +133,7 @@ class Kinds:
         for labels, side, what in zip(self.both, sides, ("source", "target"), strict=True):
             if labels is not None:
                 channels, bits, name = shapes.channels[side], shapes.bits[side], shapes.examples[side]
-                labels.require_files(channels=channels, bits=bits, name=f"{name} (data.{what}_labels)")
+                labels.require_files(channels=channels, bits=bits, name=f"{name} ({what})")
 
     def as_dict(self) -> dict[str, object]:
         """Plain values, for protocols; empty where both are pictures."""

@@ -68,9 +68,10 @@ class DataOptions:
         target_interpolation: the same for the target.
         source_kind: ``image``, or ``labels``: every pixel is of one of the classes of ``source_labels``.
         target_kind: the same of the target.
-        source_labels: the classes of the source: a name for each color [R, G, B], or for each id of a picture in
+        labels: the classes of a half that is labels: a name for each color [R, G, B], or for each id of a picture in
             one channel. ``atme data palette`` finds colors.
-        target_labels: the same of the target.
+        source_labels: the same of the source alone, where both are labels and differ.
+        target_labels: the same of the target alone.
         ignore: names of classes that are neither learned by the palette loss nor scored, such as what is unlabeled.
         thin: names of classes of lines, which are scored within some pixels, too.
         one_hot: give the generator a source of labels as one channel for each class, and not as colors.
@@ -102,6 +103,7 @@ class DataOptions:
     target_interpolation: Interpolation = "bilinear"
     source_kind: Literal["image", "labels"] = "image"
     target_kind: Literal["image", "labels"] = "image"
+    labels: dict[str, int | list[int]] = field(default_factory=dict)
     source_labels: dict[str, int | list[int]] = field(default_factory=dict)
     target_labels: dict[str, int | list[int]] = field(default_factory=dict)
     ignore: list[str] = field(default_factory=list)
@@ -209,37 +211,39 @@ def read_kinds(data: DataOptions) -> Kinds:
     Raises:
         ValueError: labels that are none, or a key that nothing reads.
     """
-    found: dict[str, Labels | None] = {}
-    unread = {"ignore": set(data.ignore), "thin": set(data.thin)}
-    for side in ("source", "target"):
-        kind, classes = getattr(data, f"{side}_kind"), getattr(data, f"{side}_labels")
-        how = getattr(data, f"{side}_interpolation")
-        if kind == "image":
-            if classes:
-                raise ValueError(f"data.{side}_labels: the {side} is a picture; set data.{side}_kind labels")
-            found[side] = None
-            continue
-        if not classes:
-            raise ValueError(
-                f"data.{side}_labels: names no class; give each a color, such as {{road: [255, 255, 255], ground: "
-                "[0, 0, 0]}, or an id; atme data palette finds colors"
-            )
-        if how == "bicubic":
-            raise ValueError(f"data.{side}_interpolation: {how} mixes labels; leave it out, or set data.label_resizing")
-        here = {key: [name for name in getattr(data, key) if name in classes] for key in unread}
-        found[side] = labels = Labels.of(classes, **here, key=f"data.{side}_labels")
-        for key in unread:
-            unread[key] -= set(classes)
-        if labels.ids is not None and data.label_resizing == "area":
-            raise ValueError("data.label_resizing: area averages colors, and ids have none; use nearest")
-    for key, names in unread.items():
-        if names:
-            raise ValueError(f"data.{key}: {min(names)!r} is no class of data.source_labels or target_labels; name one")
-    if data.one_hot and found["source"] is None:
+    source, target = _labels_of(data, "source"), _labels_of(data, "target")
+    known = {name for labels in (source, target) if labels for name in labels.names}
+    for key, names in (("ignore", data.ignore), ("thin", data.thin)):
+        for name in names:
+            if name not in known:
+                raise ValueError(f"data.{key}: {name!r} is no class of data.labels; name one, or leave it out")
+    if source is None and data.one_hot:
         raise ValueError("data.one_hot: the source is a picture; set data.source_kind labels, or leave it out")
-    if data.label_resizing == "area" and not any(found.values()):
-        raise ValueError("data.label_resizing: is read with labels only; set data.target_kind labels, or leave it out")
-    return Kinds(found["source"], found["target"], data.one_hot, data.label_resizing)
+    if not known and (data.labels or data.label_resizing == "area"):
+        key = "labels" if data.labels else "label_resizing"
+        raise ValueError(f"data.{key}: both halves are pictures; set data.target_kind labels, or source_kind")
+    if data.label_resizing == "area" and any(labels and labels.ids for labels in (source, target)):
+        raise ValueError("data.label_resizing: area averages colors, and ids have none; use nearest")
+    return Kinds(source, target, data.one_hot, data.label_resizing)
+
+
+def _labels_of(data: DataOptions, side: Literal["source", "target"]) -> Labels | None:
+    """The classes of a half; None: it is a picture."""
+    own, how = getattr(data, f"{side}_labels"), getattr(data, f"{side}_interpolation")
+    if getattr(data, f"{side}_kind") == "image":
+        if own:
+            raise ValueError(f"data.{side}_labels: the {side} is a picture; set data.{side}_kind labels")
+        return None
+    classes = own or data.labels
+    if not classes:
+        raise ValueError(
+            "data.labels: names no class; give each a color, such as {road: [255, 255, 255], ground: [0, 0, 0]}, or an "
+            "id; atme data palette finds colors"
+        )
+    if how == "bicubic":
+        raise ValueError(f"data.{side}_interpolation: {how} mixes labels; leave it out, or set data.label_resizing")
+    ignore, thin = ([name for name in names if name in classes] for names in (data.ignore, data.thin))
+    return Labels.of(classes, ignore=ignore, thin=thin, key=f"data.{side}_labels" if own else "data.labels")
 
 
 def read_data_options(preset: Path | None, **changes: object) -> DataOptions:

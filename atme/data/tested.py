@@ -15,7 +15,7 @@ from atme.run_folder import read_options, run_of
 TESTED = frozenset(
     {"root", "layout", "direction", "train_split", "test_split", "load_size", "crop_size", "test_view", "test_size"}
 ) | {"source_interpolation", "target_interpolation", "clear_transparent", "source_kind", "target_kind", "source_labels"}
-TESTED |= {"target_labels", "ignore", "thin", "one_hot", "label_resizing"}
+TESTED |= {"labels", "target_labels", "ignore", "thin", "one_hot", "label_resizing"}
 """Keys of the data section that decide how pictures are read and tested; all others are of training alone."""
 
 
