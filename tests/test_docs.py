@@ -52,7 +52,7 @@ def test_a_command_is_understood(page: Path, command: str, monkeypatch: pytest.M
 
     def only_read(parser: object, arguments: list[str], **_: object) -> None:
         preset = "options/earth_atme_demo.yaml"
-        known = [re.sub(r"runs/\w+/options\.yaml|mine\.yaml", preset, argument) for argument in arguments]
+        known = [re.sub(r"runs/\w+/options\.yaml|(mine|labeled)\.yaml", preset, argument) for argument in arguments]
         read(parser, known)  # type: ignore[arg-type]
         raise Understood
 

@@ -15,6 +15,7 @@ from test_feature_scores import named, save, seeded_alexnet, seeded_vgg, untrain
 
 from atme.cli import main
 from atme.images import write_image
+from atme.images.labels import Labels
 
 PAGE = Path(__file__).parents[1] / "docs" / "score.md"
 
@@ -34,6 +35,14 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, steps in (("first", (400, 800)), ("second", (800,))):
         options = sections(unet, root="my_pairs") | {"run": {"dir": f"runs/{name}"}}
         make_run(root / "runs" / name, options, measured(), steps=steps)
+    street = Labels.of({"ground": [236, 230, 222], "street": [255, 255, 255]}, thin=["street"])
+    for split in ("train", "test"):
+        (root / "streets" / split).mkdir(parents=True)
+        for i in range(2):
+            b = street.painted(rng.integers(0, 2, (4, 5, 1), np.uint8).repeat(8, 0).repeat(8, 1))
+            write_image(root / "streets" / split / f"{i}.png", np.concatenate([smooth(rng, 32, 40), b], axis=1))
+    options = sections(unet, root="streets", target_kind="labels", labels=street.as_dict()["classes"], thin=["street"])
+    make_run(root / "runs" / "maps", options | {"run": {"dir": "runs/maps"}}, measured(), steps=(800,))
     save(root / "alexnet-owt-7be5be79.pth", named(seeded_alexnet()))
     save(root / "vgg16-397923af.pth", named(seeded_vgg()))
     save(root / "weights-inception-2015-12-05-6726825d.pth", untrained_inception().state_dict())
@@ -67,7 +76,7 @@ def test_the_table_names_every_score() -> None:
     from atme.metrics import METRICS
 
     text = PAGE.read_text()
-    assert re.findall(r"^\| `(\w+)` \|", text, re.M) == list(METRICS)
+    assert re.findall(r"^\| `(\w+)` \|", text, re.M) == [*METRICS, "accuracy", "iou"]
     for name, metric in METRICS.items():
         (row,) = re.findall(rf"^\| `{name}` \|.*$", text, re.M)
         assert (f"under {metric.smallest} pixels" in row) == (metric.smallest > 1)
