@@ -11,7 +11,9 @@ from jsonargparse import Namespace
 
 from atme.cli import main
 from atme.data.batches import Batches
+from atme.data.options import read_data_options
 from atme.data.recipes import find_recipe
+from atme.metrics.classes import names
 from atme.models.build import Measured, build
 from atme.reports.cost import Cost, cost
 from atme.shipped.presets import read_preset
@@ -131,6 +133,21 @@ def test_an_augmentation_goes_beside_a_preset(
     arguments = ["data", "preview", "earth", "--preset", str(augmentation), "--output", str(picture)]
     assert main([*arguments, "--pairs", "2", "--views", "1"]) == 0
     assert picture.stat().st_size > 10_000
+
+
+TURNED = {"direction": "AtoB", "source_kind": "image", "target_kind": "labels", "one_hot": False}
+
+
+@pytest.mark.parametrize("preset", [path for path in PRESETS if "one_hot" in path.read_text()], ids=lambda p: p.stem)
+def test_labels_are_read_one_hot_and_scored_the_other_way(preset: Path) -> None:
+    """What the comment says turns photographs into labels, which have scores of classes."""
+    there, back = read_data_options(preset), read_data_options(preset, **TURNED)
+    said = " ".join(f"--data.{key} {str(value).lower() if value is False else value}" for key, value in TURNED.items())
+    assert said in " ".join(line.strip().lstrip("# ") for line in preset.read_text().splitlines())
+    assert there.kinds.one_hot
+    assert there.kinds.source == back.kinds.target
+    assert back.kinds.target is not None
+    assert {"accuracy", "iou"} < set(names(back.kinds.target))
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.stem)
