@@ -1,6 +1,7 @@
 """Updates planned by time: once, before the first; from then on the clock is not asked, and bits are exact."""
 
 import itertools
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import yaml
 from test_training import same_bits, train
 
 from atme.cli import main
+from atme.inference import Translator
 from atme.run_folder import checkpoints, read_log
 from atme.training import plan
 from atme.training.duration import seconds_of
@@ -63,6 +65,10 @@ class TestAPlan:
         assert "val_l1" in read_log(tmp_path / "planned")[-1]
         assert checkpoints(tmp_path / "planned")[-1].name == f"step_{steps:08d}"
         assert (tmp_path / "planned" / "samples" / "epoch_0002.png").is_file()
+        Translator.from_run(tmp_path / "planned").save_pretrained(tmp_path / "handed")
+        card = (tmp_path / "handed" / "README.md").read_text("utf-8")
+        assert "| updates | 6 |" in card
+        assert "| epochs |" not in card  # its shape alone
         assert train(file, tmp_path / "said", "--training.steps", str(steps)) == 0
         assert train(tmp_path / "planned" / "options.yaml", tmp_path / "again") == 0
         for other in ("said", "again"):
@@ -118,6 +124,36 @@ def test_what_a_game_costs_later_counts(preset: Preset, tmp_path: Path, monkeypa
     assert seen == []  # a number of updates is a plan
     assert train(file, tmp_path / "other", "--training.max_time", "8s") == 0
     assert {0.125, 0.375, 0.625, 0.875} <= set(seen)
+
+
+@pytest.mark.usefixtures("clock")
+def test_the_chain_of_the_docs(pairs_folder: Path, tmp_path: Path, capsys: Said) -> None:
+    """Its preset and its commands, on tiny pictures: the discriminator rests, learns, plays; then larger pictures."""
+    text = (
+        (Path(__file__).parents[1] / "docs" / "training.md")
+        .read_text("utf-8")
+        .split("## By the clock")[1]
+        .split("\n## ")[0]
+    )
+    (tmp_path / "mine.yaml").write_text(text.split("```yaml\n")[1].split("```")[0])
+    small, large = re.findall(r"\$ atme (train .*?)\n(?=\$|```)", text.split("```yaml")[1].replace("\\\n", ""), re.S)
+    tiny = {"data.root": str(pairs_folder), "data.load_size": "null", "data.workers": "0", "training.batch_size": "2"}
+    tiny |= {"generator.init_args.widths": "8,8,8,8", "training.log_every": "1", "training.device": "cpu"}
+    tiny |= {"discriminator.init_args.layers": "2", "discriminator.init_args.dim": "4"}
+    tiny |= {"training.rate.epochs": "1", "training.rate.decay_epochs": "1"}
+    for words, time, crop in ((small, "17s", "16"), (large, "9s", "32")):
+        given = [
+            word.replace("runs/", f"{tmp_path}/").replace("mine.yaml", f"{tmp_path}/mine.yaml")
+            for word in words.split()
+        ]
+        changed = tiny | {"training.max_time": time, "data.crop_size": crop}
+        assert main([*given, *(f"--{key}={value}" for key, value in changed.items())]) == 0
+    assert "starts from the weights in" in capsys.readouterr().err
+    alone, together = (read_log(tmp_path / name) for name in ("small", "large"))
+    played = ["objective" in line for line in alone]
+    assert played == sorted(played)
+    assert set(played) == {False, True}
+    assert all("objective" in line for line in together)
 
 
 def test_show_says_how_long(preset: Preset, capsys: Said) -> None:

@@ -167,7 +167,7 @@ def _settings(loaded: Loaded, options: Mapping[str, Any]) -> dict[str, str]:
     training, rate = (options.get("training") or {}), ((options.get("training") or {}).get("rate") or {})
     optimizer = ((options.get("optimizers") or {}).get("generator") or {}).get("init_args") or {}
     known = {
-        "epochs": None if "epochs" not in rate else f"{rate['epochs']} + {rate.get('decay_epochs', 0)} of decay",
+        "epochs": None if "epochs" not in rate or training.get("steps") else _epochs(rate),
         "learning rate": optimizer.get("lr"),
         "precision": training.get("precision"),
         "average of weights": training.get("average"),
@@ -183,6 +183,10 @@ def _settings(loaded: Loaded, options: Mapping[str, Any]) -> dict[str, str]:
         | {f"{role}: began with": _cell(place) for role, place in origins(loaded.networks).items()}
         | {name: _cell(value) for name, value in known.items() if value is not None}
     )
+
+
+def _epochs(rate: Mapping[str, Any]) -> str:
+    return f"{rate['epochs']} + {rate.get('decay_epochs', 0)} of decay"
 
 
 def _in_words(section: Any) -> str:

@@ -124,7 +124,7 @@ class PretrainedUNet(nn.Module):
         encoder: str = DEFAULT,
         weights: str = "wheel",
         widths: Sequence[int] = (24, 32, 64, 96, 128, 192),
-        freeze: Sequence[str] = (),
+        freeze: Sequence[str | int] = (),
         encoder_rate: float = 1.0,
         groups: int = 8,
         embedding: Embedding = "fixed",
@@ -151,7 +151,7 @@ class PretrainedUNet(nn.Module):
         strides = [2**i for i in range(1, len(widths))]
         self.stride = strides[-1]
         self.encoder = Encoder(encoder, in_channels=in_channels, strides=strides, weights=weights)
-        self.encoder.freeze(freeze)
+        self.encoder.freeze([str(each) for each in freeze])
         self.encoder.share_of_rate = encoder_rate
 
         waves = level_width // 4 if embedding == "fixed" else learned_sinusoidal_dim
