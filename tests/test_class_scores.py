@@ -18,7 +18,7 @@ from atme.images.labels import Labels
 from atme.metrics import OURS, Answer, Measured, measure
 from atme.metrics.classes import DOTS, ONE_CLASS, Classes, names
 
-COLORS = {"ground": [236, 230, 222], "road": [255, 255, 255], "highway": [255, 158, 32], "void": [0, 0, 0]}
+COLORS = {"ground": [236, 230, 222], "road": [255, 255, 255], "track": [255, 158, 32], "void": [0, 0, 0]}
 LABELS = Labels.of(COLORS, ignore=["void"], thin=["road"])
 
 
@@ -55,7 +55,7 @@ class TestPooled:
         found = scored(truth, truth + 1)
         assert found.left_out == dict.fromkeys(
             ["iou_road", "precision_road", "recall_road", "f1_road"], "no target has a pixel of road"
-        ) | {"iou_highway": "no target has a pixel of highway"}
+        ) | {"iou_track": "no target has a pixel of track"}
         assert found.ours["iou"].value == 0
 
     def test_one_picture_has_scores_and_no_interval(self) -> None:
@@ -109,7 +109,7 @@ class TestThin:
         made = self.lines(8)
         made[:, :, 15:] = 1
         found = scored(truth, made).ours
-        assert {score.value for name, score in found.items() if not name.endswith("highway")} == {1.0}
+        assert {score.value for name, score in found.items() if not name.endswith("track")} == {1.0}
 
 
 class TestFloors:

@@ -316,6 +316,31 @@ def test_the_script_obeys_what_the_run_knew(
     assert want.std() > 1
 
 
+CLASSES = {"ground": [236, 230, 222], "road": [255, 255, 255], "void": [0, 0, 0]}
+
+
+@pytest.mark.parametrize(
+    ("channels", "data"),
+    [
+        pytest.param(2, {"labels": CLASSES, "ignore": ["void"], "one_hot": True, "label_resizing": "area"}, id="hot"),
+        pytest.param(1, {"labels": {"a": 26, "b": 7, "c": 0}, "test_size": [30, 40]}, id="ids"),
+    ],
+)
+def test_the_script_reads_labels_as_the_run_does(channels: int, data: dict[str, Any], tmp_path: Path) -> None:
+    section = {"test_size": [16, 24], "source_kind": "labels"} | data
+    run = untrained(tmp_path / "run", PIX2PIX, sizes=measured(channels, 3), data=section)
+    translator = Translator.from_run(run, device="cpu")
+    done = export(translator, tmp_path / "map.pt2", format="torch")
+    values = np.array(list(data["labels"].values()), np.uint8).reshape(3, -1)
+    at = np.random.default_rng(0).integers(0, 3, (7, 11)).repeat(3, 0).repeat(3, 1)
+    write_image(tmp_path / "labels.png", values[at])
+    alone(done.script, done.model, "labels.png", "map.png", folder=tmp_path)
+    made, want = read_image(tmp_path / "map.png"), translator.pixels(tmp_path / "labels.png")
+    assert made.shape == want.shape
+    assert np.abs(made.astype(int) - want.astype(int)).max() <= 1
+    assert want.std() > 1
+
+
 def test_the_script_runs_onnx_and_turns_pictures_upright(onnx_of_atme: Path, tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6

@@ -7,10 +7,13 @@ import cv2
 import numpy as np
 import pytest
 import torch
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from runs import make_run, measured, sections
+from safetensors.torch import load_file
 
+from atme.cli import main
 from atme.data import DataOptions, PairedImages
 from atme.data.augment import Augmentation, TestView
 from atme.data.device import DeviceAugmentation
@@ -19,6 +22,7 @@ from atme.data.options import read_data_options
 from atme.images import read_image, to_array, write_image
 from atme.images.labels import Labels
 from atme.inference import Translator
+from atme.run_folder import find_run
 
 COLORS = {"ground": [236, 230, 222], "road": [255, 255, 255], "highway": [255, 158, 32], "water": [168, 204, 255]}
 IDS = {"void": 0, "road": 7, "car": 26}
@@ -178,7 +182,7 @@ class TestPairs:
         assert (train.source_channels, plain.source_channels, train.target_channels) == (2, 1, 3)
         hot, painted = train[0].source, plain[0].source
         grays = to_array(painted)[..., 0]
-        for channel, gray in enumerate((128, 255)):
+        for channel, gray in enumerate((255, 128)):  # car, road
             assert torch.equal(hot[channel] > 0, torch.from_numpy(grays == gray))
         assert set(hot.unique().tolist()) == {-1.0, 1.0}
         assert torch.equal(train.shown(hot), painted)
@@ -238,10 +242,55 @@ def test_what_is_refused(options: dict[str, object], said: str) -> None:
         read_data_options(None, **options)
 
 
+def test_the_order_in_which_classes_are_written_is_none() -> None:
+    """A run's options.yaml sorts them, and a generator knows its channels by their number."""
+    names = list(COLORS)
+    written = [{name: COLORS[name] for name in order} for order in (names, names[::-1])]
+    assert Labels.of(written[0]) == Labels.of(written[1])
+    assert Labels.of(IDS) == Labels.of(dict(reversed(IDS.items())))
+
+
 def test_a_source_of_labels_has_no_colors_to_change(folder: Path) -> None:
     options = data(folder, "map_photo", source_transforms=[A.ColorJitter(p=1)])
     with pytest.raises(ValueError, match="source_transforms: change colors, and the source is labels"):
         options.open_train(seed=0)
+
+
+def train(preset: Path, *words: str) -> int:
+    return main(["train", "--config", str(preset), *words])
+
+
+def test_a_one_hot_source_is_trained_on(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With grids of samples, gone on with to the same weights, scored, handed on, and translated by a command."""
+    monkeypatch.chdir(tmp_path)
+    options = {
+        "data": {"root": str(folder / "id_map"), "workers": 0, "source_kind": "labels", "source_labels": IDS}
+        | {"target_kind": "labels", "target_labels": COLORS, "one_hot": True, "thin": ["road"], "crop_size": 32},
+        "model": {"class_path": "atme.Regression", "init_args": {"palette": 0.1}},
+        "generator": {"class_path": "atme.UNet", "init_args": {"dim": 8, "dim_mults": [1, 2]}},
+        "noise": {"class_path": "atme.Identity"},
+        "training": {"rate": {"epochs": 2, "decay_epochs": 0}, "batch_size": 2, "device": "cpu", "checkpoint_every": 1},
+    }
+    preset = tmp_path / "preset.yaml"
+    preset.write_text(yaml.safe_dump(options))
+    assert train(preset, "--run.dir", "whole") == 0
+    assert train(preset, "--run.dir", "parts", "--training.rate.epochs", "1") == 0
+    assert train(preset, "--run.dir", "parts", "--training.resume", "auto") == 0
+    one, other = (load_file(find_run(Path(run)).checkpoint / "generator.safetensors") for run in ("whole", "parts"))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert len(list(Path("whole/samples").iterdir())) == 2
+    assert main(["evaluate", "whole", "--scores", "l1,iou", "--train_pairs", "0"]) == 0
+    assert main(["translate", "whole", str(folder / "id_map" / "testA"), "made", "--as", "labels"]) == 0
+    assert len(np.unique(read_image("made/0.png").reshape(-1, 3), axis=0)) <= 4
+    translator = Translator.from_run("whole", device="cpu")
+    translator.save_pretrained("handed")
+    card = Path("handed/README.md").read_text()
+    assert "labels: car 26, road 7, void 0; one channel a class" in card
+    assert "labels: ground [236, 230, 222], highway [255, 158, 32]" in card
+    again = Translator.from_pretrained("handed", device="cpu")
+    assert again.knows.kinds == translator.knows.kinds
+    picture = read_image(folder / "id_map" / "testA" / "0.png")
+    assert np.array_equal(again.pixels(picture), translator.pixels(picture))
 
 
 class TestTranslations:
@@ -260,7 +309,7 @@ class TestTranslations:
         labels = Labels.of(COLORS, ignore=["road"])
         white = np.full((2, 2, 3), 255, np.uint8)
         assert (labels.snapped(white) == [236, 230, 222]).all()
-        assert (labels.read(white, name="a") == 1).all()
+        assert (labels.read(white, name="a") == labels.names.index("road")).all()
 
     def test_a_run_knows_its_classes(self, folder: Path, tmp_path: Path) -> None:
         """A generator that copies reads colors one-hot or snapped, and writes classes by their color."""

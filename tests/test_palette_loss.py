@@ -70,6 +70,12 @@ class TestTheLoss:
         assert shares[1.0] > 0.9
         assert shares[0.5] < 0.7
 
+    def test_it_is_the_mean_of_its_parts(self) -> None:
+        """So two processes, or an accumulated batch, find what one does."""
+        image, target = torch.rand(4, 3, 8, 8) * 2 - 1, painted(torch.randint(4, (4, 8, 8)))
+        halves = [palette_loss(image[part], target[part], palette(1)) for part in (slice(2), slice(2, 4))]
+        assert float(sum(halves) / 2) == pytest.approx(float(palette_loss(image, target, palette(1))), rel=1e-5)
+
     def test_it_is_as_exact_in_half_precision(self) -> None:
         image, target = torch.rand(1, 3, 8, 8) * 2 - 1, painted(torch.randint(4, (1, 8, 8)))
         plain = palette_loss(image, target, palette())

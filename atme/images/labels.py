@@ -32,7 +32,7 @@ class Labels:
     """The classes of a label picture."""
 
     names: tuple[str, ...]
-    """In their order."""
+    """In the order of the alphabet."""
     colors: tuple[tuple[int, ...], ...]
     """What each is painted as: RGB, or a gray where files hold ids; of 8 bits."""
     ids: tuple[int, ...] | None = None
@@ -51,7 +51,7 @@ class Labels:
         thin: Sequence[str] = (),
         key: str = "labels",
     ) -> Self:
-        """Labels as a user writes them.
+        """Labels as a user writes them, in the order of their names: files of options sort them, and channels count.
 
         Args:
             classes: name -> color (R, G, B), or for all of them an id.
@@ -62,6 +62,7 @@ class Labels:
         Raises:
             ValueError: fewer than two classes that count, twice the same, or a color or id that is none.
         """
+        classes = dict(sorted(classes.items()))
         for name in classes:
             if not _NAME.fullmatch(name):
                 raise ValueError(f"{key}: {name!r} is no name of a class; use letters, digits, - and _")
