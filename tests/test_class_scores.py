@@ -128,6 +128,13 @@ class TestFloors:
         assert found[ONE_CLASS]["iou"].value == pytest.approx(14 / 15 / 2)
         assert "accuracy" not in found[DOTS]
 
+    @pytest.mark.parametrize("radius", [0, 1, 2, 3])
+    @pytest.mark.parametrize("size", [(15, 15), (16, 17), (1, 9), (32, 31)])
+    def test_no_pixel_is_far_from_a_dot(self, radius: int, size: tuple[int, int]) -> None:
+        truth = np.random.default_rng(0).integers(0, 2, (1, *size))
+        truth[:, 0, 0] = truth[:, -1, -1] = 1
+        assert scored(truth, truth, radius=radius).scores[DOTS]["recall_road"].value == 1
+
     def test_ids_are_told_apart_by_their_grays(self) -> None:
         labels = Labels.of({"a": 3, "b": 4, "c": 200})
         truth = np.arange(9).reshape(3, 3, 1) % 3

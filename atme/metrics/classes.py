@@ -11,7 +11,7 @@ in the window of 2r + 1 pixels around it, *recall* the share of true ones with a
 mean. What is never translated has precision 0.
 
 Beside them stand two answers that know nothing: all pixels of the class (of the one that does best, for accuracy and
-the mean), and dots of it on a grid of 2r + 1 pixels, from which no pixel is far.
+the mean), and dots of it on a grid of 2r + 1 pixels, of which every pixel has one within r: both have recall 1.
 """
 
 from collections.abc import Iterator, Sequence
@@ -99,7 +99,8 @@ class Classes:
         truth = Truth(at, {name: self._around(at == self.counted.index(name)) for name in self.thin})
         dots = np.zeros(at.shape, bool)
         step = 2 * self.radius + 1
-        dots[self.radius % at.shape[0] :: step, self.radius % at.shape[1] :: step] = True
+        down, across = (np.minimum(np.arange(self.radius, side + self.radius, step), side - 1) for side in at.shape)
+        dots[np.ix_(down, across)] = True
         for predictor, mask in ((ONE_CLASS, np.ones_like(dots)), (DOTS, dots)):
             said = [self._line(truth, name, mask) for name in self.thin]
             self.lines.setdefault(predictor, []).append(np.array(said, np.int64).reshape(len(said), 4))

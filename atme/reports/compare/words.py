@@ -81,7 +81,7 @@ def _verdict(comparison: Comparison, metric: str) -> str:
 
 def _beaten(comparison: Comparison) -> Iterator[str]:
     """The games that a trivial predictor is better than, or as good as."""
-    for metric, unit in comparison.metrics.items():
+    for metric, unit in ((name, unit) for name, unit in comparison.metrics.items() if not of_one_class(name)):
         sign = -1 if lower_is_better(unit) else 1
         for predictor in (each for each in comparison.predictors if metric in each.scores):
             bar = sign * predictor.scores[metric]
