@@ -14,6 +14,7 @@ from atme.cli.arguments import function_parser, parse
 from atme.cli.data import VERBS as DATA_VERBS
 from atme.cli.deploy import export_run
 from atme.cli.help import defaults_shown
+from atme.cli.page_word import page_taken_from
 from atme.cli.presets import actions_of
 from atme.cli.seeds import taken_from
 from atme.cli.sources import examples
@@ -93,7 +94,7 @@ def test_examples_of_presets_are_commands(verb: str, tmp_path: Path, monkeypatch
     (tmp_path / "runs" / "mine" / "options.yaml").write_text("run: {dir: runs/mine}\n")
     monkeypatch.chdir(tmp_path)
     for example in examples(inspect.getdoc(verbs.VERBS[verb]) or ""):
-        _, words = taken_from(shlex.split(example)[2:])
+        _, words = page_taken_from(taken_from(shlex.split(example)[2:])[1])
         chosen = parse(options.parser(), words if verb == "train" else ["--config", *words])
         assert chosen.config is not None
 

@@ -12,11 +12,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Thread
 from types import FrameType
 from typing import IO
 
 from atme.cli.exits import DONE, INTERRUPTED, say
+from atme.cli.page_word import WORD, page_of_seed
 from atme.machine import cores
 
 _THREADS = "OMP_NUM_THREADS"
@@ -60,7 +62,7 @@ def taken_from(arguments: list[str]) -> tuple[Seeds | None, list[str]]:
     return Seeds(tuple(seeds), jobs), rest
 
 
-def train_seeds(asked: Seeds, arguments: list[str], *, run: str, on_gpu: bool) -> int:
+def train_seeds(asked: Seeds, arguments: list[str], *, run: str, page: Path | None, on_gpu: bool) -> int:
     """Train each seed in ``RUN_SEED``, some of them at a time.
 
     All that one writes to the terminal stands behind its seed. What stops one of them does not stop the others;
@@ -70,6 +72,7 @@ def train_seeds(asked: Seeds, arguments: list[str], *, run: str, on_gpu: bool) -
         asked: seeds and jobs.
         arguments: the other words of ``atme train``.
         run: ``run.dir`` as these words have it.
+        page: of each run, with its seed behind the name; None: none.
         on_gpu: whether the runs share a GPU.
 
     Raises:
@@ -85,6 +88,7 @@ def train_seeds(asked: Seeds, arguments: list[str], *, run: str, on_gpu: bool) -
             while waiting and len(children.running) < jobs and not children.signal:
                 seed = waiting.popleft()
                 words = [*arguments, "--run.seed", str(seed), "--run.dir", _folder(run, seed)]
+                words += [] if page is None else [WORD, str(page_of_seed(page, seed))]
                 children.start(seed, [sys.executable, "-m", "atme", "train", *words], environment)
             seed, code = children.one_ended()
             codes[seed] = code

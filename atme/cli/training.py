@@ -1,15 +1,18 @@
 """The verbs that read a preset: ``atme train`` and ``atme show``."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from atme.cli.arguments import parse
 from atme.cli.exits import DONE, INTERRUPTED, say
 from atme.cli.help import asks_for_help, first_line, training_page
+from atme.cli.page_word import page_taken_from
 from atme.cli.seeds import taken_from, train_seeds
 
 if TYPE_CHECKING:
     from atme.training import Outcome
+    from atme.training.watched import Watcher
 
 
 def train(arguments: list[str]) -> int:
@@ -20,6 +23,7 @@ def train(arguments: list[str]) -> int:
         atme train --config facades_pix2pix --data.root my_pairs --run.dir runs/mine
         atme train --config runs/mine/options.yaml --training.resume auto
         atme train --config earth_atme_demo --run.dir runs/atme --seeds 0,1,2 --jobs 2
+        atme train --config earth_atme_demo --run.dir runs/demo --page evening.html
     """
     if asks_for_help(arguments):
         return _training_help(train, arguments, command="atme train")
@@ -28,21 +32,31 @@ def train(arguments: list[str]) -> int:
     from atme.training.device import kind_of
 
     seeds, words = taken_from(arguments)
+    page, words = page_taken_from(words)
     parser = options.parser()
     chosen = parse(
         parser, words, usage="write atme train --config PRESET --section.key VALUE …", classes=options.CLASSES
     )
     if seeds is not None:
         on_gpu = kind_of(chosen.training.device) != "cpu"
-        return train_seeds(seeds, words, run=str(chosen.run.dir), on_gpu=on_gpu)
+        return train_seeds(seeds, words, run=str(chosen.run.dir), page=page, on_gpu=on_gpu)
     text = parser.dump(chosen)
-    outcome = run_training(parser.instantiate(chosen), text=text)
+    outcome = run_training(parser.instantiate(chosen), text=text, watcher=_watcher(page))
     if outcome.signal is not None:
         say(f"interrupted at step {outcome.step}; go on with --training.resume auto{_best(outcome)}")
         return INTERRUPTED + outcome.signal
     how = f"stopped early at step {outcome.step}" if outcome.stopped_early else f"trained to step {outcome.step}"
     say(f"{how}; results in {outcome.run}{_best(outcome)}")
     return DONE
+
+
+def _watcher(page: Path | None) -> "Watcher | None":
+    """What writes the page of the run; the libraries of its drawings take a second."""
+    if page is None:
+        return None
+    from atme.reports.evening import Evening
+
+    return Evening(page, say=say)
 
 
 def _best(outcome: "Outcome") -> str:

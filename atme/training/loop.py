@@ -16,6 +16,7 @@ from atme.training.recorder import Recorder
 from atme.training.search import Search
 from atme.training.start import Start, prepare
 from atme.training.update import played
+from atme.training.watched import Watcher
 
 _Batch = TypeVar("_Batch")
 
@@ -36,12 +37,13 @@ class Outcome:
     """Whether looks in a row found nothing better."""
 
 
-def train(options: Namespace, *, text: str) -> Outcome:
+def train(options: Namespace, *, text: str, watcher: Watcher | None = None) -> Outcome:
     """Train as the options say, from the start or from where the run's last checkpoint ends.
 
     Args:
         options: sections ``run``, ``data``, ``model``, …, instantiated.
         text: the same options as YAML, to be written beside the results.
+        watcher: told how the run stands, now and then.
 
     Raises:
         ValueError: if an option does not fit the data, the networks or the run folder (nothing is written
@@ -49,7 +51,7 @@ def train(options: Namespace, *, text: str) -> Outcome:
         OSError: if the run folder cannot be written; earlier checkpoints stay whole.
     """
     start = prepare(options, text=text)
-    ended_by = None if start.is_over else _run(start)
+    ended_by = None if start.is_over else _run(start, watcher)
     start.state.accelerator.end_training()  # others are let go of here, not while Python is being taken down
     return Outcome(
         start.run,
@@ -60,7 +62,7 @@ def train(options: Namespace, *, text: str) -> Outcome:
     )
 
 
-def _run(start: Start) -> int | None:
+def _run(start: Start, watcher: Watcher | None) -> int | None:
     """Do what is left of a run; the signal that arrived, if one did."""
     state, asked, batches = start.state, start.options, start.batches
     device = state.accelerator.device
@@ -68,7 +70,7 @@ def _run(start: Start) -> int | None:
         with interruption.waiting():
             read = loader(start.train, batches, workers=start.workers, pin_memory=device.type == "cuda")
             pairs = _begun(read if start.left else ())  # a look may be all that is left
-        with Recorder(start) as recorder:
+        with Recorder(start, watcher) as recorder:
             with suppress(Interrupted):
                 recorder.look_again(interruption)
                 while start.left and not interruption.agreed():

@@ -22,6 +22,7 @@ from atme.training.progress import Display
 from atme.training.search import KEY, in_words
 from atme.training.start import Start
 from atme.training.tracking import Tracker
+from atme.training.watched import Moment, Watcher
 
 
 class Recorder:
@@ -29,12 +30,13 @@ class Recorder:
 
     Args:
         start: the run.
+        watcher: told how it stands, by the main process.
 
     Raises:
         OSError: if the run's folder cannot be written.
     """
 
-    def __init__(self, start: Start) -> None:
+    def __init__(self, start: Start, watcher: Watcher | None = None) -> None:
         self._start, self._state = start, start.state
         self._steps_per_epoch = start.batches.steps_per_epoch
         self._main = start.state.accelerator.is_main_process
@@ -51,11 +53,13 @@ class Recorder:
         self.means, self.watch = Means(), Stopwatch()
         self._scores: dict[str, float] = {}
         self._noted = self._state.search
+        self._watcher = watcher if self._main else None
 
     def __enter__(self) -> Self:
         self._display.__enter__()
         for line in (f"trains on {device.in_words(self._machine)}", *self._start.told):
             self.say(line)
+        self._show()
         return self
 
     def __exit__(
@@ -67,6 +71,7 @@ class Recorder:
         self._display.__exit__(kind, error, trace)
         if self._log:
             self._log.close()
+        self._show(ended=self._ending(error))
         if error is not None:
             self._leave_nothing()
 
@@ -101,12 +106,14 @@ class Recorder:
         if step % asked.log_every == 0 or self._scores:
             self._write_line()
         if into_epoch and step < self._start.batches.steps:
+            self._show()
             return
         if asked.sample_every and (into_epoch or epoch % asked.sample_every == 0):
             self._draw(done, epoch=epoch + bool(into_epoch))
         best = self._state.search.best
         if epoch % asked.checkpoint_every == 0 or trouble or (best and best.step == step):
             self.save()
+        self._show()
         if trouble:
             raise trouble
 
@@ -136,6 +143,24 @@ class Recorder:
     def say(self, text: str) -> None:
         """Tell the user something."""
         self._display.say(text)
+
+    def _show(self, *, ended: str | None = None) -> None:
+        """Tell who watches how the run stands, if there is something new in its log or it has ended."""
+        step, start = self._state.step, self._start
+        if self._watcher is None or (self._logged != step and ended is None):
+            return
+        steps, search = start.batches.steps, self._state.search
+        self._watcher(Moment(start.run, step, steps, self._seconds, search, start.told, ended))
+        self.watch.lap("page")
+
+    def _ending(self, error: BaseException | None) -> str:
+        """How the run ended, in words."""
+        step = self._state.step
+        if error is not None:
+            return f"ended at step {step}: {error}"
+        if self._start.left:
+            return f"interrupted at step {step}; --training.resume auto goes on with it"
+        return f"stopped early at step {step}" if self._start.stopped_early else f"trained to step {step}"
 
     def _look(self, interruption: Interruption) -> ValueError | None:
         """Look at the validation split, if that is due; what keeps it from being seen."""
