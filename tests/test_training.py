@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ import yaml
 from safetensors.numpy import load_file
 
 from atme.cli import main
-from atme.images import read_image
+from atme.images import read_image, reading
 from atme.run_folder import checkpoints, read_log
 from atme.training.changes import flatten
 
@@ -148,6 +149,23 @@ def test_interrupted_it_leaves_a_checkpoint(finished: Path, tmp_path: Path, numb
     assert checkpoints(run)
     assert subprocess.run(again, stderr=subprocess.DEVNULL, check=False).returncode == 0
     assert same_bits(checkpoints(finished)[-1], checkpoints(run)[-1])
+
+
+def test_a_signal_while_a_picture_is_decoded_is_no_fault_of_the_picture(
+    preset: Preset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Within a decoder everything is taken for foreign bytes, as good as."""
+    run, decode = tmp_path / "run", reading._decode
+
+    def interrupted(*arguments: Any) -> Any:
+        if _lines(run):
+            signal.raise_signal(signal.SIGINT)
+        return decode(*arguments)
+
+    monkeypatch.setattr(reading, "_decode", interrupted)
+    assert train(preset(data__cache="none"), run) == 130
+    assert capsys.readouterr().err.splitlines()[-1].startswith("interrupted at step ")
+    assert checkpoints(run)
 
 
 def test_only_the_last_checkpoints_are_kept(preset: Preset, tmp_path: Path) -> None:

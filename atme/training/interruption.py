@@ -10,8 +10,11 @@ from typing import Self
 from accelerate import Accelerator
 
 
-class Interrupted(Exception):
-    """A signal arrived while a run waited for its data: no update is under way."""
+class Interrupted(BaseException):
+    """A signal arrived while a run waited for its data: no update is under way.
+
+    No `Exception`: who decodes a picture takes any of these for a fault of the picture.
+    """
 
 
 class Interruption:
