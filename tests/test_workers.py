@@ -48,6 +48,21 @@ def test_a_signal_to_all_processes_leaves_a_checkpoint(
     assert read_log(run)[-1]["step"] == int(checkpoints(run)[-1].name[-8:])
 
 
+@pytest.mark.parametrize(("error", "said"), [("EOFError", ""), ("ConnectionResetError", ""), ("KeyError", "KeyError")])
+def test_a_parent_that_breaks_off_a_handover_is_no_error_of_the_worker(error: str, said: str) -> None:
+    code = f"""
+import sys
+from atme.data.workers import heed_the_parent_alone
+heed_the_parent_alone()
+try:
+    raise {error}
+except BaseException:
+    sys.excepthook(*sys.exc_info())  # as multiprocessing does in the thread that hands batches on
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip().rpartition("\n")[2] == said
+
+
 @pytest.fixture
 def read_ahead(pairs_folder: Path) -> Iterator[Iterator[object]]:
     """The batches of a loader with one worker, the first of them read."""

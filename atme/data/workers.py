@@ -3,9 +3,11 @@
 import os
 import re
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import TracebackType
 
 _PATIENCE = 1.0
 """Seconds after which a worker looks whether its parent is alive."""
@@ -16,12 +18,19 @@ def heed_the_parent_alone() -> None:
 
     SIGINT and SIGTERM to all processes of a run, as terminals, schedulers and containers send them, are for the parent
     to answer: it saves a checkpoint, and needs batches until the step is done. Where signals do not tell who sent
-    them (macOS, Windows), SIGTERM stays as it is.
+    them (macOS, Windows), SIGTERM stays as it is. A parent that ends while it is handed a batch is no error here.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.excepthook = _but_for_handovers
     if hasattr(signal, "sigtimedwait"):
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _but_for_handovers(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print an error that nobody caught, unless the parent broke off while it was handed a batch: it has ended."""
+    if not isinstance(error, EOFError | ConnectionError):
+        sys.__excepthook__(kind, error, trace)
 
 
 def _end_with(parent: int) -> None:
