@@ -213,6 +213,18 @@ def test_runs_are_compared_by_class(
     assert "F1 of road" in page
 
 
+def test_runs_of_other_targets_are_not_compared(
+    work: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of pictures as they are, and of the nearest classes."""
+    monkeypatch.chdir(work)
+    make_run(work / "runs" / "plain", sections(root="pairs") | {"run": {"dir": "runs/plain"}}, measured())
+    words = ["compare", "runs/two", "runs/plain", "--output", "others", "--trust"]
+    assert main(words) == 0
+    assert "classes of the target" in capsys.readouterr().err
+    assert json.loads(Path("others/compare.json").read_text())["comparable"] is False
+
+
 def test_the_loop_looks_at_classes(
     work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

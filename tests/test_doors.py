@@ -16,6 +16,7 @@ from torch import nn
 import atme.data
 from atme import losses, networks, noise, process
 from atme.data import Augmentation, Batches, DataOptions, DeviceAugmentation, Pair, PairedImages, TestView, loader
+from atme.data.kinds import PICTURES
 from atme.images import write_image
 from atme.noise.memory import move
 from atme.noise.schedules import forward_chain
@@ -241,6 +242,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 OPENED = {"split": "train", "direction": "AtoB", "layout": "auto", "augment": None, "seed": 0, "cache": "none"}
+OPENED |= {"kinds": PICTURES}
 
 
 @pytest.mark.parametrize("argument", ["root", *OPENED])

@@ -21,7 +21,7 @@ from atme.data.kinds import Kinds
 from atme.data.options import read_data_options
 from atme.images import read_image, to_array, write_image
 from atme.images.labels import Labels
-from atme.inference import Translator
+from atme.inference import Tiling, Translator
 from atme.run_folder import find_run
 
 COLORS = {"ground": [236, 230, 222], "road": [255, 255, 255], "highway": [255, 158, 32], "water": [168, 204, 255]}
@@ -328,7 +328,10 @@ class TestTranslations:
         run = make_run(tmp_path / "run", options, measured(4, 3))
         translator = Translator.from_run(run, device="cpu", trust=True)
         picture = read_image(folder / "map_photo" / "testA" / "0.png")
-        assert translator.pixels(picture).shape == picture.shape
+        whole = translator.pixels(picture)
+        assert whole.shape == picture.shape
+        tiles = translator.pixels(picture, tiling=Tiling(tile=24))
+        assert np.array_equal(tiles, whole)  # it copies, pixel by pixel
         with pytest.raises(ValueError, match="has 1 channels"):
             translator.pixels(picture[..., :1])
         with pytest.raises(ValueError, match="as labels: the run's targets are pictures"):

@@ -79,6 +79,7 @@ class PairedImages(Dataset[Pair]):
         require.choice("direction", direction, Direction)
         require.choice("layout", layout, LayoutChoice)
         require.choice("cache", cache, ("none", "ram", "disk"))
+        require.kind("kinds", kinds, of=(Kinds,))
         if augment is not None:
             require.kind("augment", augment, of=(Augmentation, DeviceAugmentation, TestView))
         keep_freed_memory()

@@ -22,7 +22,7 @@ MAY_CHANGE = (
     *("training.keep", "training.resume", "training.device", "training.deterministic"),
     *("training.precision", "training.channels_last"),
     *("training.evaluate_", "training.keep_best", "training.stop_after", "training.least_gain"),
-    "data.validation_split",
+    *("data.validation_split", "data.thin"),
 )
 """Beginnings of the keys that a run that goes on may set anew."""
 

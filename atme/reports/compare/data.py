@@ -25,12 +25,19 @@ def differences(tests: Mapping[str, PairedImages]) -> list[str]:
         "view": {name: test.view_in_words for name, test in tests.items()},
         "folder": {name: str(test.root) for name, test in tests.items()},
         "pairs": {name: f"{len(test)}" for name, test in tests.items()},
+        "classes of the target": {name: _classes(test) for name, test in tests.items()},
         "bits of the target": {name: f"{test.target_bits}" for name, test in tests.items()},
     }
     differ = {what: values for what, values in told.items() if len(set(values.values())) > 1}
     if set(differ) == {"folder"} and len({_digest(test) for test in _one_a_folder(tests)}) == 1:
         return []
     return [f"{what}: {by_value(values)}" for what, values in differ.items()]
+
+
+def _classes(test: PairedImages) -> str:
+    """Of which the pixels of targets are, and how these were resized; "none" of pictures."""
+    labels = test.kinds.target
+    return "none" if labels is None else f"{labels.as_dict()['classes']}, resized by {test.kinds.resizing}"
 
 
 def _one_a_folder(tests: Mapping[str, PairedImages]) -> list[PairedImages]:
