@@ -19,7 +19,7 @@ from torch import Tensor
 from atme.cli import main
 from atme.images import write_image
 from atme.inference import Translator
-from atme.networks import PretrainedUNet, UNet
+from atme.networks import PretrainedUNet, UNet, initialize
 from atme.run_folder import checkpoints, read_log
 from atme.training import optimizers
 
@@ -116,6 +116,16 @@ class TestTheNetwork:
     def test_what_does_not_fit_is_one_line(self, options: dict[str, Any], said: str) -> None:
         with pytest.raises(ValueError, match=said):
             small(**options)
+
+    def test_it_draws_its_weights_itself(self) -> None:
+        """And another seed draws others."""
+        network = small()
+        before = {name: each.detach().clone() for name, each in network.named_parameters()}
+        initialize(network, scheme="normal", gain=0.02)
+        assert all(torch.equal(before[name], each) for name, each in network.named_parameters())
+        torch.manual_seed(1)
+        other = dict(PretrainedUNet(3, 3, **SMALL).named_parameters())
+        assert not torch.equal(before["middle.block.conv.weight"], other["middle.block.conv.weight"])
 
     def test_sizes_that_do_not_fit_are_named(self) -> None:
         with pytest.raises(ValueError, match="needs multiples of 4 from 4 on; pad it to 8×8"):

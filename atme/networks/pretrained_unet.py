@@ -5,6 +5,11 @@ that of Ronneberger et al. 2015 (arXiv 1505.04597), with an encoder of ImageNet 
 is made of the diffusion U-Net's blocks (block.py), which listen to the level, and to a latent, as there (unet.py). The
 encoder does not: it begins as it was trained.
 
+The way up keeps the weights that PyTorch draws, whatever ``initialization`` says: with those of pix2pix, N(0, 0.02²),
+what comes from below is next to nothing at first. On Maps (150 updates of eight crops of 64×64 pixels, L1, AdamW 1e-3,
+one seed) the L1 of 40 validation pairs at 128×128 was 0.0759 with these and 0.0713 as it is, the IoU of water 0 and
+0.79.
+
 The way up meets each map of the encoder where its pixels belong (enlarged.py), and at the end the image itself, so that
 what is small is not drawn from maps of half its size.
 """
@@ -115,6 +120,8 @@ class PretrainedUNet(nn.Module):
     Raises:
         ValueError: if timm or the weights are not there, or an option is out of its range.
     """
+
+    keeps_weights = True
 
     def __init__(
         self,
