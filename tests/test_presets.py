@@ -13,6 +13,7 @@ from atme.cli import main
 from atme.data.batches import Batches
 from atme.data.options import read_data_options
 from atme.data.recipes import find_recipe
+from atme.losses import Palette
 from atme.metrics.classes import names
 from atme.models.build import Measured, build
 from atme.reports.cost import Cost, cost
@@ -55,12 +56,24 @@ def test_a_preset_plays_a_step(preset: Path, monkeypatch: pytest.MonkeyPatch) ->
     size = chosen.data.crop_size
     model, networks = build(chosen, Measured(3, 3, 4, size, size, 1))
     made = optimizers.make(chosen.optimizers, networks, device=torch.device("cpu"))
-    state = State(networks, made, accelerator=Accelerator(cpu=True), average=None, seed=0)
+    state = State(
+        networks, made, accelerator=Accelerator(cpu=True), average=None, seed=0, steps=100, palette=palette(chosen)
+    )
+    state.step = round(100 * getattr(model, "start", 0))  # a discriminator may rest at first
     with state.at(0):
         step = model.step(state, pair(size))
     assert all(torch.isfinite(value) for value in step.losses.values())
     if "discriminator" in networks:
         assert 1.2 < float(step.losses["objective"]) < 1.8
+
+
+def palette(chosen: Namespace) -> Palette | None:
+    """Of a game whose targets are labels, each class as frequent as the others."""
+    labels = chosen.data.kinds.target
+    if labels is None:
+        return None
+    colors = torch.tensor(labels.colors) / 127.5 - 1
+    return Palette.of(colors, torch.ones(len(colors)), ignored=colors[:0])
 
 
 IMAGES = 1000
