@@ -28,6 +28,7 @@ GROWING = {"clean": 0, "fade_in": False, "ada_kimg": 0.01, "interval": 1}
 GAMES: dict[str, dict[str, Any]] = {
     "memory": {"model": HINGE, "discriminator": EYES},
     "features": {
+        "generator": {"class_path": "atme.Pix2PixResNet", "init_args": {"blocks": 1, "ngf": 4, "norm": "instance"}},
         "discriminator": EYES | {"init_args": EYES["init_args"] | {"beside": PATCHES}},  # type: ignore[operator]
         "noise": {"class_path": "atme.FeatureDiffusion", "init_args": GROWING},
     },
@@ -128,6 +129,7 @@ def test_its_finest_map_feeds_the_memory(finished: Path) -> None:
 def test_two_processes_equal_one(tmp_path: Path, pairs_folder: Path) -> None:
     """Two processes of one image a step, and one of two images; without noise, which each process draws for itself."""
     game = GAMES["features"] | {"noise": {"class_path": "atme.Identity"}, "model": HINGE}
+    game |= {"generator": TINY["generator"]}  # it draws nothing, as dropout does
     one_epoch: dict[str, Any] = {"rate": {"epochs": 1, "decay_epochs": 0}, "log_every": 1}
     (tmp_path / "whole").mkdir()
     (tmp_path / "both").mkdir()
