@@ -147,6 +147,12 @@ DOORS: dict[str, Door] = {
         | {"time_dim_mult": 2, "latent": 4, "head": "atme", "eps": 1e-5}
         | SMALL,
     ),
+    "PretrainedUNet": (
+        networks.PretrainedUNet,
+        {"in_channels": 3, "out_channels": 3, "encoder": "tf_efficientnet_lite0", "weights": "none"}
+        | {"widths": (8, 8, 8), "freeze": ("stem",), "encoder_rate": 0.5, "groups": 4, "embedding": "fixed"}
+        | {"learned_sinusoidal_dim": 4, "level_width": 16, "latent": 4, "head": "atme", "eps": 1e-5},
+    ),
     "Pix2PixUNet": (
         networks.Pix2PixUNet,
         {"in_channels": 3, "out_channels": 3, "num_downs": 3, "ngf": 4, "norm": "batch"},

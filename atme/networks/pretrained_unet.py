@@ -153,6 +153,8 @@ class PretrainedUNet(nn.Module):
         require.number("encoder_rate", encoder_rate, above=0)
         require.whole_numbers("widths", widths, least=1)
         require_widths(widths, dim=groups, groups=groups)
+        if not isinstance(freeze, list | tuple):
+            raise ValueError(f"freeze: {require.shown(freeze)} is no list of stages; give one such as [stem, 1, 2]")
         self.in_channels, self.out_channels, self.latent = in_channels, out_channels, latent
         self.origin: Origin | None = origin(encoder, weights)
         strides = [2**i for i in range(1, len(widths))]
