@@ -95,8 +95,6 @@ class TestAPlan:
         steps = ("--training.resume", middle, "--training.steps", "13")  # as the line says
         assert train(preset(), tmp_path / "longer", *steps) == 0
         assert read_log(tmp_path / "longer")[-1]["step"] == 13
-        weights = ("--training.start_from", middle, "--training.max_time", "8s")
-        assert train(preset(), tmp_path / "other", *weights) == 0
 
     def test_too_little_time_is_one_line(self, preset: Preset, tmp_path: Path, capsys: Said) -> None:
         assert train(preset(), tmp_path / "run", "--training.max_time", "1s") == 2

@@ -184,6 +184,8 @@ def test_every_game_plays_with_it(preset: Preset, tmp_path: Path, pairs_folder: 
     assert "license:Apache-2.0" in shown
     out = str(tmp_path / "out")
     assert main(["translate", str(whole), str(pairs_folder / "test"), out, "--half", "left"]) == 0
+    if name in ("pix2pix", "diffusion"):  # whose translation is the regression's graph
+        return
     kind, ending = ("onnx", "onnx") if name == "regression" else ("torch", "pt2")
     words = ["--format", kind, "--output", str(tmp_path / f"exported.{ending}")]
     assert main(["export", str(whole), *words]) == 0  # which compares it with the run's own translations
