@@ -1,5 +1,6 @@
 """Processes that read ahead: signals to a whole run, a worker that dies, too little shared memory."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -111,14 +112,28 @@ def is_zombie(process: str) -> bool:
 
 
 def test_a_worker_that_is_killed_is_one_line(read_ahead: Iterator[object]) -> None:
+    """PyTorch tells of its death wherever this process is just then: within what puts it in words."""
+    (worker,) = workers(read_ahead)
+
     def read_on() -> None:
         with workers_in_words():
+            os.kill(worker, signal.SIGKILL)
+            os.waitid(os.P_PID, worker, os.WEXITED | os.WNOWAIT)
             for _ in range(100):
                 next(read_ahead)
 
-    os.kill(workers(read_ahead)[0], signal.SIGKILL)
     with pytest.raises(OSError, match=r"^data\.workers: a worker .*use fewer --data\.workers, or 0$"):
         read_on()
+
+
+def test_a_worker_that_is_gone_while_it_hands_a_batch_on_is_one_line() -> None:
+    """What comes first depends on the moment: that it is dead, or that its end of a connection is closed."""
+    ours, its = multiprocessing.Pipe()
+    its.close()
+    with pytest.raises(OSError, match=r"^data\.workers: a worker ended unexpectedly.*or 0$"), workers_in_words():
+        ours.recv()
+    with pytest.raises(ConnectionResetError, match="elsewhere"), workers_in_words():
+        raise ConnectionResetError("elsewhere")
 
 
 @pytest.mark.parametrize(

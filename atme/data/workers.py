@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from traceback import walk_tb
 from types import TracebackType
 
 _PATIENCE = 1.0
@@ -55,11 +56,21 @@ def workers_in_words() -> Iterator[None]:
     """
     try:
         yield
-    except (ValueError, OSError, RuntimeError) as error:
-        words = _words_of_a_worker(str(error))
+    except (ValueError, OSError, RuntimeError, EOFError) as error:
+        words = _words_of_a_dead("ended unexpectedly") if _in_a_handover(error) else _words_of_a_worker(str(error))
         if words is None:
             raise
         raise (ValueError if isinstance(error, ValueError) else OSError)(words) from error
+
+
+def _in_a_handover(error: BaseException) -> bool:
+    """Whether a worker was gone while it handed a batch on: its end of a connection broke off."""
+    frames = (frame.f_code.co_filename for frame, _ in walk_tb(error.__traceback__))
+    return isinstance(error, EOFError | ConnectionError) and any("multiprocessing" in name for name in frames)
+
+
+def _words_of_a_dead(how: str) -> str:
+    return f"data.workers: a worker {how}, perhaps for lack of memory; use fewer --data.workers, or 0"
 
 
 def _words_of_a_worker(text: str) -> str | None:
@@ -72,7 +83,7 @@ def _words_of_a_worker(text: str) -> str | None:
     dead = _DEAD_WORKER.search(text)
     if dead:
         how = f"was killed ({dead['signal']})" if dead["signal"] else "ended unexpectedly"
-        return f"data.workers: a worker {how}, perhaps for lack of memory; use fewer --data.workers, or 0"
+        return _words_of_a_dead(how)
     inside = _IN_WORKER.search(text)
     if inside and inside[1] != "RuntimeError":
         return text.rstrip().rsplit("\n", 1)[-1].split(": ", 1)[-1]
