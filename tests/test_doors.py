@@ -44,6 +44,9 @@ def forwarding(network: nn.Module, name: str = "forward") -> Callable[..., Any]:
 
 
 SMALL = {"dim": 8, "dim_mults": (1, 2), "groups": 4}
+CHAIN = {"d_target": 0.6, "ada_kimg": 1.0, "interval": 4, "t_min": 2, "t_max": 9, "entries": 6, "clean": 3, "seed": 0}
+"""What schemes with an adaptive chain share."""
+
 DOORS: dict[str, Door] = {
     "Augmentation": (Augmentation, {"load_size": 20, "crop_size": 16, "transforms": [], "source_transforms": []}),
     "TestView": (TestView, {"load_size": 20, "crop_size": 16, "interpolation": ("bilinear", "bilinear")}),
@@ -88,30 +91,11 @@ DOORS: dict[str, Door] = {
             "explore": "uniform",
             "diffuse": "both",
         }
-        | {
-            "d_target": 0.6,
-            "ada_kimg": 1.0,
-            "interval": 4,
-            "t_min": 2,
-            "t_max": 9,
-            "entries": 6,
-            "clean": 3,
-            "seed": 0,
-        },
+        | CHAIN,
     ),
     "FeatureDiffusion": (
         noise.FeatureDiffusion,
-        {"game": GAME, "schedule": "linear", "betas": (1e-4, 0.01), "sigma": 0.5, "explore": "uniform"}
-        | {
-            "d_target": 0.6,
-            "ada_kimg": 1.0,
-            "interval": 4,
-            "t_min": 2,
-            "t_max": 9,
-            "entries": 6,
-            "clean": 3,
-            "seed": 0,
-        },
+        {"game": GAME, "schedule": "linear", "betas": (1e-4, 0.01), "sigma": 0.5, "explore": "uniform"} | CHAIN,
     ),
     "DiffAugment": (noise.DiffAugment, {"game": GAME, "policy": ("color",), "probability": 0.5}),
     "Sequence": (noise.Sequence, {"game": GAME, "schemes": [noise.Identity]}),
