@@ -6,7 +6,7 @@ import pytest
 from planted import EARTH, SHOWY
 
 from atme.images import read_image
-from atme.prepare.check.alignment import shift_of
+from atme.images.alignment import shift_of
 from atme.prepare.check.faults import SMALLEST_SHIFT
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from atme.data.halves import read_halves
 from atme.data.scan import Entry
 from atme.images import Pixels
+from atme.images.alignment import shift_of
 from atme.images.levels import Levels, levels_of
-from atme.prepare.check.alignment import shift_of
 from atme.prepare.check.similarity import Look, look_of
 
 BLANK = 2.0

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from atme.images import Pixels
+from atme.images.pixels import Pixels
 
 Field = NDArray[np.float32]
 
