@@ -44,6 +44,7 @@ ROOMS: tuple[dict[str, str], ...] = (
     {
         "reports": "pages, tables and pictures of what was found",
         "serve": "a page on which runs are tried",
+        "planning": "what to train, by rules",
     },
     {"cli": "the atme command: one function a verb"},
     {"__main__": "python -m atme"},
@@ -53,8 +54,9 @@ ROOMS: tuple[dict[str, str], ...] = (
 ORDER = tuple(frozenset(floor) for floor in ROOMS)
 
 ONLY_FOR = {
-    "prepare": {"reports", "cli"},
+    "prepare": {"planning", "reports", "cli"},
     "terminal": {"training", "reports", "cli"},
+    "planning": {"cli"},
     "reports": {"cli"},
     "serve": {"cli"},
     "cli": {"__main__"},

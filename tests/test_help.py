@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from atme.cli import main, serving, verbs
+from atme.cli import main, planning, serving, verbs
 from atme.cli.arguments import function_parser, parse
 from atme.cli.data import VERBS as DATA_VERBS
 from atme.cli.deploy import export_run
@@ -28,6 +28,7 @@ FUNCTIONS: Mapping[str, Callable[..., int]] = {
     "analyze": verbs.analyze_history,
     "compare": verbs.compare_runs,
     "serve": serving.serve_runs,
+    "plan": planning.plan_pairs,
     **{f"data {name}": verb for name, verb in DATA_VERBS.items()},
 }
 """The verbs that are a function with a parameter a word; the others read a preset."""

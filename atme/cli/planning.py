@@ -1,0 +1,68 @@
+"""``atme plan``: what to train on some pairs, for how long, and what to expect."""
+
+from pathlib import Path
+from typing import Literal
+
+from atme.cli.arguments import call
+from atme.cli.exits import DONE, say
+from atme.data.recipes import LayoutChoice
+
+_AS_TRAIN = {"--data.direction": "--direction", "--data.layout": "--layout"}
+"""As ``atme train`` has these options."""
+
+
+def plan(arguments: list[str]) -> int:
+    """Plan a training for your pairs: what to train, for how long, what to expect."""
+    words = []
+    for word in arguments:
+        option, joined, value = word.partition("=")
+        words.append(f"{_AS_TRAIN.get(option, option)}{joined}{value}")
+    return call(plan_pairs, words, prog="atme plan")
+
+
+def plan_pairs(
+    data: str,
+    *,
+    hours: float = 2.0,
+    output: Path | None = None,
+    direction: Literal["AtoB", "BtoA"] = "AtoB",
+    layout: LayoutChoice = "auto",
+    overwrite: bool = False,
+) -> int:
+    """Look at pairs and at this machine, plan a training, and write it as a preset with a reason beside each number.
+
+    Args:
+        data: a folder of pairs in any layout, or a dataset's name.
+        hours: that the training may take, such as 0.5.
+        output: the preset's file, for atme train --config; without it the plan is shown alone.
+        direction: AtoB translates the left half, or the first folder, into the other one.
+        layout: where the pairs lie in the folder, if that is not plain.
+        overwrite: the preset may replace a file that is there.
+
+    Examples:
+        atme plan my_pairs
+        atme plan my_pairs --hours 0.5 --output mine.yaml
+        atme plan my_pairs --direction BtoA
+    """
+    from atme.outputs import require_free
+    from atme.planning.plan import make_plan
+    from atme.planning.words import screen
+    from atme.terminal import counted
+
+    if output is not None:
+        require_free([output], overwrite=overwrite)
+    planned = make_plan(
+        data,
+        hours=hours,
+        direction=direction,
+        layout=layout,
+        track=lambda pairs, total: counted(pairs, total=total, doing="looking"),
+    )
+    print("\n".join(screen(planned)))
+    if output is None:
+        say(f"atme plan {data} --output mine.yaml writes it as a preset")
+        return DONE
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(planned.preset, encoding="utf-8")
+    say(f"train with it: atme train --config {output}")
+    return DONE

@@ -1,0 +1,27 @@
+"""How many samples an update sees."""
+
+from atme.planning.rule import Chosen, Decision, Facts, Setting, rule
+
+MOST = 16
+"""Samples of an update, of 128 × 128 pixels."""
+PIXEL = 4096
+"""Bytes that a pixel of a batch takes while an update is made, at most."""
+
+
+@rule(
+    after=("view", "generator"),
+    measured="Maps in batches of 16 crops of 128 pixels, 0.4 GiB (options/maps_quick.yaml); batches of 8 at the same "
+    "rate (docs/speed.md, Pretrained weights). Other sizes were not measured.",
+)
+def batch(facts: Facts, chosen: Chosen) -> Decision:
+    """Sixteen crops of 128 pixels, or as many pixels in fewer ones; at most half of the pairs, so that updates differ,
+    and as many as fit into memory."""
+    area = chosen["data.crop_size"] ** 2
+    by_pixels = max(1, min(MOST, MOST * 128**2 // area))
+    by_pairs = max(1, facts.pairs.pairs // 2)
+    by_memory = max(1, int(facts.machine.memory / 2 / (area * PIXEL)))
+    count = min(by_pixels, by_pairs, by_memory)
+    why = "pixels" if count == by_pixels else "half of the pairs" if count == by_pairs else "as many as memory holds"
+    words = {"pixels": f"{count} crops an update"}.get(why, f"{count} crops an update: {why}")
+    comment = "measured with 16 of 128 pixels" if why == "pixels" else why
+    return Decision({"training.batch_size": Setting(count, comment)}, words)

@@ -1,0 +1,43 @@
+"""Which losses there are."""
+
+from atme.planning.rule import Chosen, Decision, Facts, Setting, rule
+from atme.planning.rules.precision import REGRESSION, seconds_of
+
+FEWEST_PAIRS, FEWEST_UPDATES = 200, 1000
+"""Without which there is no game."""
+START, LAMBDA, PALETTE = 0.6, 20.0, 0.1
+"""Share of the training before the game; weight of L1 beside it; of the palette loss, as a share of that."""
+
+
+@rule(
+    after=("precision",),
+    measured="earth, 101 pairs, 325 updates, three seeds: L1 0.1283 ± 0.0008 without a game, 0.1312 ± 0.0005 to 0.135 "
+    "± 0.004 with one (docs/which-noise.md). Maps, 1,096 pairs, 1,518 updates, a game for the last 40 %: streets are "
+    "found at all (options/maps_quick.yaml). Where the one becomes the other was not measured.",
+)
+def game(facts: Facts, chosen: Chosen) -> Decision:
+    """The distance to the target first, since it tells what is where; a game for the last 40 %, which draws lines where
+    the distance alone is in doubt. With few pairs or little time the game takes more than it gives, and is left out."""
+    precision = chosen["training.precision"]
+    each = seconds_of(facts, chosen.preset | {"model": REGRESSION}, precision=precision)
+    updates = facts.seconds / each
+    palette = PALETTE if facts.pairs.labels else 0.0
+    if facts.pairs.pairs < FEWEST_PAIRS or updates < FEWEST_UPDATES:
+        few = f"{facts.pairs.pairs} pairs" if facts.pairs.pairs < FEWEST_PAIRS else f"about {updates:,.0f} updates"
+        settings = {"model.class_path": Setting("atme.Regression", f"{few}: a game would take more than it gives")}
+        if palette:
+            settings["model.init_args.palette"] = Setting(palette, "a tenth of L1, for thin and rare classes")
+        return Decision(settings, f"the distance to the target alone: {few} are few for a game")
+    crop = chosen["data.crop_size"]
+    layers = 3 if crop >= 96 else 2 if crop >= 32 else 1
+    critic = {"class_path": "atme.PatchGAN", "init_args": {"layers": layers, "dim": 48, "norm": "instance"}}
+    settings = {
+        "model.class_path": Setting("atme.Pix2Pix", "a distance, and a game"),
+        "model.init_args.start": Setting(START, "until then the distance alone finds what is where"),
+        "model.init_args.lambda_l1": Setting(LAMBDA, "weight of the distance beside the game"),
+        "model.init_args.d_loss_factor": Setting(0.5, "as pix2pix: slows the discriminator"),
+        "discriminator": Setting(critic, f"judges patches, of crops of {crop} pixels"),
+    }
+    if palette:
+        settings["model.init_args.palette"] = Setting(palette * LAMBDA, "a tenth of L1, for thin and rare classes")
+    return Decision(settings, f"distance first (L1 × {LAMBDA:g}), a game for the last {1 - START:.0%}")

@@ -1,0 +1,67 @@
+"""How many updates there are."""
+
+from math import ceil
+
+from atme.planning.rule import Chosen, Decision, Facts, Setting, rule
+
+EPOCHS, LEAST = 200, 1500
+"""Times that each pair is seen, at most; but so many updates, if there is time for them."""
+LOOKS = 12
+"""Looks at the validation split, sample grids and checkpoints over a run, about."""
+SCORED = 50
+"""Pairs of the validation split at each look, at most."""
+START, CHECKPOINT = 5.0, 0.5
+"""Seconds: to start the command and load its libraries; to write a checkpoint."""
+
+
+@rule(
+    after=("rates",),
+    measured="The time of an update is measured on this machine, each time, by updates of throw-away copies, as "
+    "training.max_time does. 200 epochs are pix2pix's own number; 1,500 updates those of options/maps_quick.yaml; "
+    "where more stop helping was not measured.",
+)
+def length(facts: Facts, chosen: Chosen) -> Decision:
+    """As many updates as the time allows, as measured, start, first reading and looks included; and no more than make
+    each pair be seen 200 times, beyond which few pairs are learned by heart."""
+    looked = {"evaluate_every": 1, "evaluate_images": SCORED} if chosen.get("data.validation_split") else {}
+    preset = chosen.preset
+    preset["training"] = preset["training"] | looked | {"sample_every": 1}
+    speed = facts.clock.whole(preset)
+    epoch = ceil(facts.pairs.pairs / chosen["training.batch_size"])
+    once = START + speed.ready + (speed.read * facts.pairs.pairs if chosen["data.cache"] == "ram" else 0.0)
+    look = speed.look + speed.grid + CHECKPOINT
+    looks = max(1, min(LOOKS, int(0.15 * facts.seconds / look)))
+    updates = int((facts.seconds - once - (looks + 1) * look) / speed.update)
+    if updates < 10:
+        least = ceil((once + 2 * look + 100 * speed.update) / 60)
+        raise ValueError(
+            f"--hours: {facts.seconds / 3600:g} is too little: an update takes {speed.update:.2g} s, and the start "
+            f"{once:.0f} s; give {least / 60:.2g} or more"
+        )
+    most = max(EPOCHS * epoch, LEAST)
+    steps = min(updates, most)
+    seconds = once + (looks + 1) * look + steps * speed.update
+    why = "each pair is seen 200 times" if steps == most == EPOCHS * epoch else "enough for a first set of so few pairs"
+    comment = f"of {speed.update:.2g} s each, as measured here; about {seconds / 60:.0f} minutes in all"
+    settings = {
+        "training.steps": Setting(steps, comment if steps == updates else f"{comment}; {why}"),
+        "training.rate": Setting(
+            {"epochs": 0, "decay_epochs": max(1, round(steps / epoch)), "decay": "cosine"},
+            f"its shape over the run; an epoch is {epoch} updates",
+        ),
+        "training.evaluate_every": Setting(0, "nothing to look at"),
+    }
+    every = max(1, round(steps / epoch / looks))
+    settings["training.sample_every"] = Setting(every, f"the first grid after {every * epoch * speed.update:.0f} s")
+    settings["training.checkpoint_every"] = Setting(every, "as often")
+    settings["training.log_every"] = Setting(max(1, steps // 100), "a hundred lines")
+    if looked:
+        settings["training.evaluate_every"] = Setting(every, f"epochs; a look takes {speed.look:.1f} s")
+        settings["training.evaluate_images"] = Setting(SCORED, "pairs, the same at each look, at most")
+    spare = "" if steps == updates else f", fewer than there is time for: {why}"
+    words = f"{steps:,} updates of {speed.update:.2g} s, about {_minutes(seconds)}{spare}"
+    return Decision(settings, words)
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"

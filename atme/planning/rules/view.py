@@ -1,0 +1,73 @@
+"""At which size pictures are loaded, and how large the crops are."""
+
+from atme.data.shapes import Size
+from atme.planning.fingerprint import Fingerprint
+from atme.planning.pictures import scaled
+from atme.planning.rule import Chosen, Decision, Facts, Setting, rule
+
+LOST = 0.2
+"""Share of a target's L1 about its mean that may be lost by loading it smaller."""
+LEAST = 144
+"""Pixels of the shorter side below which nothing is shrunk."""
+SMALL_CROP, LARGE_CROP, LARGE = 128, 256, 384
+"""Pixels of a crop; the large one where pictures are loaded with more than the last."""
+_COARSE, _FINE, _TINY = 32, 4, 64  # crops are multiples of what generators halve; below the last, of the lesser one
+_PART = 0.25  # of the memory that can be had, for decoded pictures
+
+
+@rule(
+    after=("splits",),
+    measured="Maps at 144 of 286 pixels keeps streets 2 to 3 pixels wide and loses 0.20 of the map; crops of 128 see "
+    "most of a tile (options/maps_quick.yaml). Crops of 256: not measured.",
+)
+def view(facts: Facts, _: Chosen) -> Decision:
+    """A target is loaded as small as it can be without losing its details: what it loses is measured by shrinking it
+    and enlarging it again. Small pictures make for more updates, and crops that see more."""
+    pairs = facts.pairs
+    native = min(pairs.size)
+    side = _side(pairs)
+    load = _load(pairs, side)
+    short = min(load) if load else native
+    crop = _multiple(min(short, LARGE_CROP if short > LARGE else SMALL_CROP))
+    if crop < 2 * _FINE:
+        raise ValueError(f"{pairs.root}: pictures of {native} pixels are too small to plan for; give larger ones")
+    settings = {
+        "data.load_size": Setting(list(load) if load else None, _why(pairs, side, load)),
+        "data.crop_size": Setting(crop, f"of {short} pixels: crops see most of a picture, and no two are the same"),
+        "data.test_size": Setting(list(load) if load else None, "as in training"),
+    }
+    needed = sum(count * bits // 8 for count, bits in zip(pairs.channels, pairs.bits, strict=True)) * pairs.pairs
+    height, width = load or pairs.largest
+    fits = needed * height * width < _PART * facts.machine.memory
+    settings["data.cache"] = Setting("ram" if fits else "none", f"{needed * height * width / 1e6:,.0f} MB decoded")
+    reads = "nothing is decoded twice" if fits else "one process decodes while another trains"
+    settings["data.workers"] = Setting(0 if fits else 1, reads)
+    return Decision(settings, f"{settings['data.load_size'].comment}; crops of {crop}")
+
+
+def _side(pairs: Fingerprint) -> int:
+    """The shorter side at which the target stops losing."""
+    enough = next((side for side, lost in pairs.detail if lost <= LOST), min(pairs.size))
+    return min(max(enough, LEAST), min(pairs.size))
+
+
+def _load(pairs: Fingerprint, side: int) -> Size | None:
+    """(height, width) to load at; None: as they are."""
+    if pairs.one_size:
+        return None if side >= 0.9 * min(pairs.size) else scaled(pairs.size, side)
+    return None if max(pairs.largest) <= 2 * side else (side, side)
+
+
+def _multiple(side: int) -> int:
+    step = _COARSE if side >= _TINY else _FINE
+    return side // step * step
+
+
+def _why(pairs: Fingerprint, side: int, load: Size | None) -> str:
+    width, height = pairs.size[1], pairs.size[0]
+    if load is None:
+        return f"{width}×{height} as they are" if pairs.one_size else "of several sizes, as they are"
+    lost = dict(pairs.detail).get(side, 0.0)
+    if not pairs.one_size:
+        return f"of several sizes, all squeezed to {side}×{side}, where targets lose {lost:.0%} of their detail"
+    return f"{width}×{height} shrunk to {load[1]}×{load[0]}: targets lose {lost:.0%} of their detail"

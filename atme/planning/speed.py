@@ -1,0 +1,161 @@
+"""How fast this machine trains a preset: measured by updates of throw-away copies, not looked up.
+
+They are those that ``training.max_time`` plans by (`atme.training.plan`): here they are timed before the preset is
+written, so that its number of updates stands in it.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from jsonargparse import Namespace
+
+from atme.machine import cores, free_memory
+from atme.training.device import accelerator, facts, in_words, kind_of
+from atme.training.options import parser
+from atme.training.parts import measure
+from atme.training.plan import Trial, make_trial, seconds_an_update, update
+
+READ = 64
+"""Training pairs that copies are trained on: they are decoded before, once, as a run with a cache has them."""
+_FEW = 3  # updates by which two precisions are compared
+
+Read = Callable[[Mapping[str, Any]], Namespace]
+"""From the sections of a preset to all options, instantiated."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What is there to compute on."""
+
+    words: str
+    """Device, threads and kernels."""
+    device: str
+    """``cpu``, ``cuda`` or ``mps``."""
+    cores: int
+    memory: int
+    """Bytes that can be had."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How long the parts of a run take, in seconds."""
+
+    update: float
+    ready: float
+    """From the options to the first update."""
+    read: float
+    """One pair, for the first time."""
+    look: float
+    """At the validation split; 0: there is none."""
+    grid: float
+    """Of samples."""
+
+
+def read_preset(sections: Mapping[str, Any]) -> Namespace:
+    """The options of a preset's sections, instantiated.
+
+    Raises:
+        ValueError: a key or value that does not fit.
+    """
+    options = parser()
+    chosen: Namespace = options.instantiate(options.parse_object(dict(sections)))
+    return chosen
+
+
+def find_machine(wanted: str = "auto") -> Machine:
+    """What this machine has."""
+    options = read_preset({"training": {"device": wanted}})
+    known = facts(accelerator(options.training)) | {"precision": ""}
+    words = in_words(known).replace(", ,", ",")
+    return Machine(words, kind_of(wanted), cores(), free_memory())
+
+
+@dataclass
+class Clock:
+    """Measures presets, each kind of game once.
+
+    Args:
+        read: makes options of a preset's sections, with all that the user set anew.
+        now: seconds since any moment.
+    """
+
+    read: Read = read_preset
+    now: Callable[[], float] = time.perf_counter
+    _known: dict[str, Any] = field(default_factory=dict)
+
+    def few(self, sections: Mapping[str, Any]) -> float:
+        """Seconds of an update, from few of them."""
+        return float(self._once("few", sections, self._few))
+
+    def whole(self, sections: Mapping[str, Any]) -> Speed:
+        """All that a run's length is planned by."""
+        found: Speed = self._once("whole", sections, self._whole)
+        return found
+
+    def without_measuring(self) -> "Clock":
+        """One that knows what this one measured, and takes the last of it for what it did not: for what would be."""
+        return _Remembering(self.read, self.now, dict(self._known))
+
+    def _once(self, kind: str, sections: Mapping[str, Any], measured: Callable[[Mapping[str, Any]], Any]) -> Any:
+        parts = ("data", "model", "generator", "discriminator", "noise", "optimizers")
+        training = {key: sections.get("training", {}).get(key) for key in ("batch_size", "precision")}
+        key = json.dumps([kind, training, {part: sections.get(part) for part in parts}], sort_keys=True, default=str)
+        if key not in self._known:
+            self._known[key] = self._missing(kind, sections, measured)
+        return self._known[key]
+
+    def _missing(self, kind: str, sections: Mapping[str, Any], measured: Callable[[Mapping[str, Any]], Any]) -> Any:
+        return measured(sections)
+
+    def _few(self, sections: Mapping[str, Any]) -> float:
+        with self._trial(sections, looks=False) as (trial, _, _):
+            seconds = []
+            for _ in range(1 + _FEW):
+                before = self.now()
+                update(trial, at=0.0)
+                seconds.append(self.now() - before)
+        return min(seconds[1:])
+
+    def _whole(self, sections: Mapping[str, Any]) -> Speed:
+        with self._trial(sections, looks=True) as (trial, between, spent):
+            each = seconds_an_update(0.0, trial, clock=self.now)
+            for name, work in between.items():
+                before = self.now()
+                work()
+                spent[name] = self.now() - before
+        return Speed(each, spent["ready"], spent["read"], look=spent.get("look", 0.0), grid=spent.get("grid", 0.0))
+
+    @contextmanager
+    def _trial(
+        self, sections: Mapping[str, Any], *, looks: bool
+    ) -> Iterator[tuple[Trial, dict[str, Callable[[], object]], dict[str, float]]]:
+        """Copies that can be trained, what is done between updates, and how long it took to make them."""
+        began = self.now()
+        options = self.read(sections)
+        training = options.training
+        processes = accelerator(training)
+        train, test = options.data.open_train(seed=0), options.data.open_test()
+        measured = measure(train, batch=training.batch_size * training.accumulate)
+        images = min(len(train), max(READ, 2 * training.batch_size * training.accumulate))
+        before = self.now()
+        for index in range(images):
+            train.draw(0, index)
+        reading = self.now() - before
+        trial, between = make_trial(options, processes, train=train, test=test, measured=measured, images=images)
+        ready = self.now() - began - reading
+        names = [name for name, on in (("grid", training.sample_every), ("look", training.evaluate_every)) if on]
+        works = {name: work for name, (_, work) in zip(names, between, strict=True)}
+        yield trial, works if looks else {}, {"ready": ready, "read": reading / images}
+        processes.free_memory()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+class _Remembering(Clock):
+    def _missing(self, kind: str, sections: Mapping[str, Any], measured: Callable[[Mapping[str, Any]], Any]) -> Any:
+        return next(value for key, value in reversed(self._known.items()) if key.startswith(f'["{kind}"'))

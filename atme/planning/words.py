@@ -1,0 +1,101 @@
+"""A plan in words, for one screen."""
+
+import textwrap
+from collections.abc import Iterator
+
+from atme.data.shapes import Size
+from atme.names import shown
+from atme.planning.decide import Decided
+from atme.planning.expected import expectation
+from atme.planning.fingerprint import Fingerprint
+from atme.planning.plan import MORE, Plan
+from atme.planning.speed import Machine
+from atme.prepare.check.faults import COLORS
+from atme.prepare.palette import Palette
+
+_WIDE, _LEFT = 98, 14
+_TOLD_OF_MORE = ("batch", "game", "length")
+"""Rules that say what they would do with more, where that is something else."""
+
+
+def screen(plan: Plan) -> list[str]:
+    """The lines of a plan, at most 98 columns wide."""
+    facts = plan.facts
+    lines = [shown(facts.pairs.root)]
+    for title, entries in (
+        ("Pairs", _pairs(facts.pairs)),
+        ("Machine", _machine(facts.machine)),
+        ("Plan", ((name, decision.words) for name, decision in plan.decided.in_order)),
+        ("Expected", _expected(plan)),
+    ):
+        lines += ["", title, *(line for name, said in entries for line in _entry(name, said))]
+    return lines
+
+
+def _entry(name: str, said: str) -> list[str]:
+    first = f"  {name:<{_LEFT - 2}}"
+    return textwrap.wrap(shown(said), _WIDE, initial_indent=first, subsequent_indent=" " * _LEFT)
+
+
+def _pairs(pairs: Fingerprint) -> Iterator[tuple[str, str]]:
+    others = ", ".join(f"{count:,} in {split}" for split, count in pairs.splits.counts.items())
+    yield "number", f"{pairs.pairs:,} to train on ({others}); of {pairs.looked_at:,} all pixels were looked at"
+    sizes = _size(pairs.size) if pairs.one_size else f"{_size(pairs.size)} to {_size(pairs.largest)}"
+    kinds = [f"{COLORS[c]}, {b} bits" for c, b in zip(pairs.channels, pairs.bits, strict=True)]
+    yield "pictures", f"{sizes} pixels; source {kinds[0]}, target {kinds[1]}"
+    for name, palette in zip(("source", "target"), pairs.palettes, strict=True):
+        if palette is not None:
+            yield name, _colors(palette)
+    correlation = f"correlation {pairs.correlation:.2f}" if pairs.correlation == pairs.correlation else "all blank"
+    yield (
+        "distance",
+        f"source to target L1 {pairs.distance:.2f}, {correlation}; median color to target {pairs.floor:.3f}",
+    )
+    kept = [f"{1 - lost:.0%} at {side}" for side, lost in pairs.detail[-12::3]]
+    if kept:
+        yield "detail", f"of the target's detail is kept {', '.join(kept)} pixels"
+    if pairs.upright is None:
+        yield "upright", "too few pairs to tell"
+    else:
+        told = f"turned pairs in {pairs.upright.turned:.0%}, mirrored in {pairs.upright.mirrored:.0%}"
+        yield "upright", f"a classifier tells {told} of {pairs.upright.pairs} pairs held out; chance is 50%"
+    faults = ", ".join(f"{count} {kind}" for kind, count in pairs.faults.items())
+    which = f"of {pairs.checked:,} pairs that were checked" if pairs.checked < sum(pairs.splits.counts.values()) else ""
+    remedy = f"; atme data check {pairs.root} shows which" if faults else ""
+    yield "check", f"{faults or 'nothing suspicious'} {which}".rstrip() + remedy
+    yield from (("files", remark) for remark in pairs.remarks)
+
+
+def _colors(palette: Palette) -> str:
+    most = 8
+    each = [f"{name} {share:.1%}" for name, share in zip(palette.names, palette.shares, strict=True)]
+    more = f" and {len(each) - most} more" if len(each) > most else ""
+    exact = "exactly" if palette.exact else f"({palette.explained:.1%} of the pixels are near to one)"
+    return f"{len(each)} colors {exact}: {', '.join(each[:most])}{more}"
+
+
+def _machine(machine: Machine) -> Iterator[tuple[str, str]]:
+    yield "computes on", f"{machine.words}; {machine.cores} cores, {machine.memory / 2**30:.1f} GiB free"
+
+
+def _expected(plan: Plan) -> Iterator[tuple[str, str]]:
+    yield "score", expectation(plan.facts.pairs, plan.decided.chosen)
+    yield f"{MORE} × hours", _instead(plan.decided, plan.with_time)
+    yield f"{MORE} × pairs", _instead(plan.decided, plan.with_pairs)
+    if plan.facts.pairs.splits.validation is None and plan.facts.pairs.splits.test is None:
+        data = plan.facts.pairs.root
+        yield "first", f"hold some pairs out: atme data split {data} {data.rstrip('/')}_split, and plan for that"
+
+
+def _instead(decided: Decided, more: Decided) -> str:
+    """What would be done otherwise."""
+    changed = [
+        more.decisions[name].words
+        for name in _TOLD_OF_MORE
+        if decided.decisions[name].settings != more.decisions[name].settings
+    ]
+    return "; ".join(changed) or "the same"
+
+
+def _size(size: Size) -> str:
+    return f"{size[1]}×{size[0]}"

@@ -1,0 +1,211 @@
+"""Each rule decides by its facts, and beside each stands a case in which it decides otherwise."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+from plans import LABELS, PAIRS, Told, facts
+
+from atme.cli.arguments import parse
+from atme.planning import decide as deciding
+from atme.planning import rules
+from atme.planning.decide import all_rules, decide
+from atme.planning.fingerprint import Splits
+from atme.planning.plan import Plan
+from atme.planning.rule import NOT_MEASURED, Facts, Rule
+from atme.planning.upright import Upright
+from atme.planning.words import screen
+from atme.training import options
+
+MANY = {
+    "photographs": facts(),
+    "labels": facts(palettes=(None, LABELS)),
+    "ids": facts(palettes=(None, LABELS.__class__(((0,), (7,)), (0.5, 0.5), 1.0, True)), channels=(3, 1)),
+    "two pairs": facts(pairs=2, upright=None, splits=Splits("train", None, None, {"train": 2})),
+    "sixteen": facts(pairs=16, upright=None),
+    "many": facts(pairs=20_000),
+    "tiny": facts(size=(20, 30), largest=(20, 30), detail=((16, 0.1),)),
+    "gray": facts(channels=(1, 1), bits=(16, 16), size=(64, 64), largest=(64, 64), detail=()),
+    "of all sizes": facts(size=(200, 300), largest=(3000, 4000), detail=((160, 0.1),)),
+    "wide": facts(size=(512, 1024), largest=(512, 1024), detail=((192, 0.3), (256, 0.1))),
+    "in parts": facts(splits=Splits("train", None, "test", {"train": 1000, "test": 9}), direction="BtoA"),
+    "not divided": facts(splits=Splits(".", None, None, {".": 1000})),
+    "a layout": facts(layout="A/train"),
+    "slow": facts(clock=Told(float32=30.0, bf16=40.0)),
+    "little memory": facts(memory=10**8),
+}
+
+
+def chosen(known: Facts) -> dict[str, Any]:
+    return {key: setting.value for key, setting in decide(known).chosen.settings.items()}
+
+
+def planned(known: Facts) -> Plan:
+    decided = decide(known)
+    return Plan(known, decided, decided, decided)
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_whatever_the_facts_the_preset_is_one(name: str, tmp_path: Path) -> None:
+    """Every key is known, every value fits, and each line of a number has a comment, beside it or above."""
+    text = planned(MANY[name]).preset
+    (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
+    read = parse(options.parser(), ["--config", str(tmp_path / "mine.yaml")], classes=options.CLASSES)
+    options.parser().instantiate(read)
+    preset = yaml.safe_load(text)
+    assert preset["training"]["steps"] >= 10
+    assert preset["data"]["crop_size"] <= min(preset["data"]["load_size"] or MANY[name].pairs.size)
+    assert preset["training"]["batch_size"] <= MANY[name].pairs.pairs
+    assert max(map(len, text.splitlines())) <= 200
+    lines = text[text.index("\nrun:") + 1 :].splitlines()
+    for before, line in zip(["", *lines], lines, strict=False):
+        assert "#" in line or line.endswith(":") or before.lstrip().startswith("#"), line
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_a_plan_is_one_screen(name: str) -> None:
+    lines = screen(planned(MANY[name]))
+    assert max(map(len, lines)) <= 98
+    assert len(lines) <= 50
+
+
+def test_each_rule_says_why_and_what_it_rests_on() -> None:
+    found = all_rules()
+    assert {each.name for each in found} == {path.stem for path in Path(rules.__path__[0]).glob("[!_]*.py")}
+    for each in found:
+        assert len(each.why) > 40
+        assert each.measured == NOT_MEASURED or "measured" in each.measured or "." in each.measured
+        assert {*each.after} <= {other.name for other in found}
+
+
+def test_a_rule_is_asked_after_those_that_it_reads() -> None:
+    names = [each.name for each in all_rules()]
+    for each in all_rules():
+        assert all(names.index(other) < names.index(each.name) for other in each.after)
+
+
+def test_a_new_rule_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "seed.py").write_text(
+        '"""A seed."""\n'
+        "from atme.planning.rule import Decision, Setting, rule\n\n\n"
+        '@rule(measured="not measured", after=("length",))\n'
+        "def seed(facts, chosen):\n"
+        '    """Whatever."""\n'
+        '    return Decision({"run.seed": Setting(chosen["training.steps"], "odd")}, "a seed")\n'
+    )
+    monkeypatch.setattr(rules, "__path__", [*rules.__path__, str(tmp_path)])
+    monkeypatch.setattr(deciding, "all_rules", deciding.all_rules.__wrapped__)
+    decided = decide(facts())
+    assert decided.chosen["run.seed"] == decided.chosen["training.steps"]
+    assert "seed" in [name for name, _ in decided.in_order]
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "value"),
+    [
+        ({}, "data.load_size", [144, 144]),  # 20 % are lost there, and more below
+        ({"detail": ((144, 0.5), (192, 0.3), (224, 0.1))}, "data.load_size", [224, 224]),
+        ({"detail": ((64, 0.1),)}, "data.load_size", [144, 144]),  # no smaller than what was measured
+        ({"detail": ((256, 0.3),)}, "data.load_size", None),  # every size loses
+        ({"size": (512, 1024), "largest": (512, 1024)}, "data.load_size", [144, 288]),  # its shape is kept
+        ({"size": (200, 300), "largest": (3000, 4000)}, "data.load_size", [144, 144]),
+        ({"size": (150, 200), "largest": (200, 280)}, "data.load_size", None),
+        ({}, "data.crop_size", 128),
+        ({"size": (100, 100), "largest": (100, 100), "detail": ()}, "data.crop_size", 96),
+        ({"size": (22, 90), "largest": (22, 90), "detail": ()}, "data.crop_size", 20),
+        ({"size": (900, 900), "largest": (900, 900), "detail": ((512, 0.1),)}, "data.crop_size", 256),
+        ({"size": (900, 900), "largest": (900, 900), "detail": ((512, 0.1),)}, "training.batch_size", 4),
+        ({}, "training.batch_size", 16),
+        ({"pairs": 16}, "training.batch_size", 8),
+        ({"pairs": 2}, "training.batch_size", 1),
+        ({}, "optimizers.generator", 0.001),
+        ({"pairs": 4}, "optimizers.generator", 0.0005),
+        ({}, "data.flip", True),
+        ({"upright": Upright(0.95, 0.95, 300)}, "data.flip", False),
+        ({"upright": Upright(0.7, 0.7, 300)}, "data.flip", False),
+        ({"upright": Upright(0.7, 0.7, 300)}, "data.transforms", "albumentations.D4"),
+        ({"upright": None}, "data.flip", True),
+        ({"palettes": (LABELS, None)}, "data.target_kind", None),
+        ({"palettes": (None, LABELS)}, "data.target_kind", "labels"),
+        ({"palettes": (None, LABELS)}, "model.init_args.palette", 2.0),
+        ({"palettes": (None, LABELS), "pairs": 50}, "model.init_args.palette", 0.1),
+        ({"palettes": (None, LABELS)}, "training.keep_best", "iou"),
+        ({"pairs": 50}, "training.keep_best", "l1"),
+        ({}, "training.keep_best", None),  # of a game L1 does not tell
+        ({}, "model.class_path", "atme.Pix2Pix"),
+        ({"pairs": 199}, "model.class_path", "atme.Regression"),
+        ({"hours": 0.1}, "model.class_path", "atme.Regression"),
+        ({}, "training.precision", "bf16"),
+        ({"clock": Told(bf16=0.95)}, "training.precision", "float32"),
+        ({"clock": Told(bf16=float("inf"))}, "training.precision", "float32"),
+        ({"hours": 1000}, "training.steps", 200 * 63),
+        ({"hours": 1000, "pairs": 16}, "training.steps", 1500),
+        ({"hours": 0.1}, "training.average", 0.99),
+        ({}, "training.average", 0.995),
+        ({"memory": 10**8}, "data.cache", "none"),
+        ({}, "data.cache", "ram"),
+    ],
+)
+def test_a_rule_goes_by_its_facts(changes: dict[str, Any], key: str, value: object) -> None:
+    found = chosen(facts(**changes)).get(key)
+    if key == "optimizers.generator":
+        found = found["init_args"]["lr"]
+    if key == "data.transforms":
+        (found,) = (each["class_path"] for each in found)
+    assert found == value
+
+
+def test_rare_colors_of_noisy_pictures_are_no_classes() -> None:
+    assert len(chosen(facts(palettes=(None, LABELS)))["data.target_labels"]) == 2
+    exact = LABELS.__class__(LABELS.values, LABELS.shares, 1.0, True)
+    assert len(chosen(facts(palettes=(None, exact)))["data.target_labels"]) == 3
+
+
+def test_the_length_is_that_of_the_time() -> None:
+    """Start, reading, looks and updates together take the hours, within one update."""
+    known = facts(hours=0.5, clock=Told(look=2.0))
+    found = chosen(known)
+    looks = 12
+    spent = 5 + 5 + 1000 * 0.01 + (looks + 1) * (2 + 1 + 0.5) + found["training.steps"] * 0.5
+    assert known.seconds - 0.5 < spent <= known.seconds
+
+
+def test_too_little_time_says_how_much_would_do() -> None:
+    with pytest.raises(ValueError, match=r"--hours: 0.002 is too little: an update takes .* or more") as refused:
+        decide(facts(hours=0.002))
+    enough = float(str(refused.value).split("give ")[1].split()[0])
+    assert chosen(facts(hours=enough))["training.steps"] >= 10
+
+
+def test_where_no_weights_are_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    from atme.planning.rules import generator
+
+    monkeypatch.setattr(generator, "is_installed", lambda network: False)
+    decided = decide(facts())
+    assert decided.chosen["generator"]["class_path"] == "atme.UNet"
+    assert 'pip install "atme[pretrained]"' in decided.decisions["generator"].words
+    monkeypatch.setattr(generator, "is_installed", lambda network: True)
+    decided = decide(facts())
+    assert decided.chosen["generator"]["class_path"] == "atme.PretrainedUNet"
+
+
+def test_what_is_measured_is_known_again() -> None:
+    """Twice the same game is measured once; what would be done with more is not measured at all."""
+    from atme.planning.speed import Clock
+
+    asked = []
+    clock = Clock(read=lambda sections: SimpleNamespace(training=None))
+    clock._few = lambda sections: asked.append(sections) or 1.5  # type: ignore[method-assign, func-returns-value]
+    preset = {"training": {"batch_size": 2, "precision": "bf16", "steps": 5}, "data": {"crop_size": 32}}
+    assert clock.few(preset) == clock.few({**preset, "training": {**preset["training"], "steps": 9}}) == 1.5
+    assert len(asked) == 1
+    assert clock.without_measuring().few({"data": {"crop_size": 64}}) == 1.5
+    assert clock.few({"data": {"crop_size": 64}}) == 1.5
+    assert len(asked) == 2
+
+
+def test_rules_are_rules() -> None:
+    assert all(isinstance(each, Rule) for each in all_rules())
+    assert PAIRS.one_size
