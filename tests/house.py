@@ -55,7 +55,7 @@ ORDER = tuple(frozenset(floor) for floor in ROOMS)
 
 ONLY_FOR = {
     "prepare": {"planning", "reports", "cli"},
-    "terminal": {"training", "reports", "cli"},
+    "terminal": {"training", "planning", "reports", "cli"},
     "planning": {"cli"},
     "reports": {"cli"},
     "serve": {"cli"},
