@@ -15,6 +15,7 @@ from atme.cli.data import VERBS as DATA_VERBS
 from atme.cli.deploy import export_run
 from atme.cli.help import defaults_shown
 from atme.cli.page_word import page_taken_from
+from atme.cli.planned import data_taken_from
 from atme.cli.presets import actions_of
 from atme.cli.seeds import taken_from
 from atme.cli.sources import examples
@@ -96,8 +97,9 @@ def test_examples_of_presets_are_commands(verb: str, tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path)
     for example in examples(inspect.getdoc(verbs.VERBS[verb]) or ""):
         _, words = page_taken_from(taken_from(shlex.split(example)[2:])[1])
-        chosen = parse(options.parser(), words if verb == "train" else ["--config", *words])
-        assert chosen.config is not None
+        asked, words = data_taken_from(words) if verb == "train" else (None, ["--config", *words])
+        chosen = parse(options.parser(), words)
+        assert (chosen.config is None) == (asked is not None)
 
 
 def test_the_defaults_of_training_are_those_that_are_shown(capsys: pytest.CaptureFixture[str]) -> None:

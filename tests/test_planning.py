@@ -229,3 +229,80 @@ def test_a_picture_that_cannot_be_read_is_named(earth: Path, capsys: Said) -> No
     assert main(["plan", str(earth)]) == 2
     assert picture.name in capsys.readouterr().err
     assert read_image(sorted((earth / "train").iterdir())[1]).size
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder above ``my_pairs``: four pairs A|B of 24×32 pixels a half, not divided."""
+    folder, rng = tmp_path_factory.mktemp("few"), np.random.default_rng(0)
+    (folder / "my_pairs").mkdir()
+    for number in range(4):
+        a = smooth(rng, 24, 32)
+        write_image(folder / "my_pairs" / f"{number}.png", np.concatenate([a, 255 - a], axis=1))
+    return folder
+
+
+@pytest.mark.usefixtures("quick")
+class TestPlannedAndTrained:
+    def test_from_pairs_to_a_run(self, few: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said) -> None:
+        """In one command; what is said beside the pairs wins; it goes on, and never begins twice."""
+        monkeypatch.chdir(few)
+        words = ["train", "my_pairs", "--hours", "0.02", "--training.steps", "3", "--data.direction", "BtoA"]
+        assert main([*words, "--training.batch_size", "1"]) == 0
+        shown = capsys.readouterr()
+        assert "4 to train on (4 in .)" in shown.out
+        assert "atme data split my_pairs my_pairs_split" in shown.out
+        run = Path("runs/my_pairs")
+        assert read_log(run)[-1]["step"] == 3
+        resolved = yaml.safe_load((run / "options.yaml").read_text("utf-8"))
+        assert (resolved["data"]["direction"], resolved["training"]["batch_size"]) == ("BtoA", 1)
+        kept = yaml.safe_load((run / "plan.yaml").read_text("utf-8"))
+        assert kept["training"]["steps"] >= 10
+        assert kept["data"]["direction"] == "BtoA"
+        assert main(words) == 2
+        assert "runs/my_pairs: the run folder exists" in capsys.readouterr().err
+        assert main(["train", "my_pairs", "--training.resume", "auto", "--training.steps", "5"]) == 0
+        assert read_log(run)[-1]["step"] == 5
+        assert "Plan" not in capsys.readouterr().out
+
+    def test_the_split_that_it_advises_is_planned_for(
+        self, few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        shutil.copytree(few / "my_pairs", "my_pairs")
+        assert main(["data", "split", "my_pairs", "my_pairs_split", "--val", "1", "--test", "1"]) == 0
+        found = take_fingerprint("my_pairs_split")
+        assert (found.splits.train, found.splits.validation, found.pairs) == ("train", "val", 2)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["earth", "--config", "earth_atme"], "--config: earth is planned for, and this says all that a plan would"),
+        (["earth", "--data.root=x"], "--data.root: earth is planned for"),
+        (
+            ["earth", "--training.max_time", "1h"],
+            "--training.max_time: earth is planned for, and this is said by --hours",
+        ),
+        (
+            ["earth", "--seeds", "0,1"],
+            "write atme plan earth --output mine.yaml, and then atme train --config mine.yaml",
+        ),
+        (["earth", "--hours", "soon"], "--hours: 'soon' is no number of hours"),
+        (["earth", "--hours"], "--hours: '' is no number of hours"),
+        (["earth", "--hours", "-1"], "--hours: -1 is no time to train"),
+        (["--hours", "1"], "--hours: plans a training for pairs; write atme train DATA --hours 1"),
+        (["earth_atme_demo"], "earth_atme_demo: is a preset, and no pairs; write atme train --config earth_atme_demo"),
+        (["nowhere"], "nowhere: neither a folder nor a known dataset"),
+        (["earth", "--training.bach_size", "2"], "training.bach_size: no such option"),
+    ],
+)
+def test_what_does_not_go_with_pairs_is_one_line(
+    words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", *words]) == 2
+    told = capsys.readouterr().err.strip()
+    assert said in told
+    assert len(told.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []

@@ -1,7 +1,6 @@
 """Each rule decides by its facts, and beside each stands a case in which it decides otherwise."""
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -196,7 +195,7 @@ def test_what_is_measured_is_known_again() -> None:
     from atme.planning.speed import Clock
 
     asked = []
-    clock = Clock(read=lambda sections: SimpleNamespace(training=None))
+    clock = Clock()
     clock._few = lambda sections: asked.append(sections) or 1.5  # type: ignore[method-assign, func-returns-value]
     preset = {"training": {"batch_size": 2, "precision": "bf16", "steps": 5}, "data": {"crop_size": 32}}
     assert clock.few(preset) == clock.few({**preset, "training": {**preset["training"], "steps": 9}}) == 1.5

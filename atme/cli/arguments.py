@@ -124,7 +124,7 @@ def parse(
 def _use_own(words: Sequence[str], presets: Sequence[YamlFile], sections: Collection[str]) -> None:
     """Import the user's own files that these sections name, in presets and on the command line."""
     named: list[Any] = [preset.values.get(section) for preset in presets for section in sections]
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in zip(words, [*words, ""][1:], strict=True):
         option, _, value = word.partition("=")
         if option.removeprefix("--").split(".")[0] in sections:
             named.append(value or following)

@@ -8,6 +8,7 @@ from atme.cli.arguments import parse
 from atme.cli.exits import DONE, INTERRUPTED, say
 from atme.cli.help import asks_for_help, first_line, training_page
 from atme.cli.page_word import page_taken_from
+from atme.cli.planned import data_taken_from, keeping, parsed, with_plan
 from atme.cli.seeds import taken_from, train_seeds
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ def train(arguments: list[str]) -> int:
     """Train a translator.
 
     Examples:
+        atme train my_pairs --hours 1
         atme train --config earth_atme_demo --run.dir runs/demo
         atme train --config facades_pix2pix --data.root my_pairs --run.dir runs/mine
         atme train --config runs/mine/options.yaml --training.resume auto
@@ -33,15 +35,16 @@ def train(arguments: list[str]) -> int:
 
     seeds, words = taken_from(arguments)
     page, words = page_taken_from(words)
+    asked, words = data_taken_from(words)
+    words, plan = with_plan(asked, words, several=seeds is not None) if asked else (words, None)
     parser = options.parser()
-    chosen = parse(
-        parser, words, usage="write atme train --config PRESET --section.key VALUE …", classes=options.CLASSES
-    )
+    usage = "write atme train --config PRESET --section.key VALUE …"
+    chosen = parsed(parser, plan, words) if plan else parse(parser, words, usage=usage, classes=options.CLASSES)
     if seeds is not None:
         on_gpu = kind_of(chosen.training.device) != "cpu"
         return train_seeds(seeds, words, run=str(chosen.run.dir), page=page, on_gpu=on_gpu)
     text = parser.dump(chosen)
-    outcome = run_training(parser.instantiate(chosen), text=text, watcher=_watcher(page))
+    outcome = run_training(parser.instantiate(chosen), text=text, watcher=_watcher(page, plan))
     if outcome.signal is not None:
         say(f"interrupted at step {outcome.step}; go on with --training.resume auto{_best(outcome)}")
         return INTERRUPTED + outcome.signal
@@ -50,13 +53,14 @@ def train(arguments: list[str]) -> int:
     return DONE
 
 
-def _watcher(page: Path | None) -> "Watcher | None":
-    """What writes the page of the run; the libraries of its drawings take a second."""
-    if page is None:
-        return None
-    from atme.reports.evening import Evening
+def _watcher(page: Path | None, plan: str | None) -> "Watcher | None":
+    """What writes the page of the run, the libraries of whose drawings take a second; and its plan, if it has one."""
+    evening = None
+    if page is not None:
+        from atme.reports.evening import Evening
 
-    return Evening(page, say=say)
+        evening = Evening(page, say=say)
+    return evening if plan is None else keeping(plan, evening)
 
 
 def _best(outcome: "Outcome") -> str:

@@ -24,8 +24,8 @@ READ = 64
 """Training pairs that copies are trained on: they are decoded before, once, as a run with a cache has them."""
 _FEW = 3  # updates by which two precisions are compared
 
-Read = Callable[[Mapping[str, Any]], Namespace]
-"""From the sections of a preset to all options, instantiated."""
+Read = Callable[[Mapping[str, Any]], tuple[Namespace, str]]
+"""From the sections of a preset to all options, instantiated, and as YAML."""
 
 
 @dataclass(frozen=True)
@@ -56,20 +56,20 @@ class Speed:
     """Of samples."""
 
 
-def read_preset(sections: Mapping[str, Any]) -> Namespace:
-    """The options of a preset's sections, instantiated.
+def read_preset(sections: Mapping[str, Any]) -> tuple[Namespace, str]:
+    """The options of a preset's sections, instantiated, and as YAML.
 
     Raises:
         ValueError: a key or value that does not fit.
     """
     options = parser()
-    chosen: Namespace = options.instantiate(options.parse_object(dict(sections)))
-    return chosen
+    chosen = options.parse_object(dict(sections))
+    return options.instantiate(chosen), options.dump(chosen)
 
 
 def find_machine(wanted: str = "auto") -> Machine:
     """What this machine has."""
-    options = read_preset({"training": {"device": wanted}})
+    options, _ = read_preset({"training": {"device": wanted}})
     known = facts(accelerator(options.training)) | {"precision": ""}
     words = in_words(known).replace(", ,", ",")
     return Machine(words, kind_of(wanted), cores(), free_memory())
@@ -136,7 +136,7 @@ class Clock:
     ) -> Iterator[tuple[Trial, dict[str, Callable[[], object]], dict[str, float]]]:
         """Copies that can be trained, what is done between updates, and how long it took to make them."""
         began = self.now()
-        options = self.read(sections)
+        options, _ = self.read(sections)
         training = options.training
         processes = accelerator(training)
         train, test = options.data.open_train(seed=0), options.data.open_test()

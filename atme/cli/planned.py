@@ -1,0 +1,164 @@
+"""``atme train DATA``: a plan, and a training by it, in one.
+
+Whatever the command line says beside DATA is said to the plan, too: updates are timed with it, and it wins over
+what the rules decided. The run keeps its plan as ``plan.yaml``; one that goes on does so by its options, and nothing
+is planned.
+"""
+
+import os
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from atme.cli import arguments as command_line
+
+if TYPE_CHECKING:
+    from jsonargparse import ArgumentParser, Namespace
+
+    from atme.training.watched import Moment, Watcher
+
+HOURS, KEPT = "--hours", "plan.yaml"
+"""The word that says how long; the file of a run that keeps its plan."""
+_SAID = {
+    "--config": "says all that a plan would; leave out the one or the other",
+    "--data.root": "the pairs are named already; leave it out",
+    "--training.max_time": f"is said by {HOURS} where a training is planned",
+}
+"""Words that DATA leaves nothing to say for."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What ``atme train DATA --hours 1`` asks for."""
+
+    data: str
+    hours: float | None
+    """None: as many as a plan has."""
+
+
+def data_taken_from(arguments: list[str]) -> tuple[Asked | None, list[str]]:
+    """DATA, which is the first word, with its hours, and the other words; None where there is a preset.
+
+    Raises:
+        ValueError: for hours that are none, or without DATA.
+    """
+    words = deque(arguments)
+    data = words.popleft() if words and not words[0].startswith("-") else None
+    hours: float | None = None
+    rest: list[str] = []
+    while words:
+        word = words.popleft()
+        name, has_value, value = word.partition("=")
+        if name != HOURS:
+            rest.append(word)
+            continue
+        if data is None:
+            raise ValueError(
+                f"{HOURS}: plans a training for pairs; write atme train DATA {HOURS} 1, or with a preset "
+                "--training.max_time 1h"
+            )
+        hours = _number(value if has_value else words.popleft() if words else "")
+    return (None if data is None else Asked(data, hours)), rest
+
+
+def with_plan(asked: Asked, words: list[str], *, several: bool) -> tuple[list[str], str | None]:
+    """The words of a training by a plan, and the plan's text; without one where a run goes on.
+
+    Args:
+        asked: pairs and hours.
+        words: the other words of the command.
+        several: whether several seeds are asked for.
+
+    Raises:
+        ValueError: for words that do not go with DATA, a run folder that is taken, or pairs that cannot be planned for.
+    """
+    from atme.training import options
+
+    _refuse(asked, words, several=several)
+    chosen = command_line.parse(options.parser(), words, classes=options.CLASSES)
+    from atme.planning.plan import HOURS as USUAL
+    from atme.planning.plan import make_plan, run_of
+    from atme.planning.words import screen
+    from atme.terminal import counted
+    from atme.training.origin import find_origin
+
+    named = any(word.partition("=")[0] == "--run.dir" for word in words)
+    run = Path(chosen.run.dir) if named else run_of(asked.data)
+    if chosen.training.resume == "auto" and (run / "options.yaml").is_file():
+        return [f"--config={run / 'options.yaml'}", *words], None
+    if chosen.training.resume == "never":
+        find_origin(run, "never", now={})
+    planned = make_plan(
+        asked.data,
+        hours=USUAL if asked.hours is None else asked.hours,
+        direction=chosen.data.direction,
+        layout=chosen.data.layout,
+        device=chosen.training.device,
+        read=lambda sections: _with_words(sections, words),
+        track=lambda pairs, total: counted(pairs, total=total, doing="looking"),
+    )
+    print("\n".join(screen(planned)), flush=True)
+    return words, planned.preset
+
+
+def keeping(text: str, watcher: "Watcher | None") -> "Watcher":
+    """A watcher that leaves the plan in the run's folder."""
+
+    def watch(moment: "Moment") -> None:
+        if not (moment.run / KEPT).exists():
+            (moment.run / KEPT).write_text(text, encoding="utf-8")
+        if watcher is not None:
+            watcher(moment)
+
+    return watch
+
+
+def parsed(parser: "ArgumentParser", text: str, words: list[str]) -> "Namespace":
+    """What a preset's text, and words that win over it, ask for.
+
+    Raises:
+        ValueError: naming the key or value that does not fit.
+    """
+    from atme.training import options
+
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / KEPT
+        file.write_text(text, encoding="utf-8")
+        return command_line.parse(parser, [f"--config={file}", *words], classes=options.CLASSES)
+
+
+def _with_words(sections: Mapping[str, Any], words: list[str]) -> tuple["Namespace", str]:
+    from atme.training import options
+
+    parser = options.parser()
+    chosen = parsed(parser, yaml.safe_dump(dict(sections), sort_keys=False), words)
+    return parser.instantiate(chosen), parser.dump(chosen)
+
+
+def _refuse(asked: Asked, words: list[str], *, several: bool) -> None:
+    """What does not go with DATA."""
+    from atme.shipped.presets import preset_paths
+
+    if asked.data in preset_paths() and not Path(asked.data).is_dir():
+        raise ValueError(f"{asked.data}: is a preset, and no pairs; write atme train --config {asked.data}")
+    for word in words:
+        name = word.partition("=")[0]
+        if name in _SAID:
+            raise ValueError(f"{name}: {asked.data} is planned for, and this {_SAID[name]}")
+    if several or int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ValueError(
+            f"{asked.data}: one plan is for one process; write atme plan {asked.data} --output mine.yaml, and then "
+            "atme train --config mine.yaml with seeds or a launcher"
+        )
+
+
+def _number(word: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        raise ValueError(f"{HOURS}: {word!r} is no number of hours; write one such as {HOURS} 0.5") from None
