@@ -1,11 +1,14 @@
 """``atme plan``: what to train on some pairs, for how long, and what to expect."""
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from atme.cli.arguments import call
 from atme.cli.exits import DONE, say
 from atme.data.recipes import LayoutChoice
+
+if TYPE_CHECKING:
+    from atme.planning.plan import Plan
 
 _AS_TRAIN = {"--data.direction": "--direction", "--data.layout": "--layout"}
 """As ``atme train`` has these options."""
@@ -27,6 +30,7 @@ def plan_pairs(
     output: Path | None = None,
     direction: Literal["AtoB", "BtoA"] = "AtoB",
     layout: LayoutChoice = "auto",
+    learning_curve: bool = False,
     overwrite: bool = False,
 ) -> int:
     """Look at pairs and at this machine, plan a training, and write it as a preset with a reason beside each number.
@@ -37,12 +41,14 @@ def plan_pairs(
         output: the preset's file, for atme train --config; without it the plan is shown alone.
         direction: AtoB translates the left half, or the first folder, into the other one.
         layout: where the pairs lie in the folder, if that is not plain.
+        learning_curve: train shortly on parts of the pairs, in half of the hours, and tell whether more would help.
         overwrite: the preset may replace a file that is there.
 
     Examples:
         atme plan my_pairs
         atme plan my_pairs --hours 0.5 --output mine.yaml
         atme plan my_pairs --direction BtoA
+        atme plan my_pairs --hours 1 --learning-curve
     """
     from atme.outputs import require_free
     from atme.planning.plan import make_plan
@@ -58,11 +64,28 @@ def plan_pairs(
         layout=layout,
         track=lambda pairs, total: counted(pairs, total=total, doing="looking"),
     )
-    print("\n".join(screen(planned)))
+    print("\n".join(screen(planned)), flush=True)
+    if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(planned.preset, encoding="utf-8")
+    if learning_curve:
+        _learn(planned)
     if output is None:
         say(f"atme plan {data} --output mine.yaml writes it as a preset")
         return DONE
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(planned.preset, encoding="utf-8")
     say(f"train with it: atme train --config {output}")
     return DONE
+
+
+def _learn(planned: "Plan") -> None:
+    """Train on parts of the pairs, each run told as it ends, and say what their scores mean."""
+    from atme.planning.curve import curve_of, learn_curve, study_of
+    from atme.planning.words import cost_of, of_curve
+
+    study = study_of(planned)
+    say(cost_of(study))
+    scores: dict[int, list[float]] = {}
+    for count, score in learn_curve(planned, study):
+        say(f"{count:,} pairs: L1 {score:.4f}")
+        scores.setdefault(count, []).append(score)
+    print("\n".join(of_curve(curve_of(scores, pairs=planned.facts.pairs.pairs))))

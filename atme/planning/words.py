@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from atme.data.shapes import Size
 from atme.names import shown
+from atme.planning.curve import Curve, Range, Study
 from atme.planning.decide import Decided
 from atme.planning.expected import expectation
 from atme.planning.fingerprint import Fingerprint
@@ -14,6 +15,8 @@ from atme.prepare.check.faults import COLORS
 from atme.prepare.palette import Palette
 
 _WIDE, _LEFT = 98, 14
+_HELPS = 0.03
+"""Share of the score from which on a gain is one."""
 _TOLD_OF_MORE = ("batch", "game", "length")
 """Rules that say what they would do with more, where that is something else."""
 
@@ -85,6 +88,43 @@ def _expected(plan: Plan) -> Iterator[tuple[str, str]]:
     if plan.facts.pairs.splits.validation is None and plan.facts.pairs.splits.test is None:
         data = plan.facts.pairs.root
         yield "first", f"hold some pairs out: atme data split {data} {data.rstrip('/')}_split, and plan for that"
+
+
+def cost_of(study: Study) -> str:
+    """What a learning curve costs, before it begins."""
+    parts = ", ".join(f"{part:,}" for part in study.parts)
+    return (
+        f"learning curve: trains on {parts} pairs, twice each, {study.updates:,} updates a run, some "
+        f"{study.seconds / 60:.0f} minutes in all; scored by {study.scored:,} pairs that are not trained on"
+    )
+
+
+def of_curve(curve: Curve) -> list[str]:
+    """What a learning curve says, in the lines of a screen."""
+    points = (
+        (f"{count:,} pairs", ", ".join(f"L1 {each:.4f}" for each in found)) for count, found in curve.scores.items()
+    )
+    all_of_them = f"L1 {_range(curve.at_all)} after as many updates, by a power law with a floor"
+    entries = [
+        *points,
+        (f"{curve.pairs:,} pairs", f"{all_of_them}; the range holds nine of ten curves that go with these scores"),
+        (f"{2 * curve.pairs:,} pairs", f"L1 {_range(curve.at_twice)}; {_worth(curve.gain)}"),
+    ]
+    return ["", "More pairs", *(line for name, said in entries for line in _entry(name, said))]
+
+
+def _range(known: Range) -> str:
+    return f"{known.middle:.4f} ({known.low:.4f} to {known.high:.4f})"
+
+
+def _worth(gain: Range) -> str:
+    """Whether twice as many pairs would help, in a sentence."""
+    range_ = f"{gain.middle:.0%} less ({gain.low:.0%} to {gain.high:.0%})"
+    if gain.low >= _HELPS:
+        return f"{range_}: twice as many pairs would help"
+    if gain.high < _HELPS:
+        return f"{range_}: more pairs would hardly help; more hours, or a larger network, may"
+    return f"{range_}: these runs do not tell whether more pairs would help; longer ones, by more --hours, may"
 
 
 def _instead(decided: Decided, more: Decided) -> str:
