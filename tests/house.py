@@ -35,6 +35,7 @@ ROOMS: tuple[dict[str, str], ...] = (
         "noise": "what is corrupted, what is remembered: schemes",
         "history": "D and W of tracked images, on disk",
         "prepare": "makes datasets: fetch, pair, split, check",
+        "status": "is a training converging? in words",
     },
     {"models": "which losses, in which order networks are updated"},
     {

@@ -29,9 +29,11 @@ def train(arguments: list[str]) -> int:
     """
     if asks_for_help(arguments):
         return _training_help(train, arguments, command="atme train")
+    from atme.status import account
     from atme.training import options
     from atme.training import train as run_training
     from atme.training.device import kind_of
+    from atme.training.standing import curves_of
 
     seeds, words = taken_from(arguments)
     page, words = page_taken_from(words)
@@ -50,6 +52,7 @@ def train(arguments: list[str]) -> int:
         return INTERRUPTED + outcome.signal
     how = f"stopped early at step {outcome.step}" if outcome.stopped_early else f"trained to step {outcome.step}"
     say(f"{how}; results in {outcome.run}{_best(outcome)}")
+    say(" ".join(account(curves_of(outcome.run))))
     return DONE
 
 
@@ -73,14 +76,17 @@ def _best(outcome: "Outcome") -> str:
 
 
 def show(arguments: list[str]) -> int:
-    """Show what a preset resolves to, and what it costs.
+    """Show what a preset resolves to, and what it costs; or how a run went.
 
     Examples:
         atme show earth_atme
         atme show earth_atme --training.batch_size 4 --training.precision bf16
+        atme show runs/demo
     """
     if asks_for_help(arguments):
         return _training_help(show, arguments, command="atme show")
+    if arguments and not arguments[0].startswith("-") and Path(arguments[0]).is_dir():
+        return _show_run(Path(arguments[0]), arguments[1:])
     from atme.reports.show import show as show_preset
     from atme.training import options
 
@@ -89,6 +95,20 @@ def show(arguments: list[str]) -> int:
     words = [f"--config={path}" for path in preset] + arguments[len(preset) :]
     chosen = parse(parser, words, usage="write atme show PRESET --section.key VALUE …", classes=options.CLASSES)
     show_preset(parser.instantiate(chosen), text=parser.dump(chosen))
+    return DONE
+
+
+def _show_run(run: Path, rest: list[str]) -> int:
+    """How a run went, in words."""
+    if rest:
+        raise ValueError(f"atme show {run}: is a run, and takes no {rest[0]}; leave that out, or give a preset")
+    from atme.run_folder import find_run
+    from atme.status import account
+    from atme.training.standing import curves_of
+
+    find_run(run)
+    for sentence in account(curves_of(run)):
+        print(sentence)
     return DONE
 
 

@@ -20,7 +20,9 @@ from atme.reports.compare.run import Run
 from atme.reports.embedded import picture_uri
 from atme.reports.page import rendered, write_html
 from atme.run_folder import read_log
+from atme.status import account, line
 from atme.training.search import KEY
+from atme.training.standing import curves_of
 from atme.training.watched import Moment
 
 RELOAD = 30
@@ -85,7 +87,7 @@ def write(path: Path, moment: Moment) -> None:
     name = moment.run.resolve().name
     aim, best = moment.search.aim, moment.search.best
     run = Run(moment.run, name, {}, moment.step, log, (f"{KEY}{aim.metric}", best.step) if aim and best else None)
-    group = Group(name, (run,))
+    group, curves = Group(name, (run,)), curves_of(moment.run)
     drawn = sorted(charts([run]), key=lambda chart: _rank(chart.key))
     page = rendered(
         "evening.html",
@@ -95,6 +97,7 @@ def write(path: Path, moment: Moment) -> None:
         moment=moment,
         share=moment.step / moment.steps,
         facts=_facts(moment, log),
+        status=account(curves) if moment.ended else [line(curves)],
         looks=_looks(run),
         charts=[{"key": each.key, "meaning": each.meaning, "uri": draw(each, [group])} for each in drawn],
         grids=_grids(moment.run),

@@ -11,15 +11,18 @@ from types import TracebackType
 from typing import Any, Self
 
 import torch
+import yaml
 
 from atme import history, outside
 from atme.models import Step
-from atme.training import checkpoint, device, samples
-from atme.training.changes import write_options
+from atme.run_folder import read_log
+from atme.training import checkpoint, device, glance, samples
+from atme.training.changes import flatten, write_options
 from atme.training.interruption import Interruption
 from atme.training.log import Log, Means, Stopwatch
 from atme.training.progress import Display
 from atme.training.search import KEY, in_words
+from atme.training.standing import Standing
 from atme.training.start import Start
 from atme.training.tracking import Tracker
 from atme.training.watched import Moment, Watcher
@@ -50,6 +53,7 @@ class Recorder:
             self._leave_nothing()
             raise
         self._seconds = self._log.seconds if self._log else 0.0
+        self._standing = Standing(read_log(start.run) if self._log else [], flatten(yaml.safe_load(start.text)))
         self.means, self.watch = Means(), Stopwatch()
         self._scores: dict[str, float] = {}
         self._noted = self._state.search
@@ -119,7 +123,8 @@ class Recorder:
 
     def after_micro_batch(self, done: Step) -> None:
         """Take in what a micro-batch did."""
-        self.means.add(done.losses)
+        seen = {"g_spread": glance.spread(done.fake), "g_ends": glance.ends(done.fake)}
+        self.means.add(done.losses | seen)
         if self._tracker:
             self._tracker.visit(done)
 
@@ -217,8 +222,11 @@ class Recorder:
         line = self._line(means)
         self._logged, self._scores = self._state.step, {}
         if self._log:
-            self._log.write(line)
+            said = self._standing.after(line)
+            self._log.write(line if said is None else line | {"status": said})
             self._display.show(line)
+            if said is not None:
+                self.say(f"status: {said}")
 
     def _line(self, means: dict[str, float]) -> dict[str, Any]:
         spent = self.watch.take()
@@ -227,6 +235,7 @@ class Recorder:
         images = self._images(self._state.step)
         return {
             "step": self._state.step,
+            "steps": self._start.batches.steps,
             "epoch": (self._state.step - 1) // self._steps_per_epoch + 1,
             "images": images,
             "seconds": round(self._seconds, 3),
@@ -235,6 +244,7 @@ class Recorder:
             "lr": self._state.optimizers["generator"].param_groups[0]["lr"],
             **{name: round(value, 6) for name, value in means.items()},
             **self._state.bare.scheme.readings(),
+            **(self._start.glance.as_readings() if self._start.glance else {}),
             **_logged(self._scores),
         }
 

@@ -20,6 +20,7 @@ from atme.run_folder import checkpoint_path
 from atme.training import checkpoint
 from atme.training.changes import flatten, with_value
 from atme.training.device import accelerator
+from atme.training.glance import Glance, glance
 from atme.training.going_on import earlier, recorded, refuse_nothing_left, told, with_plan
 from atme.training.options import CLASSES, TrainingOptions, left_out, played
 from atme.training.origin import Origin, find_origin, refuse_other_data
@@ -60,6 +61,8 @@ class Start:
     """Of this process, from the next step to the end of the run."""
     workers: int
     """Processes that read ahead."""
+    glance: Glance | None
+    """What was seen of some pairs; None where nothing was, or another process is the main one."""
     samples: Samples
     validation: "Validation | None"
     """What looks at the validation split; None if nothing does."""
@@ -151,6 +154,7 @@ def prepare(options: Namespace, *, text: str) -> Start:
         pairs=pairs,
         batches=batches,
         workers=options.data.workers,
+        glance=glance(options.data.open_fixed(whole=True)) if processes.is_main_process else None,
         samples=samples,
         validation=validation,
         own=own,

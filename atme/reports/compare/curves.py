@@ -28,6 +28,8 @@ MEANING = {
     "d_loss": "the term that D is trained on",
     "g_gan": "the adversarial term that G is trained on",
     "g_l1": "mean |translation − target| in training",
+    "g_spread": "spread of values within a translation",
+    "g_ends": "share of a translation's values that are black or white",
     "w_mean": "mean of the noise W",
     "w_std": "spread of W within an image",
     "d_r1": "penalty on the gradient of D, in the updates that bear it",
@@ -38,7 +40,8 @@ MEANING = {
 }
 """Known quantities, in the order in which they are shown; others follow."""
 
-LEFT_OUT = (*LINE, "data_seconds", "lr", "threads", "processes")
+LEFT_OUT = (*LINE, "steps", "data_seconds", "lr", "threads", "processes")
+FACTS = "pairs."  # before what is the same in each line
 POINTS = 300  # of a curve, at most
 
 
@@ -81,7 +84,7 @@ def charts(runs: Sequence[Run]) -> list[Chart]:
     """All that was logged by any of the runs."""
     keys = dict.fromkeys(key for run in runs for line in run.log for key, value in line.items() if is_number(value))
     known = [key for key in MEANING if key in keys]
-    other = sorted(key for key in keys if key not in MEANING and key not in LEFT_OUT)
+    other = sorted(key for key in keys if not (key in MEANING or key in LEFT_OUT or key.startswith(FACTS)))
     made = []
     for key in known + other:
         curves = {run.name: _curve(run, key) for run in runs if any(is_number(line.get(key)) for line in run.log)}
