@@ -97,6 +97,8 @@ def test_examples_of_presets_are_commands(verb: str, tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path)
     for example in examples(inspect.getdoc(verbs.VERBS[verb]) or ""):
         _, words = page_taken_from(taken_from(shlex.split(example)[2:])[1])
+        if verb == "show" and words == ["runs/demo"]:  # a run: no options are read
+            continue
         asked, words = data_taken_from(words) if verb == "train" else (None, ["--config", *words])
         chosen = parse(options.parser(), words)
         assert (chosen.config is None) == (asked is not None)

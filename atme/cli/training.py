@@ -76,7 +76,7 @@ def _best(outcome: "Outcome") -> str:
 
 
 def show(arguments: list[str]) -> int:
-    """Show what a preset resolves to, and what it costs; or how a run went.
+    """Show what a preset comes to and costs, or how a run went.
 
     Examples:
         atme show earth_atme
@@ -85,7 +85,7 @@ def show(arguments: list[str]) -> int:
     """
     if asks_for_help(arguments):
         return _training_help(show, arguments, command="atme show")
-    if arguments and not arguments[0].startswith("-") and Path(arguments[0]).is_dir():
+    if arguments and _is_run(Path(arguments[0])):
         return _show_run(Path(arguments[0]), arguments[1:])
     from atme.reports.show import show as show_preset
     from atme.training import options
@@ -96,6 +96,11 @@ def show(arguments: list[str]) -> int:
     chosen = parse(parser, words, usage="write atme show PRESET --section.key VALUE …", classes=options.CLASSES)
     show_preset(parser.instantiate(chosen), text=parser.dump(chosen))
     return DONE
+
+
+def _is_run(place: Path) -> bool:
+    """Whether a word means a run rather than a preset: a folder, or the name of a checkpoint in one."""
+    return place.is_dir() or place.parent.name == "checkpoints"
 
 
 def _show_run(run: Path, rest: list[str]) -> int:

@@ -125,6 +125,30 @@ def shifted_pairs(curves: Curves) -> Found | None:
     )
 
 
+def saturated_generator(curves: Curves) -> Found | None:
+    """Translations that are black and white where targets are not: at the ends of a tanh, where gradients are small."""
+    ends, true = curves.settled("g_ends"), curves.last("pairs.ends") or 0.0
+    if ends is None or ends <= true + 0.3:
+        return None
+    return (
+        "the generator is saturated",
+        f"{100 * ends:.0f} % of its values are black or white, and {100 * true:.0f} % of the targets'",
+        _rate(curves, "generator", "lower", 10),
+    )
+
+
+def flat_generator(curves: Curves) -> Found | None:
+    """Translations of one color each, where targets have more to them: a tenth of their spread."""
+    spread, true = curves.settled("g_spread"), curves.last("pairs.spread")
+    if spread is None or true is None or true < 0.05 or spread >= 0.1 * true:
+        return None
+    return (
+        "the generator answers with one color",
+        f"its pictures spread by {spread:.3f} within themselves, and targets by {true:.2f}",
+        _rate(curves, "generator", "lower", 10),
+    )
+
+
 def blind_critic(curves: Curves) -> Found | None:
     """A discriminator that has said the same of everything since the beginning: its objective never moved.
 
@@ -155,40 +179,21 @@ def strong_critic(curves: Curves) -> Found | None:
     )
 
 
-def saturated_generator(curves: Curves) -> Found | None:
-    """Translations that are black and white where targets are not: at the ends of a tanh, where gradients are small."""
-    ends, true = curves.settled("g_ends"), curves.last("pairs.ends") or 0.0
-    if ends is None or ends <= true + 0.3:
-        return None
-    return (
-        "the generator is saturated",
-        f"{100 * ends:.0f} % of its values are black or white, and {100 * true:.0f} % of the targets'",
-        _rate(curves, "generator", "lower", 10),
-    )
-
-
-def flat_generator(curves: Curves) -> Found | None:
-    """Translations of one color each, where targets have more to them: a tenth of their spread."""
-    spread, true = curves.settled("g_spread"), curves.last("pairs.spread")
-    if spread is None or true is None or true < 0.05 or spread >= 0.1 * true:
-        return None
-    return (
-        "the generator answers with one color",
-        f"its pictures spread by {spread:.3f} within themselves, and targets by {true:.2f}",
-        _rate(curves, "generator", "lower", 10),
-    )
-
-
 def unlearned(curves: Curves) -> Found | None:
-    """No better than one color for everything, when a good part of the run is over."""
+    """No better than one color for everything, at the end; before, worse by a tenth and not falling."""
     l1, floor = curves.settled("g_l1"), curves.last("pairs.one_color")
     if l1 is None or floor is None or floor < 0.01 or curves.done < 0.3 or l1 < floor:
         return None
-    weight = curves.options.get("model.init_args.lambda_l1")
-    if weight == 0:
+    moves = curves.trend("g_l1")
+    falls = moves is None or moves.moves < 0
+    if curves.done < 1 and (falls or l1 < 1.1 * floor):
+        return None
+    if curves.options.get("model.init_args.lambda_l1") == 0:
         remedy = "give the distance a weight: model.init_args.lambda_l1 is 0, and 100 is the papers'"
+    elif falls:
+        remedy = "train longer: it was falling"
     else:
-        remedy = _rate(curves, "generator", "lower", 10) + "; if it was falling, train longer"
+        remedy = _rate(curves, "generator", "lower", 10)
     return (
         "nothing was learned that one color does not do",
         f"L1 in training is {l1:.3f}, and the targets' median color for everything comes to {floor:.3f}",
@@ -197,9 +202,13 @@ def unlearned(curves: Curves) -> Found | None:
 
 
 def saturated_memory(curves: Curves) -> Found | None:
-    """W at its ends: x·(1 + W) is then 0 or 2x, and a picture is hidden from the generator."""
+    """W at its ends: where it is -1, x·(1 + W) hides the picture from the generator.
+
+    Either it is there nearly everywhere, or here at one end and there at the other one. A W that is near 1 everywhere
+    hides nothing: the generator reads 2x.
+    """
     mean, within = curves.settled("w_mean"), curves.settled("w_std")
-    if mean is None or within is None or math.hypot(mean, within) <= 0.6:
+    if mean is None or within is None or (within <= 0.5 and mean >= -0.8):
         return None
     return (
         "ATME's noise W is saturated",
@@ -225,10 +234,10 @@ OF_PAIRS: tuple[Diagnosis, ...] = (blank_targets, same_targets, repeated_pairs, 
 
 DIAGNOSES: tuple[Diagnosis, ...] = (
     *OF_PAIRS,
-    blind_critic,
-    strong_critic,
     saturated_generator,
     flat_generator,
+    blind_critic,
+    strong_critic,
     unlearned,
     saturated_memory,
     overfitted,
@@ -242,8 +251,10 @@ def _middle_half(values: Array) -> float:
 
 
 def _rate(curves: Curves, side: str, how: str, by: int) -> str:
-    """ "lower optimizers.generator.init_args.lr (now 0.006) by a factor of 10"."""
+    """What to do with a side's learning rate, with what it is now, if that is known."""
     key = f"optimizers.{side}.init_args.lr"
     now = curves.options.get(key)
+    if now == 0:
+        return f"set {key}, which is 0 (2e-4 is the papers')"
     said = f" (now {now:g})" if isinstance(now, int | float) else ""
     return f"{how} {key}{said} by a factor of {by}"

@@ -31,7 +31,8 @@ def account(curves: Curves) -> list[str]:
     if is_early(curves) and not found:
         return [f"Too little to say how it went: {_so_far(curves)}. {_more_lines(curves)}"]
     said = [] if is_early(curves) else [f"It reached {', '.join(_reached(curves))}."]
-    said += [f"What held it back: {each.what} ({each.why})." for each in found]
+    if found:
+        said.append(f"What held it back: {'; '.join(f'{each.what} ({each.why})' for each in found)}.")
     return [*said, f"What to change first: {_first(curves, found)}."]
 
 
