@@ -144,6 +144,17 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor | Maps], real: Tensor, fa
     return (gradient_norm(critic(between), between) - 1).square().mean()
 
 
+def zero_centered_penalty(critic: Callable[[Tensor], Tensor | Maps], real: Tensor) -> Tensor:
+    """R1, E ‖∇_y D(y)‖₂² on targets: Mescheder et al. 2018, arXiv 1801.04406, equation 9, without its γ/2.
+
+    Args:
+        critic: image (B, C, H, W) → logits (B, 1, h, w), one map or several; the sum over patches stands for D.
+        real: (B, C, H, W) targets.
+    """
+    image = real.detach().requires_grad_(True)
+    return gradient_norm(critic(image), image).square().mean()
+
+
 def gradient_norm(logits: Tensor | Maps, image: Tensor) -> Tensor:
     """‖∇_y Σ D(y)‖₂ per image, the sum over an image's patches; differentiable once more.
 

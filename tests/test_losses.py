@@ -7,7 +7,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atme.losses import ADVERSARIAL, cross_entropy_fake, cross_entropy_real, entropy, gradient_penalty
+from atme.losses import (
+    ADVERSARIAL,
+    cross_entropy_fake,
+    cross_entropy_real,
+    entropy,
+    gradient_penalty,
+    zero_centered_penalty,
+)
 
 LOGITS = torch.tensor([[[[-2.0, 0.0], [0.5, 3.0]]]], dtype=torch.float64)
 
@@ -56,6 +63,13 @@ def test_sides_pull_in_opposite_directions(name: str) -> None:
     (up,) = torch.autograd.grad(ADVERSARIAL[name].generator(beside, (logits,)), logits)
     (down,) = torch.autograd.grad(ADVERSARIAL[name].discriminator(beside, (logits,)), logits)
     assert float(up) < 0 < float(down)
+
+
+def test_zero_centered_penalty_of_a_quadratic_critic_is_known() -> None:
+    real = torch.randn((3, 2, 4, 4), generator=torch.Generator().manual_seed(0))
+    penalty = zero_centered_penalty(lambda y: y.square().sum(dim=(1, 2, 3)), real)  # ∇ = 2y
+    torch.testing.assert_close(penalty, 4 * real.square().sum(dim=(1, 2, 3)).mean())
+    assert not real.requires_grad
 
 
 def test_gradient_penalty_of_a_linear_critic_is_known() -> None:

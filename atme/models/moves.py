@@ -2,11 +2,22 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
+import torch
 from torch import Tensor, nn
 
 from atme.data import Pair
-from atme.losses import Maps, cross_entropy_fake, cross_entropy_real, entropy, mean_of, palette_loss
+from atme.losses import (
+    Maps,
+    cross_entropy_fake,
+    cross_entropy_real,
+    entropy,
+    gradient_penalty,
+    mean_of,
+    palette_loss,
+    zero_centered_penalty,
+)
 from atme.models.roles import Networks
 from atme.models.translation import Arena
 from atme.noise import Corrupted, Judged, Verdicts
@@ -72,6 +83,34 @@ def refuse_latent(networks: Networks, game: str) -> None:
     latent = getattr(networks.generator, "latent", 0)
     if latent:
         raise ValueError(f"generator.latent: {latent}, and {game} draws no latent; set it to 0")
+
+
+def penalty_term(
+    arena: Arena, fake: Judged, real: Judged, *, lines: Weight, r1: Weight, every: int
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """What a game adds to the discriminator's loss for steep slopes, and its reading; without weights 0.
+
+    Args:
+        arena: the update under way.
+        fake: what the discriminator read of translations.
+        real: what it read of targets.
+        lines: weight of WGAN-GP's penalty, on lines between both.
+        r1: weight γ of γ/2 times the zero-centered penalty on targets.
+        every: updates from one that bears the latter to the next.
+    """
+    total = real.image.new_zeros(())
+    said = {"d_r1": total} if r1 else {}
+
+    def critic(image: Tensor) -> Maps:
+        return judge(arena.discriminator, replace(real, image=image))
+
+    if weight := now(lines, arena.progress):
+        share = torch.rand((len(real.image), 1, 1, 1), generator=arena.rng, device=real.image.device)
+        total = weight * gradient_penalty(critic, real.image, fake.image, share=share)
+    if (weight := now(r1, arena.progress)) and arena.step % every == 0:
+        slope = weight / 2 * zero_centered_penalty(critic, real.image)
+        total, said = total + slope, {"d_r1": slope.detach()}
+    return total, said
 
 
 def palette_term(

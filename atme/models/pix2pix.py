@@ -10,15 +10,24 @@ the generator together with the noise scheme's own weights. With ``Identity`` it
 the published code has neither.
 """
 
-from dataclasses import replace
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from atme import require
 from atme.data import Pair
-from atme.losses import ADVERSARIAL, gradient_penalty
-from atme.models.moves import frozen, judge, noise_readings, palette_term, readings, refuse_latent, verdicts_on
+from atme.losses import ADVERSARIAL
+from atme.models.moves import (
+    frozen,
+    judge,
+    noise_readings,
+    palette_term,
+    penalty_term,
+    readings,
+    refuse_latent,
+    verdicts_on,
+)
 from atme.models.roles import Networks
 from atme.models.translation import Arena, Step
 from atme.noise import Corrupted, Judged
@@ -34,6 +43,8 @@ class Pix2Pix:
         lambda_gan: weight of the adversarial one.
         d_loss_factor: factor of the discriminator's loss; 0.5 slows it down relative to the generator.
         gradient_penalty: weight of WGAN-GP's penalty; read with ``adversarial: wgan_gp`` only.
+        r1: weight γ of the penalty γ/2 E ‖∇_y D(x, y)‖² on targets, the sum over patches in D's place.
+        r1_every: updates from one that bears it to the next; it is not scaled up in turn.
         start: share of the training, from 0 to below 1, during which the generator learns by L1 (and palette) alone:
             the discriminator is neither asked nor trained.
         palette: weight of the palette loss, for targets that are labels (`atme.losses.palette_loss`).
@@ -52,11 +63,14 @@ class Pix2Pix:
         lambda_gan: Weight = 1.0,
         d_loss_factor: Weight = 0.5,
         gradient_penalty: Weight = 10.0,
+        r1: Weight = 0.0,
+        r1_every: int = 10,
         start: float = 0.0,
         palette: Weight = 0.0,
     ) -> None:
         weights = {"lambda_l1": lambda_l1, "lambda_gan": lambda_gan, "d_loss_factor": d_loss_factor, "palette": palette}
-        require_weights(**weights, gradient_penalty=gradient_penalty)
+        require_weights(**weights, gradient_penalty=gradient_penalty, r1=r1)
+        require.whole("model.r1_every", r1_every, least=1)
         if not 0 <= start < 1:
             raise ValueError(f"model.start: {start} is no share of the training; give a number from 0 to below 1")
         if start and not any(now(weight, at) for weight in (lambda_l1, palette) for at in (0.0, start)):
@@ -64,7 +78,7 @@ class Pix2Pix:
         self.terms = ADVERSARIAL[adversarial]
         self.lambda_l1, self.lambda_gan, self.d_loss_factor = lambda_l1, lambda_gan, d_loss_factor
         self.gradient_penalty = gradient_penalty if adversarial == "wgan_gp" else 0.0
-        self.start, self.palette = start, palette
+        self.r1, self.r1_every, self.start, self.palette = r1, r1_every, start, palette
 
     def channels(self, role: str, *, source: int, target: int) -> tuple[int, int]:
         """The generator turns the source into the target; the discriminator judges a target beside the source."""
@@ -90,7 +104,8 @@ class Pix2Pix:
 
         judged = scheme.before_discriminator(pair.source, fake.detach(), pair.target, rng=arena.rng)
         d_fake, d_real = (judge(arena.discriminator, each) for each in judged)  # maps (B, 1, h, w)
-        d_loss = self.terms.discriminator(d_real, d_fake) + self._penalty(arena, *judged)
+        penalty, slopes = penalty_term(arena, *judged, lines=self.gradient_penalty, r1=self.r1, every=self.r1_every)
+        d_loss = self.terms.discriminator(d_real, d_fake) + penalty
         arena.update("discriminator", now(self.d_loss_factor, at) * d_loss)
 
         beside = (pair.target,) if self.terms.relativistic else ()
@@ -111,7 +126,7 @@ class Pix2Pix:
             "g_gan": g_gan.detach(),
             "g_l1": g_l1.detach(),
         }
-        return Step(losses | said | noise_readings(corrupted), corrupted, fake.detach(), verdicts)
+        return Step(losses | slopes | said | noise_readings(corrupted), corrupted, fake.detach(), verdicts)
 
     def _alone(self, arena: Arena, target: Tensor, corrupted: Corrupted, fake: Tensor) -> Step:
         """One update of the generator and the scheme, while the discriminator rests."""
@@ -124,10 +139,7 @@ class Pix2Pix:
     def translate(
         self, networks: Networks, pair: Pair, *, rng: torch.Generator | None = None, calls: int | None = None
     ) -> tuple[Corrupted, Tensor]:
-        """Translate as often as the scheme asks; each further pass reads the verdict on the one before.
-
-        ``rng`` is not drawn from: a picture has one translation.
-        """
+        """Translate as often as the scheme asks, each further pass reading the verdict before; ``rng`` stays."""
         corrupted = networks.scheme(pair)
         fake = networks.generator(corrupted.image, corrupted.level)
         for _ in range(1, networks.scheme.passes):
@@ -135,13 +147,3 @@ class Pix2Pix:
             corrupted = networks.scheme(pair, verdict)
             fake = networks.generator(corrupted.image, corrupted.level)
         return corrupted, fake
-
-    def _penalty(self, arena: Arena, fake: Judged, real: Judged) -> Tensor:
-        weight = now(self.gradient_penalty, arena.progress)
-        if not weight:
-            return real.image.new_zeros(())
-        share = torch.rand((len(real.image), 1, 1, 1), generator=arena.rng, device=real.image.device)
-        slope = gradient_penalty(
-            lambda image: judge(arena.discriminator, replace(real, image=image)), real.image, fake.image, share=share
-        )
-        return weight * slope
