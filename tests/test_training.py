@@ -238,12 +238,13 @@ def test_two_processes_share_one_memory_and_one_game(preset: Preset, tmp_path: P
     assert train(alone, whole) == 0
     both = preset(**one_epoch, training__batch_size=1, noise__init_args={"initial": "equilibrium"})
     run = tmp_path / "both"
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     outcome = subprocess.run(
-        [*launch, *command(both, run)[1:]], env=environment, capture_output=True, text=True, check=False
+        command(both, run, "--processes", "2"), env=environment, capture_output=True, text=True, check=False
     )
     assert outcome.returncode == 0, outcome.stderr
+    assert outcome.stderr.count("trained to step") == 1, "one speaks for all"
+    assert "2 processes" in outcome.stderr
     ours, theirs = read_log(run), read_log(whole)
     assert [line["step"] for line in ours] == [line["step"] for line in theirs]
     for name in ("objective", "g_l1", "entropy"):

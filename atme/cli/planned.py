@@ -72,7 +72,7 @@ def with_plan(asked: Asked, words: list[str], *, several: bool) -> tuple[list[st
     Args:
         asked: pairs and hours.
         words: the other words of the command.
-        several: whether several seeds are asked for.
+        several: whether several seeds or processes are asked for.
 
     Raises:
         ValueError: for words that do not go with DATA, a run folder that is taken, or pairs that cannot be planned for.
@@ -153,7 +153,7 @@ def _refuse(asked: Asked, words: list[str], *, several: bool) -> None:
     if several or int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ValueError(
             f"{asked.data}: one plan is for one process; write atme plan {asked.data} --output mine.yaml, and then "
-            "atme train --config mine.yaml with seeds or a launcher"
+            "atme train --config mine.yaml with seeds, --processes or a launcher"
         )
 
 

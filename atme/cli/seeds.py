@@ -5,18 +5,13 @@ one another some thousand times in an update. So each gets its share of the core
 """
 
 import os
-import signal
-import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from threading import Thread
-from types import FrameType
-from typing import IO
 
+from atme.cli.children import Children
 from atme.cli.exits import DONE, INTERRUPTED, say
 from atme.cli.page_word import WORD, page_of_seed
 from atme.machine import cores
@@ -83,15 +78,17 @@ def train_seeds(asked: Seeds, arguments: list[str], *, run: str, page: Path | No
     jobs = min(len(asked.seeds), asked.jobs or (1 if on_gpu else cores()))
     environment = {_THREADS: str(max(1, cores() // jobs)), **os.environ}
     waiting, codes = deque(asked.seeds), dict.fromkeys(asked.seeds, DONE)
-    with _Children() as children:
+    with Children() as children:
         while (waiting and not children.signal) or children.running:
             while waiting and len(children.running) < jobs and not children.signal:
                 seed = waiting.popleft()
                 words = [*arguments, "--run.seed", str(seed), "--run.dir", _folder(run, seed)]
                 words += [] if page is None else [WORD, str(page_of_seed(page, seed))]
-                children.start(seed, [sys.executable, "-m", "atme", "train", *words], environment)
-            seed, code = children.one_ended()
-            codes[seed] = code
+                command = [sys.executable, "-m", "atme", "train", *words]
+                children.start(seed, command, environment, echo=partial(_echo, seed))
+            ended = children.one_ended()
+            assert ended is not None
+            codes[ended[0]] = ended[1]
     failed = {seed: code for seed, code in codes.items() if code != DONE}
     folders = " ".join(_folder(run, seed) for seed in asked.seeds)
     if children.signal:
@@ -102,6 +99,10 @@ def train_seeds(asked: Seeds, arguments: list[str], *, run: str, page: Path | No
         return max(failed.values())
     say(f"trained {len(codes)} seeds; set them side by side: atme compare {folders} --output {run}_compared")
     return DONE
+
+
+def _echo(seed: int, line: str) -> None:
+    say(f"seed {seed}: {line}")
 
 
 def _folder(run: str, seed: int) -> str:
@@ -116,68 +117,3 @@ def _whole(name: str, word: str, *, least: int) -> int:
     if number < least:
         raise ValueError(f"{name}: {word!r} is no whole number of {least} or more; write --seeds 0,1,2 --jobs 2")
     return number
-
-
-class _Children:
-    """The processes that train, and what they say."""
-
-    def __init__(self) -> None:
-        self.running: dict[int, subprocess.Popen[str]] = {}
-        self.signal = 0
-        self._listeners: dict[int, Thread] = {}
-
-    def __enter__(self) -> "_Children":
-        self._held = _held(self._pass_on)
-        self._held.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._held.__exit__(None, None, None)
-
-    def start(self, seed: int, command: list[str], environment: dict[str, str]) -> None:
-        """Start one; in a group of its own, so that a signal arrives once, from here."""
-        child = subprocess.Popen(
-            command, env=environment, text=True, errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )  # fmt: skip
-        self.running[seed] = child
-        if self.signal:  # it arrived while this one was being started
-            child.send_signal(self.signal)
-        assert child.stdout is not None
-        self._listeners[seed] = Thread(target=_echo, args=(seed, child.stdout))
-        self._listeners[seed].start()
-
-    def one_ended(self) -> tuple[int, int]:
-        """Wait for any of them: its seed and exit code."""
-        while True:
-            for seed, child in self.running.items():
-                try:
-                    code = child.wait(timeout=0.2)
-                except subprocess.TimeoutExpired:
-                    continue
-                self._listeners.pop(seed).join()
-                del self.running[seed]
-                return seed, code if code >= 0 else INTERRUPTED - code
-
-    def _pass_on(self, number: int, _: FrameType | None) -> None:
-        self.signal = number
-        for child in list(self.running.values()):
-            child.send_signal(number)
-
-
-@contextmanager
-def _held(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Give signals that end a process to a handler."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, handler) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)
-
-
-def _echo(seed: int, lines: IO[str]) -> None:
-    with lines:
-        for line in lines:
-            say(f"seed {seed}: {line.rstrip()}")

@@ -9,6 +9,7 @@ from atme.cli.exits import DONE, INTERRUPTED, say
 from atme.cli.help import asks_for_help, first_line, training_page
 from atme.cli.page_word import page_taken_from
 from atme.cli.planned import data_taken_from, keeping, parsed, with_plan
+from atme.cli.processes import processes_taken_from, train_together
 from atme.cli.seeds import taken_from, train_seeds
 
 if TYPE_CHECKING:
@@ -26,25 +27,32 @@ def train(arguments: list[str]) -> int:
         atme train --config runs/mine/options.yaml --training.resume auto
         atme train --config earth_atme_demo --run.dir runs/atme --seeds 0,1,2 --jobs 2
         atme train --config earth_atme_demo --run.dir runs/demo --page evening.html
+        atme train --config earth_atme_demo --run.dir runs/demo --processes 2 --training.batch_size 4
     """
     if asks_for_help(arguments):
         return _training_help(train, arguments, command="atme train")
     from atme.status import account
     from atme.training import options
     from atme.training import train as run_training
-    from atme.training.device import kind_of
+    from atme.training.device import gpus_of, kind_of
     from atme.training.standing import curves_of
 
     seeds, words = taken_from(arguments)
-    page, words = page_taken_from(words)
+    processes, words = processes_taken_from(words)
+    alone, (page, words) = words, page_taken_from(words)
     asked, words = data_taken_from(words)
-    words, plan = with_plan(asked, words, several=seeds is not None) if asked else (words, None)
+    several = seeds is not None or processes > 1
+    words, plan = with_plan(asked, words, several=several) if asked else (words, None)
     parser = options.parser()
     usage = "write atme train --config PRESET --section.key VALUE …"
     chosen = parsed(parser, plan, words) if plan else parse(parser, words, usage=usage, classes=options.CLASSES)
     if seeds is not None:
+        if processes > 1:
+            raise ValueError("--processes: of several seeds each has one; leave it out, or say --jobs")
         on_gpu = kind_of(chosen.training.device) != "cpu"
         return train_seeds(seeds, words, run=str(chosen.run.dir), page=page, on_gpu=on_gpu)
+    if processes > 1:
+        return train_together(processes, alone, gpus=gpus_of(chosen.training.device))
     text = parser.dump(chosen)
     outcome = run_training(parser.instantiate(chosen), text=text, watcher=_watcher(page, plan))
     if outcome.signal is not None:

@@ -70,6 +70,15 @@ def kind_of(wanted: str) -> str:
     return wanted
 
 
+def gpus_of(wanted: str) -> int:
+    """How many GPUs a training can have on the device that was asked for; 0: it is computed by the cores.
+
+    Raises:
+        ValueError: if this machine has no such device.
+    """
+    return {"cpu": 0, "mps": 1, "cuda": torch.cuda.device_count()}[kind_of(wanted)]
+
+
 def _refuse_precision(precision: str, device: str) -> None:
     if precision == "fp16" and device != "cuda":
         raise ValueError(f"training.precision: fp16 needs a CUDA GPU, and this is {device}; use bf16 or float32")

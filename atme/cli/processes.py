@@ -1,0 +1,97 @@
+"""One training by several processes of this machine: ``atme train --processes 2``.
+
+They share each update (torch's data parallelism, by way of accelerate), wait for one another once in it, and each has
+its part of the cores, or a GPU of its own. On a CPU two processes of one thread do more than one of two threads, which
+wait for one another some thousand times in an update, the more so beside other work.
+"""
+
+import os
+import socket
+import sys
+from collections import deque
+
+from atme.cli.children import Children
+from atme.cli.exits import DONE, FAULTY, say
+from atme.machine import cores
+
+WORD = "--processes"
+_LINES = 40
+"""Of another process than the first, that are shown where it alone fails."""
+_GRACE = 60.0
+"""Seconds within which the others end by themselves where one has failed: they say why, or miss it."""
+
+
+def processes_taken_from(arguments: list[str]) -> tuple[int, list[str]]:
+    """The number that ``--processes`` gives, and the other words; 1 where it is not there.
+
+    Raises:
+        ValueError: if it gives none.
+    """
+    count = 1
+    rest, words = [], deque(arguments)
+    while words:
+        word = words.popleft()
+        name, has_value, value = word.partition("=")
+        if name != WORD:
+            rest.append(word)
+            continue
+        value = value if has_value else words.popleft() if words else ""
+        if not value.isdecimal() or int(value) < 1:
+            raise ValueError(f"{WORD}: {value!r} is no whole number of 1 or more; write {WORD} 2")
+        count = int(value)
+    return count, rest
+
+
+def train_together(count: int, arguments: list[str], *, gpus: int) -> int:
+    """Train one run by several processes; the first one speaks for all.
+
+    A signal reaches them all, and they end after the same step. Where one fails, so do the others, which would wait for
+    it.
+
+    Args:
+        count: of the processes.
+        arguments: the other words of ``atme train``.
+        gpus: that this machine trains on; 0: it trains on its cores.
+
+    Raises:
+        ValueError: under a launcher, or where there is not a GPU for each.
+    """
+    if "WORLD_SIZE" in os.environ:
+        raise ValueError(f"{WORD}: a launcher has started several already; leave it out")
+    if gpus and count > gpus:
+        raise ValueError(f"{WORD}: {count}, and GPUs that can be used here: {gpus}; give so many or fewer")
+    alone = {} if gpus else {"OMP_NUM_THREADS": str(max(1, cores() // count))}
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())} | alone | os.environ
+    said = {rank: deque[str](maxlen=_LINES) for rank in range(1, count)}
+    codes: dict[int, int] = {}
+    with Children() as children:
+        for rank in range(count):
+            own = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count}
+            environment = shared | {name: str(value) for name, value in own.items()}
+            echo = None if rank == 0 else said[rank].append
+            children.start(rank, [sys.executable, "-m", "atme", "train", *arguments], environment, echo=echo)
+        while children.running:
+            failed = any(code != DONE for code in codes.values()) and not children.signal
+            ended = children.one_ended(within=_GRACE if failed else None)
+            if ended is None:
+                children.kill()
+            else:
+                codes[ended[0]] = ended[1]
+    return _outcome(codes, said)
+
+
+def _outcome(codes: dict[int, int], said: dict[int, deque[str]]) -> int:
+    """The exit code of them all, by the order in which they ended; what the first one cannot have said is shown."""
+    first = next((rank for rank, code in codes.items() if code != DONE), 0)
+    if first and not (codes[first] == codes[0] and codes[first] != FAULTY):
+        for line in said[first]:
+            say(f"process {first}: {line}")
+    return codes[first]
+
+
+def _free_port() -> int:
+    """A port of this machine that nobody listens at."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
