@@ -17,6 +17,7 @@ from atme.cli.help import defaults_shown
 from atme.cli.page_word import page_taken_from
 from atme.cli.planned import data_taken_from
 from atme.cli.presets import actions_of
+from atme.cli.processes import processes_taken_from
 from atme.cli.seeds import taken_from
 from atme.cli.sources import examples
 from atme.training import options
@@ -99,6 +100,7 @@ def test_examples_of_presets_are_commands(verb: str, tmp_path: Path, monkeypatch
         _, words = page_taken_from(taken_from(shlex.split(example)[2:])[1])
         if verb == "show" and words == ["runs/demo"]:  # a run: no options are read
             continue
+        _, words = processes_taken_from(words)
         asked, words = data_taken_from(words) if verb == "train" else (None, ["--config", *words])
         chosen = parse(options.parser(), words)
         assert (chosen.config is None) == (asked is not None)
