@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import yaml
 from safetensors.numpy import load_file
+from until import until
 
 from atme.cli import main
 from atme.images import read_image, reading
@@ -116,8 +117,7 @@ def test_killed_and_started_again_it_ends_with_the_same_bits(finished: Path, tmp
     rng = np.random.default_rng(workers)
     kill_after_line = int(rng.integers(2, 5))  # beyond the first checkpoint, before the end
     deadline = time.monotonic() + 120
-    while len(_lines(run)) < kill_after_line and process.poll() is None and time.monotonic() < deadline:
-        pass
+    until(lambda: len(_lines(run)) >= kill_after_line or process.poll() is not None or time.monotonic() > deadline)
     process.kill()
     process.wait()
     killed_at = len(checkpoints(run))
@@ -137,17 +137,16 @@ def _lines(run: Path) -> list[str]:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interrupted_it_leaves_a_checkpoint(finished: Path, tmp_path: Path, number: int, code: int) -> None:
     run = tmp_path / "run"
-    again = command(finished / "options.yaml", run, "--data.workers", "1", "--training.resume", "auto")
-    process = subprocess.Popen(again, stderr=subprocess.PIPE, text=True)
-    while len(_lines(run)) < 1 and process.poll() is None:
-        pass
+    more = ("--data.workers", "1", "--training.resume", "auto")
+    process = subprocess.Popen(command(finished / "options.yaml", run, *more), stderr=subprocess.PIPE, text=True)
+    until(lambda: len(_lines(run)) >= 1 or process.poll() is not None)
     process.send_signal(number)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == code, errors
     assert "go on with --training.resume auto" in errors
     assert "Traceback" not in errors
     assert checkpoints(run)
-    assert subprocess.run(again, stderr=subprocess.DEVNULL, check=False).returncode == 0
+    assert train(finished / "options.yaml", run, *more) == 0
     assert same_bits(checkpoints(finished)[-1], checkpoints(run)[-1])
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
+from until import until
 
 from atme.cli import main
 from atme.data import Batches, PairedImages, loader
@@ -28,8 +29,7 @@ def command(preset: Path, run: Path, *more: str) -> list[str]:
 
 
 def wait_for_lines(run: Path, process: "subprocess.Popen[str]", *, count: int = 1) -> None:
-    while process.poll() is None and len(read_log(run)) < count:
-        pass
+    until(lambda: process.poll() is not None or len(read_log(run)) >= count)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -100,8 +100,8 @@ def test_a_worker_ends_when_its_parent_is_killed(preset: Preset, tmp_path: Path)
     assert children
     process.kill()
     process.wait()
-    while any(Path(f"/proc/{child}").exists() and not is_zombie(child) for child in children):
-        pass  # would never end, were a worker to outlive its parent
+    # would never end, were a worker to outlive its parent
+    until(lambda: all(is_zombie(child) for child in children))
 
 
 def is_zombie(process: str) -> bool:

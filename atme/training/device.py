@@ -19,7 +19,7 @@ def accelerator(training: TrainingOptions) -> Accelerator:
     """
     device = kind_of(training.device)
     _refuse_precision(training.precision, device)
-    _set_determinism(training.deterministic)
+    _set_determinism(training.deterministic, device)
     _forget()
     return Accelerator(
         mixed_precision="no" if training.precision == "float32" else training.precision,
@@ -92,8 +92,11 @@ def _forget() -> None:
     AcceleratorState._reset_state(reset_partial_state=alone)
 
 
-def _set_determinism(wanted: bool) -> None:
+def _set_determinism(wanted: bool, device: str) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(wanted, warn_only=True)
+    if device == "cpu" and kernels.reason() is None:
+        torch.use_deterministic_algorithms(wanted, warn_only=True)
+    else:  # the same, without loading PyTorch's compiler, which takes seconds, to tell it
+        torch.set_deterministic_debug_mode("warn" if wanted else "default")
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = not wanted
