@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 # CONSTRAINTS=FILE pins versions, as continuous integration may want to.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 
+# Tests run in a process a core, file by file; threads that wait take little of the others' time, as those of `atme` do.
+
 .PHONY: demo test check docs clean
 
 demo: $(VENV)/.installed
@@ -19,7 +21,7 @@ demo: $(VENV)/.installed
 	@echo "  runs/demo/evaluation/test.html the scores, beside two trivial predictors"
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest
+	GOMP_SPINCOUNT=1000 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile
 
 check: $(VENV)/.installed-check
 	$(BIN)/ruff check

@@ -153,16 +153,15 @@ def test_a_run_folder_that_exists_is_not_touched(preset: Preset, run: Path, caps
 def test_a_full_disk_damages_no_checkpoint(preset: Preset, tmp_path: Path) -> None:
     """Files may not grow beyond a limit that the first checkpoint fits in and a longer log does not."""
     run, file = tmp_path / "run", str(preset(training__sample_every=0))
-    arguments = [sys.executable, "-m", "atme", "train", "--config", file, "--run.dir", str(run)]
+    words = ["train", "--config", file, "--run.dir", str(run)]
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (1200, 1200))
 
-    short = [*arguments, "--training.rate.epochs", "1", "--training.rate.decay_epochs", "0"]
-    assert subprocess.run(short, capture_output=True, check=False).returncode == 0
+    assert main([*words, "--training.rate.epochs", "1", "--training.rate.decay_epochs", "0"]) == 0
     before = {path: path.read_bytes() for path in (run / "checkpoints").rglob("*") if path.is_file()}
     outcome = subprocess.run(
-        [*arguments, "--training.resume", "auto"],
+        [sys.executable, "-m", "atme", *words, "--training.resume", "auto"],
         preexec_fn=limit,
         capture_output=True,
         text=True,
