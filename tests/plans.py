@@ -1,9 +1,14 @@
-"""Plans without a look at pairs or a clock: facts as tests say them."""
+"""Plans without a look at pairs or a clock: facts as tests say them; and the table of rules in the docs.
+
+Write the table anew after a change: python tests/plans.py
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from atme.planning.decide import all_rules
 from atme.planning.fingerprint import Fingerprint, Splits
 from atme.planning.rule import Facts
 from atme.planning.speed import Clock, Machine, Speed
@@ -54,3 +59,25 @@ class Told(Clock):
 def facts(*, hours: float = 2.0, clock: Clock | None = None, memory: int = 16 * 2**30, **pairs: Any) -> Facts:
     machine = Machine("cpu, 2 threads", "cpu", 2, memory)
     return Facts(replace(PAIRS, **pairs), machine, 3600 * hours, clock or Told())
+
+
+PAGE = Path(__file__).parents[1] / "docs" / "plan.md"
+_BEGIN, _END = "## Rules\n", "What is expected is told by comparison"
+
+
+def table() -> str:
+    """All rules, with their reasons and what they rest on, by their names."""
+    rows = [f"| `{each.name}` | {each.why} | {each.measured} |" for each in sorted(all_rules(), key=lambda r: r.name)]
+    return "\n".join(["| rule | what it does, and why | what it rests on |", "|---|---|---|", *rows])
+
+
+def with_table(page: str) -> str:
+    """The page of plans with this table in its place."""
+    before, _, rest = page.partition(_BEGIN)
+    head, _, _ = rest.partition("\n|")
+    _, _, after = rest.partition(_END)
+    return f"{before}{_BEGIN}{head}\n{table()}\n\n{_END}{after}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(with_table(PAGE.read_text("utf-8")), encoding="utf-8")

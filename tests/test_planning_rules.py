@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
-from plans import LABELS, PAIRS, Told, facts
+from plans import LABELS, PAGE, PAIRS, Told, facts, table
 
 from atme.cli.arguments import parse
 from atme.planning import decide as deciding
@@ -77,6 +77,10 @@ def test_each_rule_says_why_and_what_it_rests_on() -> None:
         assert len(each.why) > 40
         assert each.measured == NOT_MEASURED or "measured" in each.measured or "." in each.measured
         assert {*each.after} <= {other.name for other in found}
+
+
+def test_the_docs_list_the_rules_as_they_are() -> None:
+    assert table() in PAGE.read_text("utf-8"), "python tests/plans.py writes it anew"
 
 
 def test_a_rule_is_asked_after_those_that_it_reads() -> None:

@@ -9,7 +9,8 @@ REGRESSION = {"class_path": "atme.Regression"}
 
 @rule(
     after=("noise", "generator", "batch", "classes", "turns"),
-    measured="On this machine, each time: three updates of the generator in each. bf16 costs no score: not measured.",
+    measured="On this machine, each time: three updates of the generator in each. Whether bf16 costs any score was not "
+    "measured.",
 )
 def precision(facts: Facts, chosen: Chosen) -> Decision:
     """bf16 is up to three times as fast on some machines, and slower on others: both are tried on a few updates."""
