@@ -209,8 +209,9 @@ CASES = [(name, argument) for name, (_, arguments) in DOORS.items() for argument
 
 @pytest.mark.parametrize("name", DOORS)
 def test_a_door_opens(name: str) -> None:
+    """With what it asks for it gives something, but for the one that works in place."""
     door, arguments = DOORS[name]
-    called(door, name, arguments)
+    assert (called(door, name, arguments) is None) == (name == "initialize")
 
 
 @pytest.mark.parametrize(("name", "argument"), CASES)

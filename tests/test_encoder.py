@@ -57,7 +57,6 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket.socket, "connect", refused)
     monkeypatch.setattr(socket, "getaddrinfo", refused)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # else it tries for most of a minute
     find, wheels = importlib.util.find_spec, [name.replace("-", "_") for name in WHEELS.values()]
     monkeypatch.setattr("importlib.util.find_spec", lambda name, *more: None if name in wheels else find(name, *more))
 
@@ -274,6 +273,28 @@ class TestWhereWeightsComeFrom:
         with weights_from_elsewhere(False):
             encoder = Encoder(weights=weights, strides=(2,))
         assert encoder(torch.zeros(1, 3, 32, 32))[0].shape == (1, 16, 16, 16)
+
+    @pytest.mark.parametrize("how", ["no network", "no answer"])
+    def test_a_hub_that_does_not_answer_is_asked_once(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, how: str
+    ) -> None:
+        """Its client would wait between the times that it asks again."""
+        silent, asked, connect = socket.create_server(("127.0.0.1", 0)), [], socket.socket.connect
+
+        def refused(here: socket.socket, address: Any) -> None:
+            asked.append(address)
+            if how == "no network":
+                raise OSError("no network here")
+            connect(here, silent.getsockname())
+
+        monkeypatch.setattr(socket.socket, "connect", refused)
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_ETAG_TIMEOUT", 0.05)
+        monkeypatch.setattr("time.sleep", lambda seconds: pytest.fail("it waits to ask again"))
+        with silent, pytest.raises(ValueError, match=r"could not be had from timm's hub .*; check the network"):
+            Encoder(weights="hub")
+        assert len(asked) == 1
 
     def test_what_would_be_downloaded_is_named_before(self, offline: None, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(ValueError, match="hub"):

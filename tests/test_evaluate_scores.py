@@ -249,4 +249,6 @@ def test_page_in_a_browser(work: Path, browse: Browse, width: int) -> None:
 def test_a_fresh_process_finds_all_modules() -> None:
     """Modules of reports read one another: none may be half read when another needs it."""
     for module in ("atme.reports.evaluate", "atme.reports.compare", "atme.reports.pictures"):
-        subprocess.run([sys.executable, "-c", f"import {module}"], check=True)
+        code = f"import sys, {module}; print(sys.modules['{module}'].__file__)"
+        said = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+        assert f"{module.replace('.', '/')}" in said.stdout, said.stderr

@@ -177,6 +177,7 @@ def _downloaded(network: str) -> dict[str, Tensor]:
     said = f"weights of {network}: {origin(network, 'hub')}; downloaded where they are not here yet"
     print(said, file=sys.stderr, flush=True)
     try:
+        _ask_once(_config(network).hf_hub_id)
         model: nn.Module = timm.create_model(network, pretrained=True)
     except Exception as error:  # of the hub's client, its HTTP library, or the file: which is their affair
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
@@ -185,3 +186,16 @@ def _downloaded(network: str) -> dict[str, Tensor]:
             f"weights: those of {network} could not be had from timm's hub ({reason}); check the network, or {wheel}"
         ) from error
     return model.state_dict()
+
+
+def _ask_once(page: str | None) -> None:
+    """Ask the hub for a page whose files are not here yet; raise its client's error if no answer comes.
+
+    The client itself asks on for most of a minute: six times for each name that the file may have.
+    """
+    from huggingface_hub import constants, get_session, try_to_load_from_cache
+
+    names = ("model.safetensors", "pytorch_model.bin")
+    if page is None or constants.HF_HUB_OFFLINE or any(try_to_load_from_cache(page, name) for name in names):
+        return
+    get_session().head(f"{constants.ENDPOINT}/{page}", timeout=constants.HF_HUB_ETAG_TIMEOUT)
