@@ -306,3 +306,20 @@ def test_what_does_not_go_with_pairs_is_one_line(
     assert said in told
     assert len(told.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_numbers_of_classes_are_no_brightness(tmp_path: Path) -> None:
+    """Two classes, 3 and 7, half of the pixels each: black and white, as a training paints them."""
+    for half in "AB":
+        (tmp_path / half).mkdir()
+    for number in range(4):
+        mask = np.full((40, 40, 1), 3, np.uint8)
+        mask[:, : 16 + 2 * number] = 7
+        for half in "AB":
+            write_image(tmp_path / half / f"{number}.png", mask)
+    found = take_fingerprint(str(tmp_path))
+    assert found.labels is not None
+    assert set(found.labels.values) == {(3,), (7,)}
+    assert found.floor > 0.5
+    assert found.correlation == pytest.approx(1)
+    assert "values" not in found.faults

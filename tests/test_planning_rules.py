@@ -18,10 +18,13 @@ from atme.planning.upright import Upright
 from atme.planning.words import screen
 from atme.training import options
 
+IDS = LABELS.__class__(((0,), (7,)), (0.5, 0.5), 1.0, True)
+"""Numbers of two classes."""
 MANY = {
     "photographs": facts(),
     "labels": facts(palettes=(None, LABELS)),
-    "ids": facts(palettes=(None, LABELS.__class__(((0,), (7,)), (0.5, 0.5), 1.0, True)), channels=(3, 1)),
+    "ids": facts(palettes=(None, IDS), channels=(3, 1)),
+    "ids to ids": facts(palettes=2 * (IDS,), channels=(1, 1), pairs=50),
     "two pairs": facts(pairs=2, upright=None, splits=Splits("train", None, None, {"train": 2})),
     "sixteen": facts(pairs=16, upright=None),
     "many": facts(pairs=20_000),
@@ -131,6 +134,12 @@ def test_a_new_rule_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         ({"upright": Upright(0.7, 0.7, 300)}, "data.transforms", "albumentations.D4"),
         ({"upright": None}, "data.flip", True),
         ({"palettes": (LABELS, None)}, "data.target_kind", None),
+        ({"palettes": (LABELS, None)}, "data.source_kind", None),
+        ({"palettes": (IDS, None)}, "data.source_kind", "labels"),
+        ({"palettes": (IDS, None)}, "data.one_hot", True),
+        ({"palettes": (None, IDS)}, "data.target_labels", {"id_0": 0, "id_7": 7}),
+        ({"palettes": (None, IDS)}, "data.label_resizing", None),
+        ({"palettes": (None, LABELS)}, "data.label_resizing", "area"),
         ({"palettes": (None, LABELS)}, "data.target_kind", "labels"),
         ({"palettes": (None, LABELS)}, "model.init_args.palette", 2.0),
         ({"palettes": (None, LABELS), "pairs": 50}, "model.init_args.palette", 0.1),
@@ -164,6 +173,11 @@ def test_rare_colors_of_noisy_pictures_are_no_classes() -> None:
     assert len(chosen(facts(palettes=(None, LABELS)))["data.target_labels"]) == 2
     exact = LABELS.__class__(LABELS.values, LABELS.shares, 1.0, True)
     assert len(chosen(facts(palettes=(None, exact)))["data.target_labels"]) == 3
+
+
+def test_labels_have_two_classes_however_rare() -> None:
+    lonely = LABELS.__class__(LABELS.values, (0.995, 0.004, 0.001), 0.97, False)
+    assert len(chosen(facts(palettes=(None, lonely)))["data.target_labels"]) == 2
 
 
 def test_the_length_is_that_of_the_time() -> None:

@@ -17,6 +17,7 @@ from atme.data.scan import Entry, Listing, list_splits
 from atme.data.shapes import Shapes, Size, read_shapes
 from atme.images import Pixels
 from atme.machine import cores
+from atme.planning.labelled import holds_ids, painted
 from atme.planning.pictures import apart, detail, floor_of, spread
 from atme.planning.upright import Upright, upright_of
 from atme.prepare.check.faults import Kind, judge
@@ -115,11 +116,15 @@ def take_fingerprint(
     looked = [files.paths[at] for at in spread(len(files.paths), _count(shapes))]
     with ThreadPoolExecutor(cores()) as pool:
         halves = list(pool.map(read_halves, track(looked, len(looked))))
-    sources, targets = zip(*(pair if direction == "AtoB" else pair[::-1] for pair in halves), strict=True)
+    directed = [pair if direction == "AtoB" else pair[::-1] for pair in halves]
+    sources, targets = [pair[0] for pair in directed], [pair[1] for pair in directed]
     entries = _to_check(listings, 2 * _count(shapes))
     faults = judge(list(inspect_all(entries, workers=cores())))
     order = (0, 1) if direction == "AtoB" else (1, 0)
     channels, bits = ((both[order[0]], both[order[1]]) for both in (shapes.channels, shapes.bits))
+    palettes = _palette(sources), _palette(targets)
+    sources, targets = painted(sources, palettes[0]), painted(targets, palettes[1])
+    known = any(map(holds_ids, palettes))  # values that look black are these
     distance, correlation = apart(sources, targets)
     return Fingerprint(
         root=data,
@@ -132,14 +137,14 @@ def take_fingerprint(
         largest=_each(shapes, max),
         channels=channels,
         bits=bits,
-        palettes=(_palette(sources), _palette(targets)),
+        palettes=palettes,
         distance=distance,
         correlation=correlation,
-        floor=floor_of(targets, bits=bits[1]),
+        floor=floor_of(targets, bits=8 * targets[0].itemsize),
         detail=detail(targets),
         upright=upright_of(sources, targets),
         checked=len(entries),
-        faults=dict(Counter(fault.kind for fault in faults)),
+        faults=dict(Counter(fault.kind for fault in faults if not (known and fault.kind == "values"))),
         remarks=files.remarks,
     )
 

@@ -1,5 +1,6 @@
 """Whether targets are labels."""
 
+from atme.planning.labelled import classes_of, holds_ids
 from atme.planning.rule import Chosen, Decision, Facts, Setting, rule
 
 RARE = 0.01
@@ -17,18 +18,17 @@ def classes(facts: Facts, chosen: Chosen) -> Decision:
     palette = facts.pairs.labels
     if palette is None:
         return Decision({}, "the target is of many colors: L1 alone measures it")
-    kept = [at for at, share in enumerate(palette.shares) if palette.exact or share >= RARE]
-    named = {palette.names[at]: palette.values[at] for at in kept}
-    values = {name: value[0] if len(value) == 1 else list(value) for name, value in named.items()}
-    shares = ", ".join(f"{palette.names[at]} {palette.shares[at]:.0%}" for at in kept)
+    values = classes_of(palette, least=0.0 if palette.exact else RARE)
+    known = zip(palette.names, palette.shares, strict=True)
+    shares = ", ".join(f"{name} {share:.0%}" for name, share in known if name in values)
     settings = {
         "data.target_kind": Setting(
-            "labels", f"{len(kept)} classes; of all pixels {palette.explained:.1%} are near one"
+            "labels", f"{len(values)} classes; of all pixels {palette.explained:.1%} are near one"
         ),
         "data.target_labels": Setting(values, shares),
     }
-    if chosen["data.load_size"] and len(palette.values[0]) == 3:
+    if chosen["data.load_size"] and not holds_ids(palette):
         settings["data.label_resizing"] = Setting("area", "the nearest pixel of a thin line is often none")
-    left = len(palette.values) - len(kept)
+    left = len(palette.values) - len(values)
     rare = f"; {left} rarer than {RARE:.0%} are taken for the nearest" if left else ""
-    return Decision(settings, f"labels of {len(kept)} classes ({shares}){rare}")
+    return Decision(settings, f"labels of {len(values)} classes ({shares}){rare}")
