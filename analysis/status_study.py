@@ -118,7 +118,7 @@ def _cases() -> Iterator[Case]:
         "resting_atme", ATME, 4, frozenset({"blind_critic"}), changes={"optimizers.discriminator.init_args.lr": 0.0}
     )
     won = frozenset({"strong_critic"})
-    win = {"optimizers.discriminator.init_args.lr": 4e-3, "optimizers.generator.init_args.lr": 1e-4}
+    win = {"optimizers.discriminator.init_args.lr": 1e-3, "optimizers.generator.init_args.lr": 2e-5}
     yield Case("strong_pix2pix", PIX2PIX, 5, won, changes=win)
     yield Case("strong_atme", ATME, 6, won, changes=win)
     yield Case("healthy_diffusion_0", DIFFUSION, 0)
