@@ -5,7 +5,7 @@ train on `earth`, on crops of 32 pixels of tiles shrunk to 128, for 119 updates.
 set on ten of them (`SET_ON`, chosen before any was trained); the figures that count are of the other twenty.
 
     python analysis/status_study.py --output runs/status            # OMP_NUM_THREADS=1; goes on where it ended
-    python analysis/status_study.py --output runs/status --judge    # the runs that are there, by the rules of today
+    python analysis/status_study.py --output runs/status --judge true  # the runs that are there, by the rules of today
 
 Each run's log is judged as it was written, line by line: a healthy run is one that no line of it raised an alarm in; a
 trouble is named if the line at the run's end says it, first or among what it adds.

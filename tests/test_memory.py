@@ -234,3 +234,10 @@ def test_w_may_be_computed_in_the_runs_precision_but_for_its_end() -> None:
     assert (w - wanted).abs().max() < 0.05
     with pytest.raises(ValueError, match=r"noise\.w_precision"):
         DecisionMemory(GAME, w_precision="bf16")  # type: ignore[arg-type]
+
+
+def test_w_may_move_with_a_share_of_the_rate() -> None:
+    slow, usual = DecisionMemory(GAME, w_rate=0.1), DecisionMemory(GAME)
+    assert (slow.network.share_of_rate, usual.network.share_of_rate) == (0.1, 1)
+    with pytest.raises(ValueError, match=r"noise\.w_rate: 0 is no number above 0"):
+        DecisionMemory(GAME, w_rate=0)

@@ -68,3 +68,20 @@ def test_bfloat16_is_the_same_function() -> None:
 def test_groups_must_divide_the_widths() -> None:
     with pytest.raises(ValueError, match="groups 3: does not divide the width 32"):
         WNet(groups=3)
+
+
+def test_a_small_gain_by_contrast_moves_w_to_its_end_and_a_small_rate_delays_it() -> None:
+    """What saturates W: Adam moves its last layer's weights, which all pull one way, however small the gain is."""
+    ends = {}
+    for share in (1.0, 0.1):
+        torch.manual_seed(0)
+        wnet = WNet().double()
+        adam = torch.optim.Adam(wnet.parameters(), lr=1e-3 * share)
+        for _ in range(25):
+            w = wnet(torch.randn(2, 1, 6, 6, dtype=torch.float64), size=(12, 12))
+            adam.zero_grad()
+            (-1e-6 * w.mean()).backward()
+            adam.step()
+        ends[share] = float(w.detach().mean())
+    assert ends[1.0] > 0.7
+    assert ends[0.1] < ends[1.0] - 0.3

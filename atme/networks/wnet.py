@@ -33,6 +33,9 @@ class WNet(nn.Module):
         ValueError: if `groups` does not divide a width.
     """
 
+    share_of_rate: float = 1.0
+    """Of the learning rate, that its weights move with."""
+
     def __init__(self, *, widths: tuple[int, int, int] = (32, 64, 32), groups: int = 8) -> None:
         super().__init__()
         require.whole("groups", groups, least=1)

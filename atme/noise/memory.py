@@ -20,6 +20,9 @@ Decisions, and departures from the published code:
 - *W is computed in float32*, also in mixed precision, since the steps of W are what the process studies;
   ``w_precision: run`` is for runs that are made for their translations.
 - *Amplitude*: x·(1 + a W) with an a that moves while the run trains, which the paper has not: ``amplitude``.
+- *Mean*: nothing keeps W from becoming one factor for a whole image. What its last layer adds up is positive on the
+  whole, so that any gain by more or less contrast moves all of its weights one way, which Adam does at full speed
+  however small the gain is. ``amplitude`` bounds W, and ``w_rate`` slows it down: docs/which-noise.md.
 - *Level*: mean(W) in an embedding made for 0 … 1000 hardly turns most of its frequencies; ``level_scale``
   multiplies it, and 1 is the published value.
 """
@@ -52,6 +55,7 @@ class DecisionMemory(Injection):
         ripple_seed: seed of the published ripple.
         level_scale: factor from mean(W) to the level that the generator embeds.
         widths: channels of W's three stages.
+        w_rate: share of the learning rate that W moves with.
         w_precision: ``float32``, or ``run``: W's blocks in the run's precision and its end in float32.
         amplitude: a factor of W that moves with the training, such as ``{start: 0, end: 1, at: [0, 0.2]}``; the
             state keeps it, so that a checkpoint translates with the one that it was trained with. null is 1.
@@ -74,6 +78,7 @@ class DecisionMemory(Injection):
         widths: tuple[int, int, int] = (32, 64, 32),
         w_precision: Literal["float32", "run"] = "float32",
         amplitude: Ramp | None = None,
+        w_rate: float = 1.0,
     ) -> None:
         super().__init__()
         require.kind("game", game, of=Game)
@@ -85,7 +90,9 @@ class DecisionMemory(Injection):
         self.game, self.align, self.level_scale = game, align, level_scale
         self.translate_with, self.ripple_seed, self.w_precision = translate_with, ripple_seed, w_precision
         self.passes = 2 if translate_with == "refine" else 1
+        require.number("noise.w_rate", w_rate, above=0)
         self.network, self.amplitude = WNet(widths=widths), amplitude
+        self.network.share_of_rate = w_rate  # a group of its own in the optimizer
         shape = (game.images, 1, *game.verdict_shape(*game.size))
         self.register_buffer("decisions", torch.rand(shape) if initial == "published" else torch.zeros(shape))
         if align:

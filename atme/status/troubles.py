@@ -220,7 +220,8 @@ def saturated_memory(curves: Curves) -> Found | None:
     return (
         "ATME's noise W is saturated",
         f"its mean is {mean:.2f} and its spread within an image {within:.2f}, of at most 1",
-        "ramp it in with noise.init_args.amplitude, such as {start: 0, end: 0.3, at: [0.2, 0.5]}",
+        "bound it with noise.init_args.amplitude, such as {start: 0.3, end: 0.3}, or slow it down with "
+        "noise.init_args.w_rate 0.1",
     )
 
 
