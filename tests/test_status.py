@@ -138,6 +138,12 @@ def test_of_other_games_the_objective_is_not_read(adversarial: str) -> None:
     assert "discriminator" not in line(curves)
 
 
+def test_a_denoising_game_stays_at_log_4() -> None:
+    even = [one | {"objective": 1.386} for one in made().lines]
+    assert kinds(Curves(even, {"model.class_path": "atme.Pix2Pix"})) == ["blind_critic"]
+    assert kinds(Curves(even, {"model.class_path": "atme.DenoisingGAN"})) == []
+
+
 def test_a_remedy_says_what_holds_now() -> None:
     flat = np.full(40, 0.3)
     assert "lambda_l1 is 0" in line(made(g_l1=flat, options={"model.init_args.lambda_l1": 0.0}))
