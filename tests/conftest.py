@@ -30,8 +30,9 @@ settings.load_profile("atme")
 
 @pytest.fixture(autouse=True)
 def _own_places(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Datasets are those of the project, wherever the user's own lie."""
+    """Datasets are those of the project, wherever the user's own lie; and no terminal, such as xdist's, has a width."""
     monkeypatch.delenv("ATME_DATA", raising=False)
+    monkeypatch.delenv("COLUMNS", raising=False)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
