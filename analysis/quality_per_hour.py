@@ -15,10 +15,13 @@ A race is a YAML file; a setting is the preset, the words that all share, and it
     split: val
 
 The minutes are processor time (processor_time.py): each run plans the updates that fit into them, trains these, and is
-scored by `atme evaluate`. Begun anew, a race goes on where it was: finished runs stay, one under way is resumed with
-the same bits. Output: race.md (a table; mean ± standard deviation over seeds), race.json, curves.png (the first score
-over minutes, for settings with looks at a validation split, `training.evaluate_every`; else the objective), and
-grid.png (some translations).
+scored by `atme evaluate`. The table says what they took: a plan is made of a few updates, and on a busy machine these
+mislead; a setting that says `--training.steps` plans nothing. Begun anew, a race goes on where it was: finished runs
+stay, one under way is resumed with the same bits.
+
+Output: race.md (a table; mean ± standard deviation over seeds), race.json, curves.png (the first score over minutes,
+for settings with looks at a validation split, `training.evaluate_every`; else the objective), and grid.png (some
+translations).
 """
 
 import os

@@ -51,14 +51,13 @@ def line(entrant: "Entrant", told: "Race") -> Line:
 def table(told: "Race", lines: Sequence[Line]) -> str:
     """One row a setting, in the order of the race: means over its seeds, ± standard deviation if there are several."""
     titles = [metric(name).title for name in told.scores]
-    head = ["setting", "seeds", "updates", "s an update", "objective at the end", *titles]
+    head = ["setting", "seeds", "updates", "minutes", "objective at the end", *titles]
     rows = [head, ["---", *["---:"] * (len(head) - 1)]]
     for setting in told.settings:
         of = [each for each in lines if each["setting"] == setting]
         if of:
-            price = [60 * each["minutes"] / each["updates"] for each in of]
-            updates = f"{fmean(each['updates'] for each in of):.0f}"
-            rows.append([setting, str(len(of)), updates, f"{fmean(price):.2f}", over_seeds(of, "objective", 2)])
+            means = [f"{fmean(each['updates'] for each in of):.0f}", f"{fmean(each['minutes'] for each in of):.1f}"]
+            rows.append([setting, str(len(of)), *means, over_seeds(of, "objective", 2)])
             rows[-1] += [over_seeds(of, name, 1 if name == "psnr" else 3) for name in told.scores]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 

@@ -86,7 +86,7 @@ def test_a_race_of_one(tmp_path: Path) -> None:
     assert line["updates"] > 0
     assert line["minutes"] > 0
     head, _, row = (tmp_path / "race.md").read_text().splitlines()
-    assert head == "| setting | seeds | updates | s an update | objective at the end | L1 | PSNR, dB |"
+    assert head == "| setting | seeds | updates | minutes | objective at the end | L1 | PSNR, dB |"
     assert row.startswith(f"| tiny | 1 | {line['updates']} |")
     assert (tmp_path / "curves.png").stat().st_size
     assert (tmp_path / "grid.png").stat().st_size
@@ -99,4 +99,4 @@ def test_rows_are_means_over_seeds(tmp_path: Path) -> None:
         for seed, l1 in ((0, 0.1), (1, 0.2))
     ]
     row = reports.table(told, lines).splitlines()[2]
-    assert row == "| hinge | 2 | 10 | 3.00 | – | 0.150 ± 0.071 | 20.0 ± 0.0 |"
+    assert row == "| hinge | 2 | 10 | 0.5 | – | 0.150 ± 0.071 | 20.0 ± 0.0 |"
