@@ -117,7 +117,7 @@ def _first(curves: Curves, found: list[Trouble]) -> str:
     key = score_key(curves)
     trend = None if key is None else curves.trend(key)
     if key is None or trend is None:
-        return "let it be looked at more often, with training.evaluate_every 1"
+        return "look at a validation split (data.validation_split) more often, with training.evaluate_every 1"
     low = is_better_low(key)
     better = None if low is None else trend.moves * (-1 if low else 1)
     if better == 1:
@@ -125,7 +125,10 @@ def _first(curves: Curves, found: list[Trouble]) -> str:
             "training.steps)" if curves.options.get("training.steps") else "training.rate.epochs)"
         )
     if not key.startswith(VAL):
-        return f"measure it on other pairs, with training.evaluate_every 1: {key} is of pairs that it learns from"
+        return (
+            "measure it on a validation split (data.validation_split), with training.evaluate_every 1: "
+            f"{key} is of pairs that it learns from"
+        )
     if better == -1:
         return "its length: the score got worse toward the end, so keep the best checkpoint, with training.keep_best"
     return "not its length, since the score was flat: more pairs, a larger generator, or another noise"
