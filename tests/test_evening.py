@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from test_training import same_bits, train
 
-from atme.cli.seeds import _Children
+from atme.cli.children import Children, Echo
 from atme.reports import evening
 from atme.reports.evening import Evening, is_ours, span, write
 from atme.run_folder import checkpoints
@@ -120,12 +120,12 @@ def test_an_earlier_page_is_written_anew(run: Path, tmp_path: Path) -> None:
 def test_each_of_several_seeds_has_a_page(preset: Preset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pages = []
 
-    def started(self: _Children, seed: int, words: list[str], environment: dict[str, str]) -> None:
+    def started(self: Children, seed: int, words: list[str], environment: dict[str, str], *, echo: Echo) -> None:
         pages.append(words[words.index("--page") + 1])
         self.running[seed] = None  # type: ignore[assignment]
 
-    monkeypatch.setattr(_Children, "start", started)
-    monkeypatch.setattr(_Children, "one_ended", lambda self: (self.running.popitem()[0], 0))
+    monkeypatch.setattr(Children, "start", started)
+    monkeypatch.setattr(Children, "one_ended", lambda self: (self.running.popitem()[0], 0))
     assert train(preset(), tmp_path / "run", "--seeds", "3,5", "--page", str(tmp_path / "e.html")) == 0
     assert pages == [str(tmp_path / "e_3.html"), str(tmp_path / "e_5.html")]
 

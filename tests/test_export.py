@@ -35,7 +35,7 @@ from atme.models.any_size import continuation, cut, pad
 from atme.models.build import Measured
 from atme.networks import UNet, attention, block, kernels
 
-FLAT = {"class_path": "atme.UNet", "init_args": {"dim": 8, "dim_mults": [1], "groups": 4}}
+DIFFUSION_UNET = {"class_path": "atme.UNet", "init_args": {"dim": 8, "dim_mults": [1, 2], "groups": 4}}
 FLAT_WITH_LATENT = {"class_path": "atme.UNet", "init_args": {"dim": 4, "dim_mults": [1], "groups": 2, "latent": 5}}
 PIX2PIX = {"class_path": "atme.Pix2PixUNet", "init_args": {"num_downs": 2, "ngf": 4, "dropout": False}}
 RESNET = {"class_path": "atme.Pix2PixResNet", "init_args": {"blocks": 1, "ngf": 4, "norm": "instance"}}
@@ -87,11 +87,8 @@ def require_same(run: Callable[..., Tensor], translator: Translator, *, smallest
 
 @pytest.fixture(scope="module")
 def onnx_of_atme(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The model of an ATME run with the diffusion U-Net, as the command writes it.
-
-    Of one level, which takes a third of the time: one with levels is exported below, the bundled one.
-    """
-    run = untrained(tmp_path_factory.mktemp("atme") / "run", FLAT, noise=MEMORY)
+    """The model of an ATME run with the diffusion U-Net, as the command writes it."""
+    run = untrained(tmp_path_factory.mktemp("atme") / "run", DIFFUSION_UNET, noise=MEMORY)
     assert main(["export", str(run)]) == 0
     return run / "export" / "translator.onnx"
 

@@ -168,7 +168,7 @@ LINES = [
     ("data split a b --val x", "val: x", "a number"),
     ("trian", "trian: no such verb", "atme train?"),
     ("Train", "Train: no such verb", "atme train?"),
-    ("zzz", "zzz: no such verb", "use one of train, translate"),
+    ("zzz", "zzz: no such verb", "use one of plan, train, translate"),
 ]
 
 

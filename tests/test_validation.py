@@ -133,7 +133,7 @@ def test_the_last_line_names_the_best(
 ) -> None:
     scripted(monkeypatch, 0.5, 0.25, 0.375)
     assert train(preset, tmp_path / "run", *LOOKS) == 0
-    last = capsys.readouterr().err.splitlines()[-1]
+    (last,) = (line for line in capsys.readouterr().err.splitlines() if line.startswith("trained to step"))
     assert last.endswith(f"; best l1 of split val 0.2500 at step 8: {tmp_path / 'run' / 'checkpoints' / 'best'}")
     assert best(tmp_path / "run").name == "step_00000008"
 

@@ -48,7 +48,7 @@ def data_taken_from(arguments: list[str]) -> tuple[Asked | None, list[str]]:
         ValueError: for hours that are none, or without DATA.
     """
     words = deque(arguments)
-    data = words.popleft() if words and not words[0].startswith("-") else None
+    data = words.popleft() if words and _may_be_pairs(words[0]) else None
     hours: float | None = None
     rest: list[str] = []
     while words:
@@ -155,6 +155,14 @@ def _refuse(asked: Asked, words: list[str], *, several: bool) -> None:
             f"{asked.data}: one plan is for one process; write atme plan {asked.data} --output mine.yaml, and then "
             "atme train --config mine.yaml with seeds, --processes or a launcher"
         )
+
+
+def _may_be_pairs(word: str) -> bool:
+    """Whether a first word may name pairs: no option, even with a long dash, no preset's file, and no run's folder."""
+    return (
+        not (word.startswith(("-", "—", "–")) or word.endswith((".yaml", ".yml")))
+        and not (Path(word) / "options.yaml").is_file()
+    )
 
 
 def _number(word: str) -> float:
