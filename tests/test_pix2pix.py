@@ -221,9 +221,9 @@ def test_the_penalty_is_part_of_wgan_gp_alone() -> None:
 def test_r1_is_part_of_every_game_that_asks_for_it_in_the_updates_that_bear_it() -> None:
     def two_updates(**words: float) -> list[dict[str, float]]:
         state = make_state(small())
-        return [play(state, Pix2Pix(r1_every=2, **words), a_pair()) for _ in range(2)]  # type: ignore[arg-type]
+        return [play(state, Pix2Pix(r1_interval=2, **words), a_pair()) for _ in range(2)]  # type: ignore[arg-type]
 
-    bare, held = two_updates(), two_updates(r1=10.0)
+    bare, held = two_updates(), two_updates(r1_gamma=10.0)
     assert "d_r1" not in bare[0]
     assert held[0]["d_r1"] > 0
     assert held[0]["d_loss"] == pytest.approx(bare[0]["d_loss"] + held[0]["d_r1"], rel=1e-6)

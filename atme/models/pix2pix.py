@@ -43,8 +43,8 @@ class Pix2Pix:
         lambda_gan: weight of the adversarial one.
         d_loss_factor: factor of the discriminator's loss; 0.5 slows it down relative to the generator.
         gradient_penalty: weight of WGAN-GP's penalty; read with ``adversarial: wgan_gp`` only.
-        r1: weight γ of the penalty γ/2 E ‖∇_y D(x, y)‖² on targets, the sum over patches in D's place.
-        r1_every: updates from one that bears it to the next; it is not scaled up in turn.
+        r1_gamma: weight γ of the penalty γ/2 E ‖∇_y D(x, y)‖² on targets, the sum over patches in D's place.
+        r1_interval: updates from one that bears it to the next; it is not scaled up in turn.
         start: share of the training, from 0 to below 1, during which the generator learns by L1 (and palette) alone:
             the discriminator is neither asked nor trained.
         palette: weight of the palette loss, for targets that are labels (`atme.losses.palette_loss`).
@@ -63,14 +63,14 @@ class Pix2Pix:
         lambda_gan: Weight = 1.0,
         d_loss_factor: Weight = 0.5,
         gradient_penalty: Weight = 10.0,
-        r1: Weight = 0.0,
-        r1_every: int = 10,
+        r1_gamma: Weight = 0.0,
+        r1_interval: int = 10,
         start: float = 0.0,
         palette: Weight = 0.0,
     ) -> None:
         weights = {"lambda_l1": lambda_l1, "lambda_gan": lambda_gan, "d_loss_factor": d_loss_factor, "palette": palette}
-        require_weights(**weights, gradient_penalty=gradient_penalty, r1=r1)
-        require.whole("model.r1_every", r1_every, least=1)
+        require_weights(**weights, gradient_penalty=gradient_penalty, r1_gamma=r1_gamma)
+        require.whole("model.r1_interval", r1_interval, least=1)
         if not 0 <= start < 1:
             raise ValueError(f"model.start: {start} is no share of the training; give a number from 0 to below 1")
         if start and not any(now(weight, at) for weight in (lambda_l1, palette) for at in (0.0, start)):
@@ -78,7 +78,7 @@ class Pix2Pix:
         self.terms = ADVERSARIAL[adversarial]
         self.lambda_l1, self.lambda_gan, self.d_loss_factor = lambda_l1, lambda_gan, d_loss_factor
         self.gradient_penalty = gradient_penalty if adversarial == "wgan_gp" else 0.0
-        self.r1, self.r1_every, self.start, self.palette = r1, r1_every, start, palette
+        self.r1_gamma, self.r1_interval, self.start, self.palette = r1_gamma, r1_interval, start, palette
 
     def channels(self, role: str, *, source: int, target: int) -> tuple[int, int]:
         """The generator turns the source into the target; the discriminator judges a target beside the source."""
@@ -104,7 +104,8 @@ class Pix2Pix:
 
         judged = scheme.before_discriminator(pair.source, fake.detach(), pair.target, rng=arena.rng)
         d_fake, d_real = (judge(arena.discriminator, each) for each in judged)  # maps (B, 1, h, w)
-        penalty, slopes = penalty_term(arena, *judged, lines=self.gradient_penalty, r1=self.r1, every=self.r1_every)
+        lines, r1 = self.gradient_penalty, self.r1_gamma
+        penalty, slopes = penalty_term(arena, *judged, lines=lines, r1=r1, every=self.r1_interval)
         d_loss = self.terms.discriminator(d_real, d_fake) + penalty
         arena.update("discriminator", now(self.d_loss_factor, at) * d_loss)
 
