@@ -11,7 +11,7 @@ time goes, by phase and by kind of operation; growth with pixels; peak memory (b
 | `translate` | translation of one picture, beside that package's U-Net |
 | `folder` | pictures of a folder as `atme translate` takes them, beside one by one (benchmark_folder.py) |
 | `ceilings` | matrix products and convolutions, as fast as this machine does them |
-| `beside` | the demo's update beside one and two busy processes |
+| `beside` | the demo's update beside one and two busy processes, by how it shares the cores (benchmark_beside.py) |
 
 `--output` takes tables as JSON, and pictures of where the time goes. `--quick` asks for small networks and few rounds:
 minutes instead of an hour. `--clock false` leaves out the turns on all cores, which mean nothing on a busy machine.
@@ -23,23 +23,23 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from multiprocessing import get_context
 from pathlib import Path
 
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as `atme` sets it, before torch is loaded
 os.environ.setdefault("ACCELERATE_USE_CPU", "true")
 
 import torch
+from benchmark_beside import beside
 from benchmark_ceilings import ceilings
 from benchmark_folder import folder
 from benchmark_games import Play, Published, flops, translating
 from benchmark_peaks import beside_the_first, peak_in_fresh_process
-from benchmark_timing import Figure, clock_of, show, turns, write
+from benchmark_timing import clock_of, show, turns, write
 from benchmark_update import LIGHT, sized, update
 from denoising_diffusion_pytorch import Unet
 from jsonargparse import auto_cli
 
-from atme.machine import cores, keep_freed_memory
+from atme.machine import keep_freed_memory
 from atme.networks import UNet
 
 GAMES = ("pix2pix", "atme", "diffusion_gan", "atme_diffusion", "ddgan")
@@ -164,38 +164,6 @@ def translate(
         )
     beside_the_first(f"a translation, dim {dim}, {size} px", taken, {}, clock=clock)
     write(output, "translate", {"dim": dim, "size": size, "figures": taken})
-
-
-def beside(*, quick: bool = False, output: Path | None = None, rounds: int = 5) -> None:
-    """The demo's update alone, and beside one and two processes that keep a core busy each: clock on all cores.
-
-    Args:
-        quick: a small network, few rounds.
-        output: folder for the figures; null for none.
-        rounds: of which the medians are shown; one more warms up.
-    """
-    play, rounds = Play("earth_atme_demo", *(LIGHT if quick else ())), 2 if quick else rounds
-    found: dict[str, Figure] = {}
-    for busy in (0, 1, 2):
-        with ExitStack() as stack:
-            for _ in range(busy):
-                process = get_context("spawn").Process(target=_work_for_ever, daemon=True)
-                process.start()
-                stack.callback(process.join)
-                stack.callback(process.terminate)
-            found[f"beside {busy}"] = turns({"demo": play}, rounds=rounds)["demo"]
-    first = found["beside 0"].clock
-    show(
-        "the demo's update beside busy processes",
-        ("", f"clock, {cores()} threads", "times as long"),
-        [(name, f"{each.clock:.2f} s", f"{each.clock / first:.2f}") for name, each in found.items()],
-    )
-    write(output, "beside", {"figures": found})
-
-
-def _work_for_ever() -> None:
-    while True:
-        pass
 
 
 def _ceilings(*, quick: bool = False, clock: bool = True, output: Path | None = None, rounds: int = 7) -> None:

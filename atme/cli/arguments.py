@@ -114,6 +114,8 @@ def parse(
         check_preset(preset, parser)
     if classes:
         _use_own(words, presets, classes)
+    if hasattr(parser, "begin_with"):
+        parser.begin_with([preset.values for preset in presets], words)
     chosen = _parsed(parser, words, presets, usage)
     for key in (null for section in actions_of(parser) for null in nulls(section, chosen.get(section))):
         said = f"{key}: null does not fit; give a value, or leave the key out"

@@ -1,7 +1,8 @@
 """The word ``--page FILE.html`` of ``atme train``: where the page of the evening goes."""
 
-from collections import deque
 from pathlib import Path
+
+from atme.cli.own_words import taken
 
 WORD = "--page"
 
@@ -12,21 +13,12 @@ def page_taken_from(arguments: list[str]) -> tuple[Path | None, list[str]]:
     Raises:
         ValueError: if it names nothing, or no HTML file.
     """
-    page: Path | None = None
-    rest, words = [], deque(arguments)
-    while words:
-        word = words.popleft()
-        name, has_value, value = word.partition("=")
-        if name != WORD:
-            rest.append(word)
-            continue
-        if not has_value:
-            if not words or words[0].startswith("--"):
-                raise ValueError(f"{WORD}: no file; write {WORD} evening.html")
-            value = words.popleft()
-        page = Path(value)
-        if page.suffix.lower() not in (".html", ".htm"):
-            raise ValueError(f"{WORD}: {value} is no name of a page; write one such as {page.stem or 'evening'}.html")
+    given, rest = taken(arguments, {WORD: "evening.html"})
+    if WORD not in given:
+        return None, rest
+    page = Path(given[WORD])
+    if page.suffix.lower() not in (".html", ".htm"):
+        raise ValueError(f"{WORD}: {page} is no name of a page; write one such as {page.stem or 'evening'}.html")
     return page, rest
 
 

@@ -6,7 +6,6 @@ is planned.
 """
 
 import os
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from atme.cli import arguments as command_line
+from atme.cli.own_words import taken
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser, Namespace
@@ -47,23 +47,17 @@ def data_taken_from(arguments: list[str]) -> tuple[Asked | None, list[str]]:
     Raises:
         ValueError: for hours that are none, or without DATA.
     """
-    words = deque(arguments)
-    data = words.popleft() if words and _may_be_pairs(words[0]) else None
-    hours: float | None = None
-    rest: list[str] = []
-    while words:
-        word = words.popleft()
-        name, has_value, value = word.partition("=")
-        if name != HOURS:
-            rest.append(word)
-            continue
-        if data is None:
-            raise ValueError(
-                f"{HOURS}: plans a training for pairs; write atme train DATA {HOURS} 1, or with a preset "
-                "--training.max_time 1h"
-            )
-        hours = _number(value if has_value else words.popleft() if words else "")
-    return (None if data is None else Asked(data, hours)), rest
+    data = arguments[0] if arguments and _may_be_pairs(arguments[0]) else None
+    given, rest = taken(arguments if data is None else arguments[1:], {HOURS: "0.5"})
+    hours = _number(given[HOURS]) if HOURS in given else None
+    if data is not None:
+        return Asked(data, hours), rest
+    if hours is not None:
+        raise ValueError(
+            f"{HOURS}: plans a training for pairs; write atme train DATA {HOURS} 1, or with a preset "
+            "--training.max_time 1h"
+        )
+    return None, rest
 
 
 def with_plan(asked: Asked, words: list[str], *, several: bool) -> tuple[list[str], str | None]:

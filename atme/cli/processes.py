@@ -12,6 +12,7 @@ from collections import deque
 
 from atme.cli.children import Children
 from atme.cli.exits import DONE, FAULTY, say
+from atme.cli.own_words import taken
 from atme.machine import cores
 
 WORD = "--processes"
@@ -27,19 +28,11 @@ def processes_taken_from(arguments: list[str]) -> tuple[int, list[str]]:
     Raises:
         ValueError: if it gives none.
     """
-    count = 1
-    rest, words = [], deque(arguments)
-    while words:
-        word = words.popleft()
-        name, has_value, value = word.partition("=")
-        if name != WORD:
-            rest.append(word)
-            continue
-        value = value if has_value else words.popleft() if words else ""
-        if not value.isdecimal() or int(value) < 1:
-            raise ValueError(f"{WORD}: {value!r} is no whole number of 1 or more; write {WORD} 2")
-        count = int(value)
-    return count, rest
+    given, rest = taken(arguments, {WORD: "2"})
+    value = given.get(WORD, "1")
+    if not value.isdecimal() or int(value) < 1:
+        raise ValueError(f"{WORD}: {value!r} is no whole number of 1 or more; write {WORD} 2")
+    return int(value), rest
 
 
 def train_together(count: int, arguments: list[str], *, gpus: int) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from atme.cli.children import Children
 from atme.cli.exits import DONE, INTERRUPTED, say
+from atme.cli.own_words import taken
 from atme.cli.page_word import WORD, page_of_seed
 from atme.machine import cores
 
@@ -35,17 +36,7 @@ def taken_from(arguments: list[str]) -> tuple[Seeds | None, list[str]]:
     Raises:
         ValueError: for words that are no seeds or no number of jobs.
     """
-    given: dict[str, str] = {}
-    rest, words = [], deque(arguments)
-    while words:
-        word = words.popleft()
-        name, has_value, value = word.partition("=")
-        if name not in ("--seeds", "--jobs"):
-            rest.append(word)
-            continue
-        if not has_value and not words:
-            raise ValueError(f"{name}: no value; write --seeds 0,1,2 --jobs 2")
-        given[name] = value if has_value else words.popleft()
+    given, rest = taken(arguments, {"--seeds": "0,1,2", "--jobs": "2"})
     if not given:
         return None, rest
     if "--seeds" not in given:

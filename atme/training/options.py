@@ -17,6 +17,7 @@ from atme.data import DataOptions
 from atme.models import TranslationModel, build
 from atme.models.roles import CRITIC
 from atme.models.translation import require_complete
+from atme.own_defaults import OptionsParser
 from atme.training.duration import seconds_of
 from atme.training.rate import Rate
 from atme.training.tracking import HistoryOptions
@@ -149,9 +150,9 @@ class TrainingOptions:
             raise ValueError("training.least_gain: is read with training.stop_after only; set that, or leave it out")
 
 
-def parser(**settings: object) -> ArgumentParser:
+def parser(**settings: object) -> OptionsParser:
     """The parser of a preset: every key it may have, with its type, default and help."""
-    options = ArgumentParser(exit_on_error=False, allow_abbrev=False, **settings)  # type: ignore[arg-type]
+    options = OptionsParser(exit_on_error=False, allow_abbrev=False, **settings)  # type: ignore[arg-type]
     options.add_argument("--config", action=ActionConfigFile, help="A preset's name or file, or a run's options.yaml.")
     options.add_class_arguments(RunOptions, "run")
     options.add_class_arguments(DataOptions, "data")
