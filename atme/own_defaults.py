@@ -19,7 +19,8 @@ class OptionsParser(ArgumentParser):
     def parse_object(self, obj: Namespace | dict[str, Any], *args: Any, **kwargs: Any) -> Namespace:
         """What a mapping of options asks for: see jsonargparse."""
         self.begin_with([obj if isinstance(obj, dict) else obj.as_dict()], [])
-        return super().parse_object(obj, *args, **kwargs)
+        parsed: Namespace = super().parse_object(obj, *args, **kwargs)
+        return parsed
 
     def begin_with(self, presets: Sequence[Mapping[str, Any]], words: Sequence[str]) -> None:
         """Let sections begin with the defaults of the classes that they will have: those that are named last."""
