@@ -17,8 +17,8 @@ from atme.data import DataOptions
 from atme.models import TranslationModel, build
 from atme.models.roles import CRITIC
 from atme.models.translation import require_complete
-from atme.own_defaults import OptionsParser
 from atme.training.duration import seconds_of
+from atme.training.own_defaults import OptionsParser
 from atme.training.rate import Rate
 from atme.training.tracking import HistoryOptions
 
