@@ -89,7 +89,7 @@ def test_a_page_that_cannot_be_written_does_not_stop_the_run(preset: Preset, tmp
     ("words", "said"),
     [
         (("--page",), "--page: no value; write --page evening.html"),
-        (("--page", "--training.keep", "1"), "--page: no file"),
+        (("--page", "--training.keep", "1"), "--page: no value"),
         (("--page=evening.pdf",), "--page: evening.pdf is no name of a page; write one such as evening.html"),
         (("--page", "folder.html"), "folder.html is a folder; name a file such as folder.html/evening.html"),
         (("--page", "theirs.html"), "theirs.html is there, and no page of atme train; name another file"),
