@@ -10,8 +10,9 @@ import math
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -28,6 +29,32 @@ def cores(*, root: Path = _ROOT) -> int:
     """
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min([allowed, *(math.ceil(share) for share in _shares(root))]))
+
+
+class Others:
+    """What the machine's other programs do, from when this is made."""
+
+    def __init__(self) -> None:
+        self._since = _spent()
+
+    def busy(self) -> float:
+        """Cores that they have kept busy, on average; 0 where this process has a part of the machine to itself."""
+        if cores() < (psutil.cpu_count() or 1):
+            return 0.0
+        before, now = self._since, _spent()
+        seconds, everybody, ours = (after - earlier for after, earlier in zip(now, before, strict=True))
+        return max(0.0, everybody - ours) / seconds if seconds > 0 else 0.0
+
+
+def _spent() -> tuple[float, float, float]:
+    """Seconds of the clock, of all processors at work, and of those for this process and what it started."""
+    times, ended = psutil.cpu_times(), os.times()
+    everybody = times.user + times.system + getattr(times, "nice", 0.0)
+    ours = ended.user + ended.system + ended.children_user + ended.children_system
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it ended just now
+            ours += sum(child.cpu_times()[:2])
+    return time.monotonic(), everybody, ours
 
 
 def free_memory(*, root: Path = _ROOT) -> int:

@@ -43,6 +43,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a training says does not depend on what else the machine does, such as other tests."""
+    from atme.training import device
+
+    monkeypatch.setattr(device, "crowded", lambda _: [])
+
+
+@pytest.fixture(autouse=True)
 def _own_precision() -> None:
     """A run in this process leaves its precision to the next `Accelerator`; every test starts without."""
     AcceleratorState._reset_state()

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -120,3 +121,40 @@ def test_nothing_else_counts_workers() -> None:
     counting = ("cpu_count", "sched_getaffinity", "process_cpu_count")
     others = [path.name for path in package.rglob("*.py") if any(word in path.read_text() for word in counting)]
     assert others == ["machine.py"]
+
+
+class Clock:
+    """A machine whose processors, and this process, have worked for so many seconds."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, processors: int = 2) -> None:
+        self.now = self.everybody = self.ours = self.children = 0.0
+        monkeypatch.setattr(machine.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(machine.os, "times", lambda: os.times_result((self.ours / 2, self.ours / 2, 0, 0, 0)))
+        monkeypatch.setattr(psutil, "cpu_times", lambda: SimpleNamespace(user=self.everybody, system=0.0, idle=1e9))
+        monkeypatch.setattr(psutil, "cpu_count", lambda: processors)
+        child = SimpleNamespace(cpu_times=lambda: (self.children, 0.0, 0.0, 0.0))
+        monkeypatch.setattr(psutil, "Process", lambda: SimpleNamespace(children=lambda recursive: [child]))
+        monkeypatch.setattr(machine, "cores", lambda: 2)
+
+    def others_after(self, seconds: float, *, others: float, ours: float, children: float = 0.0) -> float:
+        found = machine.Others()
+        self.now += seconds
+        self.ours, self.children = self.ours + ours, self.children + children
+        self.everybody += others + ours + children
+        return found.busy()
+
+
+def test_what_others_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    assert clock.others_after(4, others=6, ours=2) == pytest.approx(1.5)
+    assert clock.others_after(4, others=0, ours=3, children=4) == pytest.approx(0)
+    assert clock.others_after(0, others=0, ours=0) == 0
+
+
+def test_what_others_do_is_not_told_of_a_part_of_a_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container's two cores of sixty-four are its own, whatever the other sixty-two do."""
+    assert Clock(monkeypatch, processors=64).others_after(4, others=240, ours=2) == 0
+
+
+def test_others_here() -> None:
+    assert 0 <= machine.Others().busy()

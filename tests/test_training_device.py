@@ -20,8 +20,8 @@ from atme.models.build import Measured
 from atme.networks import PatchGAN, UNet
 from atme.noise import Game, Identity
 from atme.run_folder import checkpoints, read_log
-from atme.training import checkpoint
-from atme.training.device import accelerator, facts
+from atme.training import checkpoint, device
+from atme.training.device import accelerator, crowded, facts
 from atme.training.options import TrainingOptions
 from atme.training.origin import Origin
 from atme.training.state import State
@@ -105,6 +105,42 @@ def test_fp16_needs_cuda(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
 def test_one_process_trains_at_several_precisions() -> None:
     found = [facts(accelerator(TrainingOptions(precision=each, device="cpu"))) for each in ("float32", "bf16")]
     assert [each["precision"] for each in found] == ["float32", "bf16"]
+
+
+@pytest.mark.parametrize(
+    ("busy", "threads", "environment", "said"),
+    [
+        (1.2, 2, {}, "other programs keep 1.2 of 2 cores busy"),
+        (1.2, 2, {}, "OMP_NUM_THREADS=1 atme train … is faster"),
+        (3.0, 16, {}, "OMP_NUM_THREADS=13 "),
+        (9.0, 2, {}, "OMP_NUM_THREADS=1 "),
+        (0.3, 2, {}, None),
+        (1.2, 1, {}, None),
+        (1.2, 2, {"OMP_NUM_THREADS": "2"}, None),
+    ],
+)
+def test_fewer_threads_beside_other_programs(
+    busy: float, threads: int, environment: dict[str, str], said: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(device._OTHERS, "busy", lambda: busy)
+    monkeypatch.setattr(device, "cores", lambda: 2)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    found = crowded(accelerator(TrainingOptions(device="cpu")))
+    assert [said in line for line in found] == ([] if said is None else [True])  # type: ignore[operator]
+
+
+def test_a_training_says_that_others_are_busy(
+    preset: Preset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(device, "crowded", lambda _: ["other programs are busy"])
+    assert train(preset(), tmp_path / "run", *SHORT) == 0
+    assert "other programs are busy" in capsys.readouterr().err
+    longer = ("--training.rate.epochs", "2", *SHORT[2:])
+    assert train(preset(), tmp_path / "run", *longer, "--training.resume", "auto") == 0
+    assert "other programs are busy" not in capsys.readouterr().err  # fewer threads would change its bits
 
 
 def make_state(*, accumulate: int, scaler: torch.amp.GradScaler | None) -> State:

@@ -1,14 +1,20 @@
 """Where a run is computed: device, precision, threads, processes; and how a machine that lacks one is answered."""
 
 import os
+import warnings
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
 
+from atme.machine import Others, cores
 from atme.networks import kernels
 from atme.training.options import TrainingOptions
+
+_OTHERS = Others()
+_MUCH = 0.5
+"""Cores that are busy with other programs from where a training's threads should be fewer."""
 
 
 def accelerator(training: TrainingOptions) -> Accelerator:
@@ -21,6 +27,7 @@ def accelerator(training: TrainingOptions) -> Accelerator:
     _refuse_precision(training.precision, device)
     _set_determinism(training.deterministic, device)
     _forget()
+    _pass_over_warnings()
     return Accelerator(
         mixed_precision="no" if training.precision == "float32" else training.precision,
         gradient_accumulation_steps=training.accumulate,
@@ -54,6 +61,22 @@ def in_words(facts: dict[str, str | int]) -> str:
     if "kernels" in facts:
         words.append("kernels compiled" if facts["kernels"] == "compiled" else f"no kernels: {facts['kernels']}")
     return ", ".join(words)
+
+
+def crowded(accelerator: Accelerator) -> list[str]:
+    """What is said where other programs keep cores busy that this training's threads want, and nobody chose a number.
+
+    Threads meet some thousand times in an update, and each meeting waits for the one that has no core.
+    """
+    threads, busy = torch.get_num_threads(), _OTHERS.busy()
+    alone = accelerator.device.type == "cpu" and accelerator.num_processes == 1
+    if not alone or threads == 1 or "OMP_NUM_THREADS" in os.environ or busy < _MUCH:
+        return []
+    fewer = max(1, threads - max(1, round(busy)))
+    return [
+        f"other programs keep {busy:.1f} of {cores()} cores busy, and threads wait for one another: beside them "
+        f"OMP_NUM_THREADS={fewer} atme train … is faster"
+    ]
 
 
 def kind_of(wanted: str) -> str:
@@ -90,6 +113,14 @@ def _forget() -> None:
     """A process may train more than once, at several precisions and on several devices."""
     alone = "LOCAL_RANK" not in os.environ
     AcceleratorState._reset_state(reset_partial_state=alone)
+
+
+def _pass_over_warnings() -> None:
+    """Of several processes, that no user can act on: the newest PyTorch has another word for ``broadcast_buffers``, which
+    accelerate and older ones do not know; and a 1×1 kernel's gradient is the same in either layout.
+    """
+    warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated", category=FutureWarning)
+    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides", category=UserWarning)
 
 
 def _set_determinism(wanted: bool, device: str) -> None:

@@ -61,7 +61,10 @@ class Recorder:
 
     def __enter__(self) -> Self:
         self._display.__enter__()
-        for line in (f"trains on {device.in_words(self._machine)}", *self._start.told):
+        crowded = (
+            [] if self._start.goes_on else device.crowded(self._state.accelerator)
+        )  # with other threads, other bits
+        for line in (f"trains on {device.in_words(self._machine)}", *crowded, *self._start.told):
             self.say(line)
         self._show()
         return self
