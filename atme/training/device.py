@@ -116,8 +116,10 @@ def _forget() -> None:
 
 
 def _pass_over_warnings() -> None:
-    """Of several processes, that no user can act on: the newest PyTorch has another word for ``broadcast_buffers``, which
-    accelerate and older ones do not know; and a 1×1 kernel's gradient is the same in either layout.
+    """Of several processes, that no user can act on.
+
+    The newest PyTorch has another word for ``broadcast_buffers``, which accelerate and older ones do not know; and a
+    1×1 kernel's gradient is the same in either layout.
     """
     warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated", category=FutureWarning)
     warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides", category=UserWarning)
