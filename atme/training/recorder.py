@@ -61,9 +61,8 @@ class Recorder:
 
     def __enter__(self) -> Self:
         self._display.__enter__()
-        crowded = (
-            [] if self._start.goes_on else device.crowded(self._state.accelerator)
-        )  # with other threads, other bits
+        # a run that goes on would, with other threads, go on to other bits
+        crowded = [] if self._start.goes_on else device.crowded(self._state.accelerator)
         for line in (f"trains on {device.in_words(self._machine)}", *crowded, *self._start.told):
             self.say(line)
         self._show()
