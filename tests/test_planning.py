@@ -289,7 +289,7 @@ class TestPlannedAndTrained:
             "write atme plan earth --output mine.yaml, and then atme train --config mine.yaml",
         ),
         (["earth", "--hours", "soon"], "--hours: 'soon' is no number of hours"),
-        (["earth", "--hours"], "--hours: '' is no number of hours"),
+        (["earth", "--hours"], "--hours: no value; write --hours 0.5"),
         (["earth", "--hours", "-1"], "--hours: -1 is no time to train"),
         (["--hours", "1"], "--hours: plans a training for pairs; write atme train DATA --hours 1"),
         (["earth_atme_demo"], "earth_atme_demo: is a preset, and no pairs; write atme train --config earth_atme_demo"),

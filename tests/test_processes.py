@@ -99,7 +99,7 @@ def test_whose_words_count(codes: dict[int, int], shown: bool, code: int, capsys
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        ("--processes", "--processes: '' is no whole number of 1 or more; write --processes 2"),
+        ("--processes", "--processes: no value; write --processes 2"),
         ("--processes two", "--processes: 'two' is no whole number"),
         ("--processes 0", "--processes: '0' is no whole number"),
         ("--processes 2 --seeds 0,1", "--processes: of several seeds each has one"),
