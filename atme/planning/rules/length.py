@@ -43,10 +43,11 @@ def length(facts: Facts, chosen: Chosen) -> Decision:
     seconds = once + (looks + 1) * look + steps * speed.update
     why = "each pair is seen 200 times" if steps == most == EPOCHS * epoch else "enough for a first set of so few pairs"
     comment = f"of {speed.update:.2g} s each, as measured here; about {seconds / 60:.0f} minutes in all"
+    decay = "linear" if "discriminator" in chosen.settings else "cosine"  # which would leave a late game little
     settings = {
         "training.steps": Setting(steps, comment if steps == updates else f"{comment}; {why}"),
         "training.rate": Setting(
-            {"epochs": 0, "decay_epochs": max(1, round(steps / epoch)), "decay": "cosine"},
+            {"epochs": 0, "decay_epochs": max(1, round(steps / epoch)), "decay": decay},
             f"its shape over the run; an epoch is {epoch} updates",
         ),
         "training.evaluate_every": Setting(0, "nothing to look at"),
