@@ -137,7 +137,8 @@ def test_from_an_empty_folder(python: Path, empty: Path) -> None:
 
     options = yaml.safe_load(atme("presets", "earth_brownian"))
     rate = {"epochs": 1, "decay_epochs": 0}
-    options |= {part: TINY[part] for part in ("generator", "discriminator")}
+    flat = TINY["generator"] | {"init_args": TINY["generator"]["init_args"] | {"dim_mults": [1]}}  # to be traced soon
+    options |= {"generator": flat, "discriminator": TINY["discriminator"]}
     options["data"] |= {"load_size": 32, "crop_size": None, "test_size": 64, "workers": 0}
     options["training"] |= {"rate": rate, "batch_size": 51, "device": "cpu", "precision": "float32"}
     (empty / "mine.yaml").write_text(yaml.safe_dump(options))

@@ -12,6 +12,7 @@ from torch import Tensor
 from atme.data import Pair
 from atme.models.roles import Networks
 from atme.models.translation import TranslationModel
+from atme.networks.size import shrunk
 from atme.noise import Corrupted
 
 
@@ -60,7 +61,7 @@ def continuation(height: int, width: int, *, stride: int) -> tuple[int, int, str
 
 
 def _multiple(side: int, stride: int) -> int:
-    return (side + stride - 1) // stride * stride
+    return shrunk(side, stride) * stride
 
 
 def _at_most_twice(side: int, stride: int, *, like: Tensor) -> Tensor:

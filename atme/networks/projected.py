@@ -31,6 +31,7 @@ from atme.networks.encoder_weights import origin
 from atme.networks.features import Features
 from atme.networks.head import GROUPS, Head, HeadNorm
 from atme.networks.mixing import FeatureMixing, Mixing
+from atme.networks.size import shrunk
 
 STRIDES = (4, 8, 16, 32)
 """Of the maps that are looked at."""
@@ -203,7 +204,7 @@ class ProjectedDiscriminator(nn.Module):
         """
         require.size("image", (height, width))
         high, wide = height * self.enlarge, width * self.enlarge
-        seen = [(-(-high // stride), -(-wide // stride)) for stride in self.eye.strides]
+        seen = [(shrunk(high, stride), shrunk(wide, stride)) for stride in self.eye.strides]
         judged = [(h // 2**self.head_layers, w // 2**self.head_layers) for h, w in self.mixing.sizes(seen)]
         if any(0 in size for size in judged):
             raise ValueError(

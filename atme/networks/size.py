@@ -5,6 +5,14 @@ from torch import Tensor
 from atme import require
 
 
+def shrunk(side: int, by: int) -> int:
+    """How many pixels are left of a side that is made so many times smaller, rounded up.
+
+    No negative number is divided, as -(-side // by) would do it: ONNX rounds those towards zero.
+    """
+    return (side + by - 1) // by
+
+
 def require_size(image: Tensor, *, channels: int, stride: int, network: str, smallest: int | None = None) -> None:
     """Check a batch of images: that it is one, its channels, height and width.
 
@@ -23,7 +31,7 @@ def require_size(image: Tensor, *, channels: int, stride: int, network: str, sma
     smallest = smallest or stride
     if height % stride == 0 and width % stride == 0 and height >= smallest and width >= smallest:
         return
-    fitting = [max(smallest, -(-side // stride) * stride) for side in (height, width)]
+    fitting = [max(smallest, shrunk(side, stride) * stride) for side in (height, width)]
     raise ValueError(
         f"an image of height {height} and width {width}: {network} needs multiples of {stride}"
         f" from {smallest} on; pad it to {fitting[0]}×{fitting[1]}, or crop it"

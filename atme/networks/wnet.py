@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from atme import require
 from atme.networks.block import Block
 from atme.networks.kernels import precise
+from atme.networks.size import shrunk
 
 SHRINK = (4, 2, 1)
 """How much smaller than the image the verdict is in each stage."""
@@ -60,7 +61,7 @@ class WNet(nn.Module):
         require.size("size", size)
         hidden = verdict.contiguous(memory_format=torch.channels_last)  # (B, 1, h, w)
         for shrink, block in zip(SHRINK, self.blocks, strict=True):
-            height, width = (-(-side // shrink) for side in size)
+            height, width = (shrunk(side, shrink) for side in size)
             hidden = F.interpolate(hidden, (height, width), mode="bilinear")  # (B, C, H/shrink, W/shrink)
             hidden = block(hidden)  # (B, C', H/shrink, W/shrink)
         with torch.autocast(hidden.device.type, enabled=False):

@@ -13,6 +13,7 @@ from atme.networks import PatchGAN, Pix2PixResNet, Pix2PixUNet, UNet, WNet
 from atme.networks.doubled import doubled
 from atme.networks.kernels import precise
 from atme.networks.pix2pix import ReflectedBlock
+from atme.networks.size import shrunk
 from atme.networks.unet import Down, ResidualBlock, Up
 from atme.networks.wnet import SHRINK
 
@@ -137,7 +138,7 @@ def w_map(network: WNet, verdict: Rows, *, size: tuple[int, int], shelf: Shelf) 
     """W of a verdict, (1, H, W)."""
     hidden = verdict
     for shrink, each in zip(SHRINK, network.blocks, strict=True):
-        height, width = (-(-side // shrink) for side in size)
+        height, width = (shrunk(side, shrink) for side in size)
         hidden = enlarged(hidden, (height, width))  # (C, H/shrink, W/shrink)
         hidden = block(each, hidden, scale_shift=None, residual=None, shelf=shelf)  # type: ignore[arg-type]
 
