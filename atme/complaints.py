@@ -50,6 +50,14 @@ def _escaped(letter: str) -> str:
     return letter.encode("unicode_escape", "backslashreplace").decode()
 
 
+def is_of_hub(error: Exception) -> bool:
+    """Whether an error is of the Hugging Face Hub's client, of its HTTP library, or of the network on the way there.
+
+    The client hands on what its library raises, httpx or httpx2, whichever it was installed with.
+    """
+    return isinstance(error, OSError) or type(error).__module__.startswith(("httpx", "huggingface_hub"))
+
+
 def of_parser(error: Exception, *, known: Iterable[str], words: Sequence[str] = (), usage: str = "") -> str:
     """What the parser of options has to say, in our words.
 

@@ -296,6 +296,30 @@ class TestWhereWeightsComeFrom:
             Encoder(weights="hub")
         assert len(asked) == 1
 
+    @pytest.mark.usefixtures("offline")
+    def test_what_the_hub_s_client_keeps_needs_no_network(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """Nobody is asked. A file that is known not to be there is none, and a damaged one is named, to be removed."""
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: pytest.fail("it asks"))
+        page = tmp_path / ("models--" + timm.get_pretrained_cfg("resnet10t").hf_hub_id.replace("/", "--"))
+        for folder in ("refs", "snapshots/1234", ".no_exist/1234"):
+            (page / folder).mkdir(parents=True)
+        (page / "refs" / "main").write_text("1234")
+        (page / ".no_exist" / "1234" / "model.safetensors").touch()
+        torch.manual_seed(7)
+        kept = timm.create_model("resnet10t").state_dict()
+        file = page / "snapshots" / "1234" / "pytorch_model.bin"
+        torch.save(kept, file)
+        network = timm.create_model("resnet10t")
+        load_weights(network, "resnet10t", "hub")
+        assert all(torch.equal(value, kept[name]) for name, value in network.state_dict().items())
+        assert f"license: apache-2.0; kept here, {file}" in capsys.readouterr().err
+        file.write_bytes(b"cut")
+        with pytest.raises(ValueError, match=rf"could not be had .*; remove {page}, or give a file"):
+            load_weights(network, "resnet10t", "hub")
+
     def test_what_would_be_downloaded_is_named_before(self, offline: None, capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(ValueError, match="hub"):
             Encoder(weights="hub")

