@@ -1,15 +1,26 @@
 """What ``atme data check`` does: look, tell, and move aside or back what it is told to."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from atme.cli.exits import DONE, FAULTY, say
 from atme.cli.values import require_place, workers_of
 from atme.data.recipes import LayoutChoice
 
 if TYPE_CHECKING:
+    from atme.data.options import DataOptions
     from atme.prepare.check.check import Report
     from atme.prepare.check.faults import Kind
+
+_Kind = Literal["image", "labels"]
+_Named = dict[str, int | list[int]]
+
+SPELLED = {
+    name: f"data.{name}"
+    for name in ("direction", "source_kind", "target_kind", "labels", "source_labels", "target_labels")
+}
+"""Parameters of `check` -> their options: keys of a preset."""
 
 
 def check(
@@ -21,7 +32,14 @@ def check(
     page: Path | None = None,
     json: Path | None = None,
     overwrite: bool = False,
-    layout: LayoutChoice = "auto",
+    layout: LayoutChoice | None = None,
+    preset: str | None = None,
+    direction: Literal["AtoB", "BtoA"] | None = None,
+    source_kind: _Kind | None = None,
+    target_kind: _Kind | None = None,
+    labels: _Named | None = None,
+    source_labels: _Named | None = None,
+    target_labels: _Named | None = None,
     workers: int = 0,
 ) -> int:
     """Check a dataset: every file decoded, measured and compared; exit code 1 if something is wrong.
@@ -36,13 +54,21 @@ def check(
         json: write all that was found for other programs.
         overwrite: the page and the JSON may replace files that are there.
         layout: where the pairs lie in the folder, if that is not plain: side_by_side, or the folder of A (trainA,
-            A/train, …).
+            A/train, …); by default what the preset says.
+        preset: the name or file of a preset, or a run's options.yaml, whose data section says which halves are labels.
+        direction: which half is the source: AtoB is A.
+        source_kind: labels: every pixel of the source is to be of one of the classes.
+        target_kind: the same of the target.
+        labels: the classes, each by a color or an id: "{road: [255, 255, 255], ground: [236, 230, 222]}".
+        source_labels: the same of the source alone, where both are labels and differ.
+        target_labels: the same of the target alone.
         workers: pairs decoded at a time; 0: one a core.
 
     Examples:
         atme data check my_pairs --page check.html
         atme data check my_pairs --fix --only leak,duplicate
         atme data check my_pairs --undo
+        atme data check my_pairs --preset maps_quick
     """
     from atme.data.recipes import find_root
 
@@ -54,7 +80,15 @@ def check(
         return _put_back(root)
     for place in filter(None, (page, json)):
         require_place(place, root, overwrite=overwrite)
-    report = _look(root, layout, workers)
+    said = {
+        "direction": direction,
+        "source_kind": source_kind,
+        "target_kind": target_kind,
+        "labels": labels,
+        "source_labels": source_labels,
+        "target_labels": target_labels,
+    }
+    report = _look(root, layout, workers, data=_data(preset, said))
     _show(report)
     _write(report, page, json)
     if fix and report.faults:
@@ -78,14 +112,33 @@ def _kinds(only: str | None, *, fix: bool) -> "frozenset[Kind]":
     return frozenset(known[word] for word in asked)
 
 
-def _look(root: Path, layout: LayoutChoice, workers: int) -> "Report":
+def _data(preset: str | None, said: Mapping[str, object]) -> "DataOptions | None":
+    """The data section that is asked for; None if nothing is. What the command line says wins."""
+    from atme.shipped.presets import find_preset
+
+    given = {key: value for key, value in said.items() if value is not None}
+    if preset is None and not given:
+        return None
+    from atme.data.options import read_data_options  # it takes a second, and torch
+
+    data = read_data_options(None if preset is None else find_preset(preset), **given)
+    if data.kinds.is_plain:
+        say("both halves are pictures, so no classes are looked for; --data.target_kind labels says otherwise")
+    return data
+
+
+def _look(root: Path, layout: LayoutChoice | None, workers: int, *, data: "DataOptions | None") -> "Report":
     from atme.prepare.check.check import check_folder
+    from atme.prepare.check.classes import PICTURES
     from atme.terminal import counted
 
+    source, target = PICTURES if data is None else data.kinds.both
+    turned = data is not None and data.direction == "BtoA"
     return check_folder(
         root,
         workers=workers_of(workers),
-        layout=layout,
+        layout=layout or (data.layout if data else "auto"),
+        classes=(target, source) if turned else (source, target),
         track=lambda inspections, total: counted(inspections, total=total, doing="checking"),
     )
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+from atme.cli.check import SPELLED as CHECK_SPELLED
 from atme.cli.check import check
 from atme.cli.exits import DONE, FAULTY, say
 from atme.cli.palette import palette
@@ -270,3 +271,6 @@ VERBS: dict[str, Callable[..., int]] = {
     "preview": preview,
     "palette": palette,
 }
+
+SPELLED: dict[str, dict[str, str]] = {"check": CHECK_SPELLED}
+"""Verb -> its parameters whose options are called otherwise."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from atme.cli.arguments import call, known_verb
+from atme.cli.data import SPELLED as DATA_SPELLED
 from atme.cli.data import VERBS as DATA_VERBS
 from atme.cli.exits import DONE, WRONG, say
 from atme.cli.handing import push, take_in
@@ -42,7 +43,8 @@ def data(arguments: list[str]) -> int:
         print(overview("atme data", DATA_VERBS))
         return DONE if arguments else WRONG
     verb = known_verb(arguments[0], DATA_VERBS, command="atme data")
-    return call(verb, arguments[1:], prog=f"atme data {arguments[0]}")
+    name = arguments[0]
+    return call(verb, arguments[1:], prog=f"atme data {name}", spelled=DATA_SPELLED.get(name))
 
 
 def analyze(arguments: list[str]) -> int:

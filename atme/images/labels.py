@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from atme.images.pixels import Pixels
 
@@ -153,6 +154,14 @@ class Labels:
             picture: painted, or near to that.
             among: places of the classes that come into question; None: all. Of equally near ones the first.
         """
+        return self._sought(picture, among)[0]
+
+    def apart(self, picture: Pixels) -> NDArray[np.float64]:
+        """How far each pixel of a picture (H, W, C) uint8 is from the color of its class: (H, W) levels, in RGB."""
+        return np.sqrt(self._sought(picture, None)[1], dtype=np.float64)
+
+    def _sought(self, picture: Pixels, among: Sequence[int] | None) -> tuple[Pixels, NDArray[np.int32]]:
+        """The nearest class of each pixel, places (H, W, 1) uint8, and the square of its distance, (H, W)."""
         values = picture.astype(np.int32)
         best = np.full(picture.shape[:2], np.iinfo(np.int32).max, np.int32)
         places = np.zeros(picture.shape[:2], np.uint8)
@@ -160,7 +169,7 @@ class Labels:
             apart = np.square(values - np.asarray(self.colors[place], np.int32)).sum(axis=2)
             nearer = apart < best
             places[nearer], best = place, np.minimum(best, apart)
-        return places[..., None]
+        return places[..., None], best
 
     def snapped(self, picture: Pixels) -> Pixels:
         """A translation (H, W, C) as a file of labels: every pixel the nearest class that counts, as files have it."""

@@ -71,7 +71,7 @@ def find_palette(pictures: Iterable[Pixels]) -> Palette | None:
         packed = _packed(picture)
         _count(every, packed)
         if channels == 3:
-            _count(flat, packed[_flat(picture)])
+            _count(flat, packed[flat_pixels(picture)])
     if 2 <= len(every) <= MOST and (channels == 1 or _are_apart(every)):
         order = sorted(every, key=lambda each: (-every[each], each))
         total = sum(every.values())
@@ -116,7 +116,7 @@ def _peaks(every: Counted, flat: Counted) -> Palette | None:
     )
 
 
-def _flat(picture: Pixels) -> NDArray[np.bool_]:
+def flat_pixels(picture: Pixels) -> NDArray[np.bool_]:
     """(H, W): in whose 3×3 neighborhood no channel varies by more than `FLAT`."""
     window = np.ones((3, 3), np.uint8)
     spread = cv2.dilate(picture, window).astype(np.int16) - cv2.erode(picture, window)

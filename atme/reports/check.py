@@ -17,8 +17,10 @@ from rich.table import Table
 from atme.data.halves import read_halves
 from atme.data.scan import Entry
 from atme.images import Pixels, read_image
+from atme.images.labels import Labels
 from atme.names import shown
 from atme.prepare.check.check import Report
+from atme.prepare.check.classes import far_from
 from atme.prepare.check.faults import KEPT_BY_FIX, MEANING, Fault, Kind
 from atme.prepare.check.similarity import as_color
 from atme.reports.embedded import picture_uri
@@ -75,6 +77,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "splits": [asdict(split) for split in report.splits],
         "faults": [_fault_as_dict(fault, report.root) for fault in report.faults],
         "remarks": list(report.remarks),
+        "classes": {letter: labels.as_dict() for letter, labels in _labelled(report)},
     }
 
 
@@ -90,7 +93,7 @@ def write_page(report: Report, path: Path) -> None:
             "anchor": kind.replace(" ", "-"),
             "meaning": MEANING[kind],
             "count": len(faults),
-            "cards": [_card(fault) for fault in faults[:_CARDS]],
+            "cards": [_card(fault, report) for fault in faults[:_CARDS]],
             "more": [(_name(fault.entry), shown(fault.detail)) for fault in faults[_CARDS:]],
         }
         for kind, faults in _by_kind(report).items()
@@ -145,7 +148,12 @@ def _said(counts: dict[str, int]) -> str:
     return ", ".join(f"{value} ({count:,})" for value, count in first) + others
 
 
-def _card(fault: Fault) -> _Card:
+def _labelled(report: Report) -> list[tuple[str, Labels]]:
+    """The halves that are labels, A or B, and their classes."""
+    return [(letter, labels) for letter, labels in zip("AB", report.classes, strict=True) if labels is not None]
+
+
+def _card(fault: Fault, report: Report) -> _Card:
     pictures = [_thumbnail(path, path.name) for path in fault.entry.paths]
     if fault.other is not None:
         other = "/".join((fault.other.split, ""))
@@ -154,6 +162,10 @@ def _card(fault: Fault) -> _Card:
         pictures += _overlays(fault.entry, fault.shift)
     if fault.kind == "values":
         pictures += [_spread(half, letter) for letter, half in zip("AB", read_halves(fault.entry.paths), strict=True)]
+    if fault.kind == "classes":
+        halves = dict(zip("AB", read_halves(fault.entry.paths), strict=True))
+        colored = [(letter, labels) for letter, labels in _labelled(report) if labels.ids is None]
+        pictures += [_far(halves[letter], labels, letter) for letter, labels in colored]
     return _Card(_name(fault.entry), shown(fault.detail), pictures)
 
 
@@ -168,6 +180,13 @@ def _spread(half: Pixels, letter: str) -> _Picture:
     """A half whose largest value is made white, so that what looks black is seen."""
     bright = half[..., :3] / max(1, int(half[..., :3].max())) * 255
     return _picture(as_color(bright.astype(np.uint8)), f"{letter}, spread over all values")
+
+
+def _far(half: Pixels, labels: Labels, letter: str) -> _Picture:
+    """A half of colors, pale, and black where no class is near."""
+    color = as_color(half)
+    pale = np.where(far_from(color, labels)[..., None], np.uint8(0), 255 - (255 - color) // 3)
+    return _picture(pale.astype(np.uint8), f"{letter}, black where no class is near")
 
 
 def _overlays(entry: Entry, shift: tuple[int, int]) -> list[_Picture]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from atme.data.recipes import LayoutChoice
 from atme.data.scan import Entry, Listing, in_no_split, list_splits
 from atme.images.folder import in_words
+from atme.prepare.check.classes import PICTURES, Classes
 from atme.prepare.check.faults import COLORS, Fault, in_order, judge
 from atme.prepare.check.inspect import Inspection, inspect_all
 from atme.prepare.manifest import NAME, Manifest, changed_files, missing_files, read_manifest
@@ -40,6 +41,8 @@ class Report:
     """Whether the files could be compared with what they were when the dataset was made."""
     remarks: tuple[str, ...] = ()
     """What a user should know of the files: names that differ in case, and what was left alone; a line each."""
+    classes: Classes = PICTURES
+    """Of A and B, where they are labels."""
 
     @property
     def pairs(self) -> dict[str, int]:
@@ -52,13 +55,21 @@ def untracked(inspections: Iterable[Inspection], total: int) -> Iterable[Inspect
     return inspections
 
 
-def check_folder(root: Path, *, workers: int, layout: LayoutChoice = "auto", track: Track = untracked) -> Report:
+def check_folder(
+    root: Path,
+    *,
+    workers: int,
+    layout: LayoutChoice = "auto",
+    classes: Classes = PICTURES,
+    track: Track = untracked,
+) -> Report:
     """Checks the dataset in `root`, in any layout.
 
     Args:
         root: The folder with the splits, or with the pairs themselves.
         workers: Pairs decoded at a time.
         layout: Where the pairs lie in the folder.
+        classes: Of A and B, where they are labels.
         track: Progress.
 
     Raises:
@@ -66,15 +77,18 @@ def check_folder(root: Path, *, workers: int, layout: LayoutChoice = "auto", tra
     """
     splits = list_splits(root, layout=layout)
     pairs = [entry for listing in splits.values() for entry in listing.entries]
-    inspections = list(track(inspect_all(pairs, workers=workers), len(pairs)))
+    inspections = list(track(inspect_all(pairs, workers=workers, classes=classes), len(pairs)))
     manifest = read_manifest(root)
-    faults = judge(inspections) + ([] if manifest is None else list(_departures(root, manifest, pairs)))
+    faults = judge(inspections, classes=classes) + (
+        [] if manifest is None else list(_departures(root, manifest, pairs))
+    )
     return Report(
         root=root,
         splits=tuple(_summary(split, inspections) for split in splits),
         faults=tuple(in_order(faults)),
         has_manifest=manifest is not None,
         remarks=tuple(_remarks(root, splits)),
+        classes=classes,
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from atme.data.scan import Entry
 from atme.images.levels import together, unscaled
+from atme.prepare.check.classes import PICTURES, Classes
 from atme.prepare.check.inspect import Half, Inspection
 from atme.prepare.check.repeated import HALVES_ALIKE, halves_of, repeats
 from atme.prepare.check.similarity import are_alike
@@ -22,6 +23,7 @@ Kind = Literal[
     "channels",
     "bits",
     "values",
+    "classes",
     "blank",
     "same halves",
     "misaligned",
@@ -37,6 +39,7 @@ MEANING: dict[Kind, str] = {
     "channels": "of other channels than the others: a run refuses it",
     "bits": "of another depth than nearly all others",
     "values": "looks black and is not: its values are numbers of classes, or of fewer bits than the file has",
+    "classes": "labels in which no class has some of the colors or ids: training takes colors for the nearest class",
     "blank": "a half that shows nothing",
     "same halves": "A and B are the same picture",
     "misaligned": "B does not lie where A does",
@@ -45,7 +48,7 @@ MEANING: dict[Kind, str] = {
 }
 """What each kind of fault is, for a person."""
 
-KEPT_BY_FIX: frozenset[Kind] = frozenset({"values", "blank"})
+KEPT_BY_FIX: frozenset[Kind] = frozenset({"values", "classes", "blank"})
 """What is set aside only if it is asked for by name: what can be set right, and what may be as it should be, such as
 the map of open water."""
 
@@ -74,15 +77,21 @@ class Fault:
     """(right, down) in pixels, of misaligned halves."""
 
 
-def judge(inspections: Sequence[Inspection]) -> list[Fault]:
-    """All faults that the inspections show, in the order of `MEANING`, then of the pairs."""
+def judge(inspections: Sequence[Inspection], *, classes: Classes = PICTURES) -> list[Fault]:
+    """All faults that the inspections show, in the order of `MEANING`, then of the pairs.
+
+    Args:
+        inspections: of all pairs.
+        classes: of A and B, where they are labels.
+    """
     read = [inspection for inspection in inspections if inspection.halves is not None]
     faults = chain(
         (Fault("unreadable", i.entry, i.error) for i in inspections if i.error is not None),
         _outliers("size", read, lambda half: f"{half.size[1]}×{half.size[0]}", common=_COMMON),
         _outliers("channels", read, lambda half: COLORS[half.channels], common=0),
         _outliers("bits", read, lambda half: f"{half.bits} bits", common=_COMMON),
-        _dark(read),
+        _dark(read, classes),
+        _strange(read),
         _same_halves(read),
         _misaligned(read),
         _repeated(read),
@@ -108,15 +117,16 @@ def _outliers(
                     yield Fault(kind, inspection.entry, f"{value} ({count:,} pairs: {usual})")
 
 
-def _dark(read: Sequence[Inspection]) -> Iterator[Fault]:
+def _dark(read: Sequence[Inspection], classes: Classes) -> Iterator[Fault]:
     """Halves in one color, and those that only look so: by their own values, or by those of all on their side."""
     sides = list(zip(*map(halves_of, read), strict=True))
+    ids = [labels is not None and labels.ids is not None for labels in classes]  # which are dark, and are to be
     odd = [unscaled(together(half.levels for half in side)) for side in sides]
     for inspection in read:
         blank, values = [], []
-        for letter, half, of_all in zip("AB", halves_of(inspection), odd, strict=True):
+        for letter, half, of_all, known in zip("AB", halves_of(inspection), odd, ids, strict=True):
             own = unscaled(half.levels) if half.blank else of_all
-            if own is not None and half.levels.used != frozenset({half.levels.top}):
+            if own is not None and not known and half.levels.used != frozenset({half.levels.top}):
                 values.append(f"{letter} {of_all or own}")
             elif half.blank:
                 blank.append(letter)
@@ -124,6 +134,14 @@ def _dark(read: Sequence[Inspection]) -> Iterator[Fault]:
             yield Fault("values", inspection.entry, " and ".join(values))
         if blank:
             yield Fault("blank", inspection.entry, f"{' and '.join(blank)} in one color")
+
+
+def _strange(read: Sequence[Inspection]) -> Iterator[Fault]:
+    for inspection in read:
+        found = [(letter, half.strange) for letter, half in zip("AB", halves_of(inspection), strict=True)]
+        said = "; ".join(f"{letter}: {words}" for letter, words in found if words is not None)
+        if said:
+            yield Fault("classes", inspection.entry, said)
 
 
 def _same_halves(read: Sequence[Inspection]) -> Iterator[Fault]:
