@@ -6,6 +6,7 @@ A name may hold a line break, or bytes that are no text at all, which Python han
 """
 
 import re
+import shlex
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -26,6 +27,12 @@ def folded(name: str) -> str:
 def shown(name: object) -> str:
     """A name or path in one line that any terminal, page or file of text takes; what cannot be seen is escaped."""
     return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), str(name))
+
+
+def as_word(name: object) -> str:
+    """A name or path as a word of a command that is copied into a shell, where it is taken for no option."""
+    text = shown(name)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)
 
 
 def partners(a: Collection[str], b: Collection[str]) -> dict[str, str]:

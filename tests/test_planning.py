@@ -263,7 +263,15 @@ class TestPlannedAndTrained:
         assert "runs/my_pairs: the run folder exists" in capsys.readouterr().err
         assert main(["train", "my_pairs", "--training.resume", "auto", "--training.steps", "5"]) == 0
         assert read_log(run)[-1]["step"] == 5
-        assert "Plan" not in capsys.readouterr().out
+        shown = capsys.readouterr()
+        assert "Plan" not in shown.out
+        assert "runs/my_pairs: goes on by its own options, without a new plan" in shown.err
+        shutil.copytree("my_pairs", "others")
+        for path in list(Path("others").iterdir()):
+            path.rename(path.with_name(f"other_{path.name}"))
+        others = ["train", "others", "--run.dir", "runs/my_pairs", "--training.resume", "auto"]
+        assert main([*others, "--training.steps", "7"]) == 2
+        assert "was trained on pairs with other names" in capsys.readouterr().err
 
     def test_the_split_that_it_advises_is_planned_for(
         self, few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said

@@ -174,7 +174,7 @@ def _write(report: "Report", page: Path | None, json: Path | None) -> None:
 
 
 def _set_aside(report: "Report", kinds: "frozenset[Kind]") -> None:
-    from atme.names import shown
+    from atme.names import as_word, shown
     from atme.prepare.check.set_aside import LOG, set_aside
     from atme.prepare.status import set_aside_folder
 
@@ -184,7 +184,7 @@ def _set_aside(report: "Report", kinds: "frozenset[Kind]") -> None:
     moved = set_aside(report.root, chosen, pairs=report.pairs)
     if moved:
         print(f"{len(moved):,} files moved to {shown(set_aside_folder(report.root))}, as {LOG} there tells")
-        print(f"to move them back: atme data check {shown(report.root)} --undo")
+        print(f"to move them back: atme data check {as_word(report.root)} --undo")
     for kind in dict.fromkeys(left):
         word = kind.replace(" ", "-")
         print(f"{left.count(kind):,} {kind} stay where they are; to move them: --fix --only {word}")

@@ -6,6 +6,7 @@ from typing import Literal
 
 from atme.cli.arguments import call
 from atme.cli.exits import DONE, say
+from atme.names import as_word
 
 
 def push(arguments: list[str]) -> int:
@@ -93,5 +94,5 @@ def import_weights(
     )
     for remark in remarks:
         say(remark)
-    say(f"imported into {run}; translate with it, or train on from it with --training.start_from {run}")
+    say(f"imported into {run}; translate with it, or train on from it with --training.start_from {as_word(run)}")
     return DONE

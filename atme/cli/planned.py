@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from atme.cli import arguments as command_line
+from atme.cli.exits import say
 from atme.cli.own_words import taken
+from atme.cli.planning import in_words
+from atme.names import as_word
 
 if TYPE_CHECKING:
     from jsonargparse import ArgumentParser, Namespace
@@ -84,7 +87,8 @@ def with_plan(asked: Asked, words: list[str], *, several: bool) -> tuple[list[st
     named = any(word.partition("=")[0] == "--run.dir" for word in words)
     run = Path(chosen.run.dir) if named else run_of(asked.data)
     if chosen.training.resume == "auto" and (run / "options.yaml").is_file():
-        return [f"--config={run / 'options.yaml'}", *words], None
+        say(f"{run}: goes on by its own options, without a new plan")
+        return [f"--config={run / 'options.yaml'}", f"--data.root={asked.data}", *words], None
     if chosen.training.resume == "never":
         find_origin(run, "never", now={})
     planned = make_plan(
@@ -139,15 +143,15 @@ def _refuse(asked: Asked, words: list[str], *, several: bool) -> None:
     from atme.shipped.presets import preset_paths
 
     if asked.data in preset_paths() and not Path(asked.data).is_dir():
-        raise ValueError(f"{asked.data}: is a preset, and no pairs; write atme train --config {asked.data}")
+        raise ValueError(f"{asked.data}: is a preset, and no pairs; write atme train --config {as_word(asked.data)}")
     for word in words:
         name = word.partition("=")[0]
         if name in _SAID:
             raise ValueError(f"{name}: {asked.data} is planned for, and this {_SAID[name]}")
     if several or int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ValueError(
-            f"{asked.data}: one plan is for one process; write atme plan {asked.data} --output mine.yaml, and then "
-            "atme train --config mine.yaml with seeds, --processes or a launcher"
+            f"{asked.data}: one plan is for one process; write {in_words(asked.data, hours=asked.hours)} --output "
+            "mine.yaml, and then atme train --config mine.yaml with seeds, --processes or a launcher"
         )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 from atme.cli.arguments import call
 from atme.cli.exits import DONE, say
 from atme.data.recipes import LayoutChoice
+from atme.names import as_word
 
 if TYPE_CHECKING:
     from atme.planning.plan import Plan
@@ -71,10 +72,20 @@ def plan_pairs(
     if learning_curve:
         _learn(planned)
     if output is None:
-        say(f"atme plan {data} --output mine.yaml writes it as a preset")
+        words = in_words(data, hours=hours, direction=direction, layout=layout)
+        say(f"{words} --output mine.yaml writes it as a preset")
         return DONE
-    say(f"train with it: atme train --config {output}")
+    say(f"train with it: atme train --config {as_word(output)}")
     return DONE
+
+
+def in_words(data: str, *, hours: float | None, direction: str = "AtoB", layout: str = "auto") -> str:
+    """The command that plans so, for a shell; what it does anyway is left out."""
+    words = ["atme plan", as_word(data)]
+    words += [f"--hours {hours:g}"] if hours is not None else []
+    words += [f"--direction {direction}"] if direction != "AtoB" else []
+    words += [f"--layout {layout}"] if layout != "auto" else []
+    return " ".join(words)
 
 
 def _learn(planned: "Plan") -> None:

@@ -16,6 +16,7 @@ from atme.cli.exits import DONE, INTERRUPTED, say
 from atme.cli.own_words import taken
 from atme.cli.page_word import WORD, page_of_seed
 from atme.machine import cores
+from atme.names import as_word
 
 _THREADS = "OMP_NUM_THREADS"
 
@@ -81,14 +82,15 @@ def train_seeds(asked: Seeds, arguments: list[str], *, run: str, page: Path | No
             assert ended is not None
             codes[ended[0]] = ended[1]
     failed = {seed: code for seed, code in codes.items() if code != DONE}
-    folders = " ".join(_folder(run, seed) for seed in asked.seeds)
+    folders = " ".join(as_word(_folder(run, seed)) for seed in asked.seeds)
     if children.signal:
         say(f"interrupted; --training.resume auto goes on with {folders}")
         return INTERRUPTED + children.signal
     if failed:
         say(f"{len(failed)} of {len(codes)} did not end well: seed {', '.join(map(str, failed))}; see above")
         return max(failed.values())
-    say(f"trained {len(codes)} seeds; set them side by side: atme compare {folders} --output {run}_compared")
+    together = as_word(f"{run}_compared")
+    say(f"trained {len(codes)} seeds; set them side by side: atme compare {folders} --output {together}")
     return DONE
 
 

@@ -21,7 +21,7 @@ from typing import Literal
 
 from atme.data.recipes import LayoutChoice, LayoutName
 from atme.images.folder import holds_images, subfolders
-from atme.names import composed
+from atme.names import as_word, composed
 
 Direction = Literal["AtoB", "BtoA"]
 """Which half is the source: A (left) or B (right)."""
@@ -172,5 +172,5 @@ def _remedy(root: Path, split: str) -> str:
     if root.name == split and holds_images(root):
         return f"give the folder above it, {root.parent}"
     if has_split(root, WHOLE) and (holds_images(root) or any(holds_images(root / half) for half in "AB")):
-        return f"its pairs are not divided; run: atme data split {root} NEW, and give NEW"
+        return f"its pairs are not divided; run: atme data split {as_word(root)} NEW, and give NEW"
     return "make ROOT/train with A|B images, or ROOT/train/A and ROOT/train/B with the two halves"

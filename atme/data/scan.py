@@ -98,7 +98,7 @@ def scan(root: Path, *, layout: LayoutChoice = "auto") -> dict[str, list[Entry]]
 
 
 def list_splits(root: Path, *, layout: LayoutChoice = "auto") -> dict[str, Listing]:
-    """The listing of each split below ``root``.
+    """The listing of each split below ``root``; one that holds no picture is none.
 
     Args:
         root: the dataset's folder.
@@ -118,7 +118,7 @@ def list_splits(root: Path, *, layout: LayoutChoice = "auto") -> dict[str, Listi
     if not any(listing.entries for listing in found.values()):
         find_some_images(root)
         raise ValueError(f"{root}: no pairs in it; put A|B pictures there, or make A and B with the halves")
-    return found
+    return {split: listing for split, listing in found.items() if listing.entries}
 
 
 def list_split(layout: Layout, split: str) -> Listing:

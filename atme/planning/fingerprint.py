@@ -5,9 +5,10 @@ of ``atme data palette``: what is said here of a folder is what they say of it.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from atme.data.halves import read_halves
@@ -28,6 +29,7 @@ MOST = 300
 """Training pairs whose pixels are looked at, at most, evenly over the split."""
 _PIXELS, _LEAST = 60_000_000, 6  # of all that are looked at; pairs however large they are
 _MOST_COLORS, _MOST_IDS = 32, 40  # of labels; a gray photograph has more values
+_AT_A_TIME = 64  # pairs that are in memory where all are read
 _NEAR = 0.9  # share of all pixels that are near to a color of labels
 
 Track = Callable[[Iterable[tuple[Path, ...]], int], Iterable[tuple[Path, ...]]]
@@ -114,15 +116,18 @@ def take_fingerprint(
     files = listings[splits.train].complete()
     shapes = read_shapes(files)
     looked = [files.paths[at] for at in spread(len(files.paths), _count(shapes))]
-    with ThreadPoolExecutor(cores()) as pool:
-        halves = list(pool.map(read_halves, track(looked, len(looked))))
-    directed = [pair if direction == "AtoB" else pair[::-1] for pair in halves]
-    sources, targets = [pair[0] for pair in directed], [pair[1] for pair in directed]
+    order = (0, 1) if direction == "AtoB" else (1, 0)
+    halves = list(_read(looked, track))
+    sources, targets = ([pair[side] for pair in halves] for side in order)
     entries = _to_check(listings, 2 * _count(shapes))
     faults = judge(list(inspect_all(entries, workers=cores())))
-    order = (0, 1) if direction == "AtoB" else (1, 0)
     channels, bits = ((both[order[0]], both[order[1]]) for both in (shapes.channels, shapes.bits))
-    palettes = _palette(sources), _palette(targets)
+    used = dict.fromkeys(split for split in (splits.train, splits.validation, splits.test) if split)
+    everything = [path for split in used for path in listings[split].complete().paths]
+    palettes = (
+        _complete(_palette(sources), everything, order[0], track),
+        _complete(_palette(targets), everything, order[1], track),
+    )
     sources, targets = painted(sources, palettes[0]), painted(targets, palettes[1])
     known = any(map(holds_ids, palettes))  # values that look black are these
     distance, correlation = apart(sources, targets)
@@ -192,6 +197,22 @@ def _to_check(listings: dict[str, Listing], most: int) -> list[Entry]:
         count = max(1, round(share * len(listing.entries)))
         found += [listing.entries[at] for at in spread(len(listing.entries), count)]
     return found
+
+
+def _read(paths: Sequence[tuple[Path, ...]], track: Track) -> Iterator[tuple[Pixels, Pixels]]:
+    """A and B of pairs, some of which are read at a time."""
+    rest = iter(track(paths, len(paths)))
+    with ThreadPoolExecutor(cores()) as pool:
+        while some := list(islice(rest, _AT_A_TIME)):
+            yield from pool.map(read_halves, some)
+
+
+def _complete(palette: Palette | None, paths: Sequence[tuple[Path, ...]], side: int, track: Track) -> Palette | None:
+    """A palette that is exact, of all pictures of all splits: a class that is missed would end a training when it comes
+    to it, or be taken for another one."""
+    if palette is None or not palette.exact:
+        return palette
+    return _palette(pair[side] for pair in _read(paths, track))
 
 
 def _palette(pictures: Iterable[Pixels]) -> Palette | None:

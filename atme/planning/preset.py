@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from atme.data import DataOptions
+from atme.names import shown
 from atme.planning.rule import Setting
 from atme.training.options import TrainingOptions
 
@@ -35,7 +36,7 @@ def written(settings: Mapping[str, Setting], *, heading: Sequence[str]) -> str:
         for name in path:
             place = place.setdefault(name, {})
         place[last] = setting
-    comment = [f"# {line}".rstrip() for said in heading for line in textwrap.wrap(said, _WIDEST - 2)]
+    comment = [f"# {line}".rstrip() for said in heading for line in textwrap.wrap(shown(said), _WIDEST - 2)]
     return "\n".join([*comment, "", *_lines({name: part for name, part in tree.items() if part}, 0)]) + "\n"
 
 

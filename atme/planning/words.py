@@ -2,9 +2,10 @@
 
 import textwrap
 from collections.abc import Iterator
+from pathlib import Path
 
 from atme.data.shapes import Size
-from atme.names import shown
+from atme.names import as_word, shown
 from atme.planning.curve import Curve, Range, Study
 from atme.planning.decide import Decided
 from atme.planning.expected import expectation
@@ -17,6 +18,8 @@ from atme.prepare.palette import Palette
 _WIDE, _LEFT = 98, 14
 _HELPS = 0.03
 """Share of the score from which on a gain is one."""
+_DIVISIBLE, _SHARED = 2, 10
+"""Pairs of which one can be held out; of which a tenth for each of two splits is at least one."""
 _TOLD_OF_MORE = ("batch", "game", "length")
 """Rules that say what they would do with more, where that is something else."""
 
@@ -36,7 +39,10 @@ def screen(plan: Plan) -> list[str]:
 
 
 def _entry(name: str, said: str) -> list[str]:
+    """A fact in lines with its name before them; without a name a command, in one line, so that it can be copied."""
     first = f"  {name:<{_LEFT - 2}}"
+    if not name:
+        return [f"{' ' * _LEFT}{said}"]
     return textwrap.wrap(shown(said), _WIDE, initial_indent=first, subsequent_indent=" " * _LEFT)
 
 
@@ -64,8 +70,10 @@ def _pairs(pairs: Fingerprint) -> Iterator[tuple[str, str]]:
         yield "upright", f"a classifier tells {told} of {pairs.upright.pairs} pairs held out; chance is 50%"
     faults = ", ".join(f"{count} {kind}" for kind, count in pairs.faults.items())
     which = f"of {pairs.checked:,} pairs that were checked" if pairs.checked < sum(pairs.splits.counts.values()) else ""
-    remedy = f"; atme data check {pairs.root} shows which" if faults else ""
-    yield "check", f"{faults or 'nothing suspicious'} {which}".rstrip() + remedy
+    yield "check", f"{faults or 'nothing suspicious'} {which}".rstrip() + ("; which, is shown by" if faults else "")
+    if faults:
+        layout = f" --layout {pairs.layout}" if pairs.layout != "auto" else ""
+        yield "", f"atme data check {as_word(pairs.root)}{layout}"
     yield from (("files", remark) for remark in pairs.remarks)
 
 
@@ -86,8 +94,23 @@ def _expected(plan: Plan) -> Iterator[tuple[str, str]]:
     yield f"{MORE} × hours", _instead(plan.decided, plan.with_time)
     yield f"{MORE} × pairs", _instead(plan.decided, plan.with_pairs)
     if plan.facts.pairs.splits.validation is None and plan.facts.pairs.splits.test is None:
-        data = plan.facts.pairs.root
-        yield "first", f"hold some pairs out: atme data split {data} {data.rstrip('/')}_split, and plan for that"
+        yield from _held_out(plan.facts.pairs)
+
+
+def _held_out(pairs: Fingerprint) -> Iterator[tuple[str, str]]:
+    """How to hold some pairs out, where there is no split to look at."""
+    if pairs.pairs < _DIVISIBLE:
+        yield "first", "more pairs: of one, none can be held out"
+        return
+    place = Path(pairs.root)
+    named = place.name not in ("", "..")
+    new = place.with_name(f"{place.name}_split") if named else Path("..") / f"{place.resolve().name}_split"
+    words = [as_word(pairs.root), as_word(new)]
+    words += ["--split", as_word(pairs.splits.train)] if len(pairs.splits.counts) > 1 else []
+    words += ["--layout", pairs.layout] if pairs.layout != "auto" else []
+    words += ["--val", "1", "--test", "0"] if pairs.pairs < _SHARED else []
+    yield "first", "hold some pairs out, and plan for that:"
+    yield "", f"atme data split {' '.join(words)}"
 
 
 def cost_of(study: Study) -> str:

@@ -3,7 +3,6 @@
 The page stands alone: pictures are inside it, and it needs neither network nor script.
 """
 
-import shlex
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from atme.data.halves import read_halves
 from atme.data.scan import Entry
 from atme.images import Pixels, read_image
 from atme.images.labels import Labels
-from atme.names import shown
+from atme.names import as_word, shown
 from atme.prepare.check.check import Report
 from atme.prepare.check.classes import far_from
 from atme.prepare.check.faults import KEPT_BY_FIX, MEANING, Fault, Kind
@@ -102,7 +101,7 @@ def write_page(report: Report, path: Path) -> None:
         "check.html",
         colors=[],
         root=shown(report.root),
-        command=f"atme data check {shlex.quote(shown(report.root))}",
+        command=f"atme data check {as_word(report.root)}",
         count=len(report.faults),
         kept=[kind for kind in MEANING if kind in KEPT_BY_FIX and kind in _by_kind(report)],
         splits=[(shown(s.name), s.pairs, _said(s.sizes), _said(s.channels)) for s in report.splits],

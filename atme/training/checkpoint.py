@@ -28,6 +28,7 @@ from torch.optim import Optimizer
 import atme
 from atme.models.build import Measured
 from atme.models.roles import Side
+from atme.names import as_word
 from atme.run_folder import FORMAT, checkpoint_path, checkpoints, read_state
 from atme.training import optimizers
 from atme.training.changes import Flat
@@ -145,7 +146,7 @@ def _refuse_other_networks(state: State, origin: Origin, now: Flat) -> None:
 
 def _alone(place: Path) -> str:
     """The way out for whoever wants the change."""
-    return f"set it back, or take weights alone, into a new --run.dir, with --training.start_from {place}"
+    return f"set it back, or take weights alone, into a new --run.dir, with --training.start_from {as_word(place)}"
 
 
 def _go_on(optimizer: Optimizer, side: Side, moments: dict[str, Any], origin: Origin, now: Flat) -> None:

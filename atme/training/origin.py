@@ -6,6 +6,7 @@ from typing import Any
 
 from atme.data.fingerprint import differ
 from atme.models.build import Measured
+from atme.names import as_word
 from atme.run_folder import checkpoints, find_run, named, read_log, read_options, read_state
 from atme.training.changes import Flat, differing, refuse_changes, resolved
 
@@ -86,7 +87,7 @@ def _branch(place: Path) -> Origin:
     if not (checkpoint / "optimizers.pt").is_file():
         raise ValueError(
             f"{place}: holds weights alone, which nothing can go on from exactly; train on with them by "
-            f"--training.start_from {place}"
+            f"--training.start_from {as_word(place)}"
         )
     folder = _folder_of(checkpoint)
     return Origin(checkpoint, goes_on=False, folder=folder, options=resolved(folder) if folder else {})
@@ -121,7 +122,7 @@ def refuse_other_data(origin: Origin, measured: Measured, fingerprint: dict[str,
     if place is None:
         return
     state, found = read_state(place), measured.as_dict()
-    alone = f"or take its weights alone, into a new --run.dir, with --training.start_from {place}"
+    alone = f"or take its weights alone, into a new --run.dir, with --training.start_from {as_word(place)}"
     for name, value in state["measured"].items():
         if name in found and found[name] != value:
             was = f"{_WORDS[name]} {value}, not {found[name]}"

@@ -17,6 +17,7 @@ from atme import history, outside
 from atme.models import Step
 from atme.run_folder import read_log
 from atme.training import checkpoint, device, glance, samples
+from atme.training.alone import Alone
 from atme.training.changes import flatten, write_options
 from atme.training.interruption import Interruption
 from atme.training.log import Log, Means, Stopwatch
@@ -36,7 +37,8 @@ class Recorder:
         watcher: told how it stands, by the main process.
 
     Raises:
-        OSError: if the run's folder cannot be written.
+        ValueError: if another training is at work in the run's folder.
+        OSError: if it cannot be written.
     """
 
     def __init__(self, start: Start, watcher: Watcher | None = None) -> None:
@@ -46,11 +48,13 @@ class Recorder:
         self._logged = self._saved = self._begun = self._state.step
         self._machine = device.facts(start.state.accelerator)
         self._display = Display(steps=start.batches.steps, step=self._state.step, shown=self._main)
+        self._alone = Alone(start.run, goes_on=start.goes_on) if self._main else None
         try:
             self._log = self._open() if self._main else None
             self._tracker = self._track() if start.tracked else None
         except (OSError, ValueError, RuntimeError):
             self._leave_nothing()
+            self._let_go()
             raise
         self._seconds = self._log.seconds if self._log else 0.0
         self._standing = Standing(read_log(start.run) if self._log else [], flatten(yaml.safe_load(start.text)))
@@ -80,6 +84,7 @@ class Recorder:
         self._show(ended=self._ending(error))
         if error is not None:
             self._leave_nothing()
+        self._let_go()
 
     def look_again(self, interruption: Interruption) -> None:
         """Do the look that is owed to the step from which the run goes on: an interruption left it off.
@@ -188,7 +193,6 @@ class Recorder:
     def _open(self) -> Log:
         """Begin the run's folder, or cut what is in it to the step from which the run goes on."""
         run, step = self._start.run, self._state.step
-        run.mkdir(parents=True, exist_ok=True)
         write_options(run, self._start.text, earlier=self._start.earlier)
         outside.keep(self._start.own, run)
         checkpoint.sweep(run)
@@ -204,6 +208,10 @@ class Recorder:
         """Remove the folder of a run that failed before its first update: nobody's, and in a new run's way."""
         if self._main and not self._start.goes_on and self._state.step == self._begun:
             shutil.rmtree(self._start.run, ignore_errors=True)
+
+    def _let_go(self) -> None:
+        if self._alone:
+            self._alone.let_go()
 
     def _track(self) -> Tracker:
         return Tracker(

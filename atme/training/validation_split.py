@@ -15,6 +15,7 @@ from atme.metrics import OURS, WITHOUT_WEIGHTS, Answer, chosen, measure, metric
 from atme.metrics.classes import refuses
 from atme.metrics.own import take_in
 from atme.models import TranslationModel
+from atme.names import as_word
 from atme.training.options import TrainingOptions
 from atme.training.state import State
 from atme.training.validation import Validation
@@ -86,8 +87,8 @@ def _open(data: DataOptions) -> PairedImages:
         return data.open_test(split)
     there = list(split_names(root))
     made = (
-        f"make one of training pairs by atme data split {root} NEW --split {data.train_split} --test 0, and give "
-        f"--data.root NEW{'' if split == _MADE else f' --data.validation_split {_MADE}'}, or "
+        f"make one of training pairs by atme data split {as_word(root)} NEW --split {as_word(data.train_split)} "
+        f"--test 0, and give --data.root NEW{'' if split == _MADE else f' --data.validation_split {_MADE}'}, or "
     )
     raise ValueError(
         f"data.validation_split: {root} has no split {split!r}; {'' if _MADE in there else made}name another split "
