@@ -24,6 +24,7 @@ PAIRS = Fingerprint(
     looked_at=300,
     size=(286, 286),
     largest=(286, 286),
+    usual=286,
     channels=(3, 3),
     bits=(8, 8),
     palettes=(None, None),

@@ -42,6 +42,7 @@ def test_it_shows_how_a_run_went_and_changes_no_bit(
     assert all("left</dt><dd>about" in one for one in seen[1:-1])
     assert last == seen[-1]
     assert "trained to step 12" in last
+    assert "as they are cropped, and whole ones of split test." in last
     assert 'http-equiv="refresh"' not in last
     assert "12 of 12" in last
     assert re.findall(r'data-epoch="(\d+)"( hidden)?>', last) == [("1", " hidden"), ("2", " hidden"), ("3", "")]

@@ -4,7 +4,9 @@ import itertools
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import yaml
 from test_training import same_bits, train
@@ -57,10 +59,10 @@ class TestAPlan:
     def test_it_is_kept_and_repeated_bit_for_bit(self, preset: Preset, tmp_path: Path, capsys: Said) -> None:
         """Six updates of an epoch of four: the log ends, and a grid and a checkpoint are made, in the middle of one."""
         file = preset(training__evaluate_every=1, data__validation_split="test")
-        assert train(file, tmp_path / "planned", "--training.max_time", "13s") == 0
+        assert train(file, tmp_path / "planned", "--training.max_time", "16s") == 0
         steps = steps_of(tmp_path / "planned")
         assert steps == 6
-        assert f"{steps} updates fit into 13s" in capsys.readouterr().err
+        assert f"{steps} updates fit into 16s" in capsys.readouterr().err
         assert read_log(tmp_path / "planned")[-1]["step"] == steps
         assert "val_l1" in read_log(tmp_path / "planned")[-1]
         assert checkpoints(tmp_path / "planned")[-1].name == f"step_{steps:08d}"
@@ -76,7 +78,7 @@ class TestAPlan:
 
     def test_gone_on_with_it_is_the_same(self, preset: Preset, tmp_path: Path) -> None:
         """By the options that it left, or by the words that began it; another time is another run."""
-        file, time = preset(), ("--training.max_time", "9s")
+        file, time = preset(), ("--training.max_time", "12s")
         assert train(file, tmp_path / "whole", *time) == 0
         first = checkpoints(tmp_path / "whole")[0]
         assert train(tmp_path / "whole" / "options.yaml", tmp_path / "parts", "--training.resume", str(first)) == 0
@@ -120,7 +122,7 @@ def test_what_a_game_costs_later_counts(preset: Preset, tmp_path: Path, monkeypa
     file = preset(model={"class_path": "atme.Pix2Pix", "init_args": {"start": 0.5}})
     assert train(file, tmp_path / "run", "--training.max_time", "5s", "--training.steps", "3") == 0
     assert seen == []  # a number of updates is a plan
-    assert train(file, tmp_path / "other", "--training.max_time", "8s") == 0
+    assert train(file, tmp_path / "other", "--training.max_time", "12s") == 0
     assert {0.125, 0.375, 0.625, 0.875} <= set(seen)
 
 
@@ -139,7 +141,7 @@ def test_the_chain_of_the_docs(pairs_folder: Path, tmp_path: Path, capsys: Said)
     tiny |= {"generator.init_args.widths": "8,8,8,8", "training.log_every": "1", "training.device": "cpu"}
     tiny |= {"discriminator.init_args.layers": "2", "discriminator.init_args.dim": "4"}
     tiny |= {"training.rate.epochs": "1", "training.rate.decay_epochs": "1"}
-    for words, time, crop in ((small, "17s", "16"), (large, "9s", "32")):
+    for words, time, crop in ((small, "25s", "16"), (large, "12s", "32")):
         given = [
             word.replace("runs/", f"{tmp_path}/").replace("mine.yaml", f"{tmp_path}/mine.yaml")
             for word in words.split()
@@ -152,6 +154,49 @@ def test_the_chain_of_the_docs(pairs_folder: Path, tmp_path: Path, capsys: Said)
     assert played == sorted(played)
     assert set(played) == {False, True}
     assert all("objective" in line for line in together)
+
+
+class Clock:
+    """Updates that take a second each, or three at the end of the training; one in ten, by chance, ten times that."""
+
+    def __init__(self, seed: int) -> None:
+        self.now, self.updates, self.rng = 0.0, 0, np.random.default_rng(seed)
+
+    def update(self, trial: object, *, at: float) -> None:
+        self.updates += 1
+        self.now += self.spent(at)
+
+    def spent(self, at: float) -> float:
+        return (3.0 if at > 0.6 else 1.0) * (10.0 if self.rng.random() < 0.1 else 1.0)
+
+
+TRIAL = SimpleNamespace(between=(), state=SimpleNamespace(of_main=lambda number: number))
+MEAN = 2.0 * 1.9
+
+
+@pytest.mark.parametrize("hours", [1, 10, 100])
+def test_the_timing_takes_a_small_share_of_the_time(monkeypatch: pytest.MonkeyPatch, hours: int) -> None:
+    """A fiftieth, but for the round that it is in; of little time some updates at least."""
+    clock = Clock(0)
+    monkeypatch.setattr(plan, "update", clock.update)
+    plan.seconds_an_update(3600 * hours, TRIAL, clock=lambda: clock.now)  # type: ignore[arg-type]
+    assert clock.now <= 0.02 * 3600 * hours + 80
+    assert clock.updates >= 13
+
+
+def test_the_more_time_the_nearer_is_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside other work: how far the mean of the timed updates is from that of all, by the time that is given."""
+    missed = []
+    for seconds in (10, 36_000, 360_000):
+        found = []
+        for seed in range(20):
+            clock = Clock(seed)
+            monkeypatch.setattr(plan, "update", clock.update)
+            found.append(plan.seconds_an_update(seconds, TRIAL, clock=lambda c=clock: c.now))  # type: ignore[arg-type, misc]
+        missed.append(float(np.median(np.abs(np.array(found) / MEAN - 1))))
+    assert missed == sorted(missed, reverse=True)
+    assert missed[1] < 0.12
+    assert missed[2] < 0.05
 
 
 def test_show_says_how_long(preset: Preset, capsys: Said) -> None:

@@ -192,6 +192,7 @@ class TestTheCommand:
     ("words", "said"),
     [
         (["no_such_folder"], "no_such_folder: neither a folder nor a known dataset"),
+        (["earth_atme_demo"], "earth_atme_demo: is a preset, and no pairs; name a folder of pairs, or a dataset"),
         (["earth", "--hours", "0"], "--hours: 0 is no time to train"),
         (["earth", "--hours", "nan"], "hours: nan does not fit; give a number"),
         (["earth", "--direction", "up"], "direction"),
@@ -250,7 +251,7 @@ class TestPlannedAndTrained:
         words = ["train", "my_pairs", "--hours", "0.02", "--training.steps", "3", "--data.direction", "BtoA"]
         assert main([*words, "--training.batch_size", "1"]) == 0
         shown = capsys.readouterr()
-        assert "4 to train on (4 in .)" in shown.out
+        assert "4 to train on (not divided)" in shown.out
         assert "atme data split my_pairs my_pairs_split" in shown.out
         run = Path("runs/my_pairs")
         assert read_log(run)[-1]["step"] == 3

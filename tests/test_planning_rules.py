@@ -1,5 +1,6 @@
 """Each rule decides by its facts, and beside each stands a case in which it decides otherwise."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,8 @@ def test_a_new_rule_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         ({"size": (512, 1024), "largest": (512, 1024)}, "data.load_size", [144, 288]),  # its shape is kept
         ({"size": (200, 300), "largest": (3000, 4000)}, "data.load_size", [144, 144]),
         ({"size": (150, 200), "largest": (200, 280)}, "data.load_size", None),
+        ({"size": (12, 64), "largest": (48, 900), "usual": 48, "detail": ((16, 0.1),)}, "data.load_size", [48, 48]),
+        ({"size": (12, 64), "largest": (48, 900), "usual": 48, "detail": ((16, 0.1),)}, "data.crop_size", 48),
         ({}, "data.crop_size", 128),
         ({"size": (100, 100), "largest": (100, 100), "detail": ()}, "data.crop_size", 96),
         ({"size": (22, 90), "largest": (22, 90), "detail": ()}, "data.crop_size", 20),
@@ -173,6 +176,16 @@ def test_rare_colors_of_noisy_pictures_are_no_classes() -> None:
     assert len(chosen(facts(palettes=(None, LABELS)))["data.target_labels"]) == 2
     exact = LABELS.__class__(LABELS.values, LABELS.shares, 1.0, True)
     assert len(chosen(facts(palettes=(None, exact)))["data.target_labels"]) == 3
+
+
+def test_targets_of_one_color_are_not_of_many() -> None:
+    assert "one and the same color" in decide(facts(floor=0.0)).decisions["classes"].words
+    assert "many colors" in decide(facts()).decisions["classes"].words
+
+
+def test_times_are_told_as_people_tell_them() -> None:
+    for hours, words in ((0.02, r"about \d\d s"), (0.1, r"about \d minutes"), (3.0, r"about \d\.\d hours")):
+        assert re.search(words, decide(facts(hours=hours)).decisions["length"].words)
 
 
 def test_labels_have_two_classes_however_rare() -> None:

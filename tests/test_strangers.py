@@ -18,6 +18,7 @@ from atme.planning.decide import decide
 from atme.planning.fingerprint import Splits, take_fingerprint
 from atme.planning.plan import Plan
 from atme.planning.words import screen
+from atme.prepare import palette
 
 Said = pytest.CaptureFixture[str]
 
@@ -101,13 +102,13 @@ def test_a_class_is_known_wherever_it_is(tmp_path: Path, monkeypatch: pytest.Mon
     """Ids and exact colors: one of a picture that is not among those that are looked at, and one of the test split."""
     monkeypatch.setattr(fingerprint, "MOST", 6)
     monkeypatch.setattr(fingerprint, "_LEAST", 2)
-    palette = np.array([[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255]], np.uint8)
+    colored = np.array([[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255]], np.uint8)
     for split, count in (("train", 20), ("test", 3)):
         for number in range(count):
             mask = np.zeros((16, 16, 1), np.uint8)
             mask[:, number % 8 :] = 1
             mask[0, 0] = 2 if split == "train" and number == 1 else 3 if split == "test" else 0
-            for half, picture in (("A", mask), ("B", palette[mask[..., 0]])):
+            for half, picture in (("A", mask), ("B", colored[mask[..., 0]])):
                 (tmp_path / f"{split}{half}").mkdir(exist_ok=True)
                 write_image(tmp_path / f"{split}{half}" / f"{number:02}.png", picture)
     for direction in ("AtoB", "BtoA"):
@@ -118,6 +119,32 @@ def test_a_class_is_known_wherever_it_is(tmp_path: Path, monkeypatch: pytest.Mon
         assert colors is not None
         assert sorted(ids.values) == [(0,), (1,), (2,), (3,)]
         assert len(colors.values) == 4
+
+
+def test_of_a_photograph_few_shades_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many colors it has: large photographs are of millions."""
+    asked = []
+    apart = palette._apart
+    monkeypatch.setattr(palette, "_apart", lambda colors, one: (asked.append(len(colors)), apart(colors, one))[1])
+    assert palette.find_palette([smooth(np.random.default_rng(0), 300, 300)]) is None
+    assert asked
+    assert sum(asked) < 20 * asked[0]
+
+
+def test_pictures_of_several_channels_are_no_labels() -> None:
+    gray = np.zeros((4, 4, 1), np.uint8)
+    assert palette.find_palette([gray, gray.repeat(3, axis=2)]) is None
+    assert palette.find_palette([gray.repeat(3, axis=2), gray]) is None
+
+
+def test_one_odd_picture_does_not_decide_on_the_size(tmp_path: Path) -> None:
+    """Of a dozen of 48 pixels, one is thin: it is squeezed as the others are."""
+    halves(tmp_path, 12, side=48)
+    for half in "AB":
+        write_image(tmp_path / half / "thin.png", smooth(np.random.default_rng(0), 12, 400))
+    found = take_fingerprint(str(tmp_path))
+    assert found.usual == 48
+    assert max(side for side, _ in found.detail) == 32
 
 
 def test_whatever_the_name_the_preset_is_text(tmp_path: Path) -> None:

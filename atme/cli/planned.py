@@ -17,7 +17,7 @@ import yaml
 from atme.cli import arguments as command_line
 from atme.cli.exits import say
 from atme.cli.own_words import taken
-from atme.cli.planning import in_words
+from atme.cli.planning import in_words, refuse_preset
 from atme.names import as_word
 
 if TYPE_CHECKING:
@@ -140,10 +140,7 @@ def _with_words(sections: Mapping[str, Any], words: list[str]) -> tuple["Namespa
 
 def _refuse(asked: Asked, words: list[str], *, several: bool) -> None:
     """What does not go with DATA."""
-    from atme.shipped.presets import preset_paths
-
-    if asked.data in preset_paths() and not Path(asked.data).is_dir():
-        raise ValueError(f"{asked.data}: is a preset, and no pairs; write atme train --config {as_word(asked.data)}")
+    refuse_preset(asked.data, remedy=f"write atme train --config {as_word(asked.data)}")
     for word in words:
         name = word.partition("=")[0]
         if name in _SAID:

@@ -56,6 +56,7 @@ def plan_pairs(
     from atme.planning.words import screen
     from atme.terminal import counted
 
+    refuse_preset(data, remedy="name a folder of pairs, or a dataset")
     if output is not None:
         require_free([output], overwrite=overwrite)
     planned = make_plan(
@@ -77,6 +78,18 @@ def plan_pairs(
         return DONE
     say(f"train with it: atme train --config {as_word(output)}")
     return DONE
+
+
+def refuse_preset(data: str, *, remedy: str) -> None:
+    """Refuse the name of a preset where pairs belong.
+
+    Raises:
+        ValueError: with the remedy.
+    """
+    from atme.shipped.presets import preset_paths
+
+    if data in preset_paths() and not Path(data).is_dir():
+        raise ValueError(f"{data}: is a preset, and no pairs; {remedy}")
 
 
 def in_words(data: str, *, hours: float | None, direction: str = "AtoB", layout: str = "auto") -> str:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from statistics import median
 
 from atme.data.halves import read_halves
 from atme.data.layout import Direction, split_of_folder
@@ -65,6 +66,8 @@ class Fingerprint:
     """(height, width) of the smallest in each direction."""
     largest: Size
     """The same of the largest."""
+    usual: int
+    """The median of the shorter sides."""
     channels: tuple[int, int]
     bits: tuple[int, int]
     palettes: tuple[Palette | None, Palette | None]
@@ -140,6 +143,7 @@ def take_fingerprint(
         looked_at=len(looked),
         size=_each(shapes, min),
         largest=_each(shapes, max),
+        usual=int(median(min(size) for size in shapes.sizes)),
         channels=channels,
         bits=bits,
         palettes=palettes,

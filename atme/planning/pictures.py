@@ -4,6 +4,7 @@ All is computed on a sample, of pictures as files have them: (H, W, C) uint8 or 
 """
 
 from collections.abc import Sequence
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,13 +77,13 @@ def detail(targets: Sequence[Pixels]) -> tuple[tuple[int, float], ...]:
     """What targets lose when they are shrunk by area and enlarged again.
 
     Returns:
-        (shorter side, loss) for each side below the targets' own: the L1 between what comes back and the target, as a
-        share of that between the target and its mean; 0 is nothing lost, 1 all of it.
+        (shorter side, loss) for each side below the usual one of the targets: the L1 between what comes back and the
+        target, as a share of that between the target and its mean; 0 is nothing lost, 1 all of it.
     """
     chosen = [smaller(targets[at], _LARGEST) for at in spread(len(targets), _FOR_DETAIL)]
-    least = min(min(each.shape[:2]) for each in chosen)
+    usual = median(min(each.shape[:2]) for each in chosen)
     whole = sum(_spread_of(each) for each in chosen)
-    sides = [side for side in SIDES if side < least]
+    sides = [side for side in SIDES if side < usual]
     return tuple((side, sum(_lost(each, side) for each in chosen) / max(whole, 1e-6)) for side in sides)
 
 

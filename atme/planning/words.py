@@ -4,12 +4,14 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
+from atme.data.layout import WHOLE
 from atme.data.shapes import Size
 from atme.names import as_word, shown
 from atme.planning.curve import Curve, Range, Study
 from atme.planning.decide import Decided
 from atme.planning.expected import expectation
 from atme.planning.fingerprint import Fingerprint
+from atme.planning.labelled import holds_ids
 from atme.planning.plan import MORE, Plan
 from atme.planning.speed import Machine
 from atme.prepare.check.faults import COLORS
@@ -48,7 +50,8 @@ def _entry(name: str, said: str) -> list[str]:
 
 def _pairs(pairs: Fingerprint) -> Iterator[tuple[str, str]]:
     others = ", ".join(f"{count:,} in {split}" for split, count in pairs.splits.counts.items())
-    yield "number", f"{pairs.pairs:,} to train on ({others}); of {pairs.looked_at:,} all pixels were looked at"
+    parts = "not divided" if pairs.splits.train == WHOLE else others
+    yield "number", f"{pairs.pairs:,} to train on ({parts}); of {pairs.looked_at:,} all pixels were looked at"
     sizes = _size(pairs.size) if pairs.one_size else f"{_size(pairs.size)} to {_size(pairs.largest)}"
     kinds = [f"{COLORS[c]}, {b} bits" for c, b in zip(pairs.channels, pairs.bits, strict=True)]
     yield "pictures", f"{sizes} pixels; source {kinds[0]}, target {kinds[1]}"
@@ -82,7 +85,7 @@ def _colors(palette: Palette) -> str:
     each = [f"{name} {share:.1%}" for name, share in zip(palette.names, palette.shares, strict=True)]
     more = f" and {len(each) - most} more" if len(each) > most else ""
     exact = "exactly" if palette.exact else f"({palette.explained:.1%} of the pixels are near to one)"
-    return f"{len(each)} colors {exact}: {', '.join(each[:most])}{more}"
+    return f"{len(each)} {'numbers' if holds_ids(palette) else 'colors'} {exact}: {', '.join(each[:most])}{more}"
 
 
 def _machine(machine: Machine) -> Iterator[tuple[str, str]]:

@@ -32,7 +32,10 @@ LEAST = 0.001
 EXPLAINED = 0.7
 """Share of all pixels that the colors of labels are near to, at least."""
 
-Counted = dict[int, int]
+UNSHARP = 0.5
+"""Share of the flat pixels that may lie in shades without a sharp peak."""
+
+_PENDING = 2**17  # colors of single pictures that are kept until they are added up
 
 
 @dataclass(frozen=True)
@@ -61,50 +64,80 @@ class Palette:
 
 def find_palette(pictures: Iterable[Pixels]) -> Palette | None:
     """The palette of some pictures (H, W, C); None where they are of many colors, as photographs are."""
-    every: Counted = {}
-    flat: Counted = {}
-    channels = 0
+    every, flat, channels = _Counted(), _Counted(), 0
     for picture in pictures:
-        channels = picture.shape[2]
-        if channels not in (1, 3) or (channels == 3 and picture.dtype != np.uint8):
+        channels = channels or picture.shape[2]
+        if picture.shape[2] != channels or channels not in (1, 3) or (channels == 3 and picture.dtype != np.uint8):
             return None
         packed = _packed(picture)
-        _count(every, packed)
+        every.add(packed)
         if channels == 3:
-            _count(flat, packed[flat_pixels(picture)])
-    if 2 <= len(every) <= MOST and (channels == 1 or _are_apart(every)):
-        order = sorted(every, key=lambda each: (-every[each], each))
-        total = sum(every.values())
+            flat.add(packed[flat_pixels(picture)])
+    there, counts = every.sum()
+    if 2 <= len(there) <= MOST and (channels == 1 or _are_apart(_colors(there))):
+        order = np.lexsort((there, -counts))
         return Palette(
-            tuple(_unpacked(each, channels) for each in order), tuple(every[each] / total for each in order), 1.0, True
+            tuple(_unpacked(int(there[at]), channels) for at in order),
+            tuple(float(counts[at] / counts.sum()) for at in order),
+            1.0,
+            True,
         )
-    return _peaks(every, flat) if flat and channels == 3 else None
+    return _peaks(every, flat) if channels == 3 and len(flat.sum()[0]) else None
 
 
-def _are_apart(every: Counted) -> bool:
+class _Counted:
+    """How many pixels have each color, by its channels as one number, or each id: of millions, too."""
+
+    def __init__(self) -> None:
+        self._parts: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
+        self._waiting = 0
+
+    def add(self, packed: NDArray[np.uint32]) -> None:
+        """Count the pixels of a picture."""
+        values, counts = np.unique(packed, return_counts=True)
+        self._parts.append((values.astype(np.int64), counts))
+        self._waiting += len(values)
+        if self._waiting > max(_PENDING, 2 * len(self._parts[0][0])):  # so that each color is added up few times
+            self.sum()
+
+    def sum(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The colors in their order, and how many pixels have each."""
+        if len(self._parts) > 1:
+            values, places = np.unique(np.concatenate([part[0] for part in self._parts]), return_inverse=True)
+            counts = np.bincount(places, weights=np.concatenate([part[1] for part in self._parts]))
+            self._parts = [(values, counts.astype(np.int64))]
+        self._waiting = 0
+        return self._parts[0] if self._parts else (np.zeros(0, np.int64), np.zeros(0, np.int64))
+
+
+def _are_apart(colors: NDArray[np.int64]) -> bool:
     """Whether no two colors are so near to each other as noise makes them."""
-    colors = _arrays(every)[0]
     return all((_apart(colors[at + 1 :], colors[at]) > SHARP).all() for at in range(len(colors)))
 
 
-def _peaks(every: Counted, flat: Counted) -> Palette | None:
+def _peaks(every: _Counted, flat: _Counted) -> Palette | None:
     """The peaks of a histogram of flat pixels, if nearly all pixels are near to one of them."""
-    colors, counts = _arrays(flat)
-    left, found, least = counts.copy(), list[NDArray[np.int64]](), LEAST * counts.sum()
-    while len(found) <= MOST and left.sum() >= least:
+    packed, left = flat.sum()
+    colors = _colors(packed)
+    found, total = list[NDArray[np.int64]](), int(left.sum())
+    least, unsharp = LEAST * total, 0
+    while len(found) <= MOST and left.sum() >= least and unsharp <= UNSHARP * total:
         top = colors[int(left.argmax())]
         apart = _apart(colors, top)
         near = apart <= APART
-        if left[near].sum() >= least and 2 * left[apart <= SHARP].sum() >= left[near].sum():
+        here = int(left[near].sum())
+        if here >= least and 2 * left[apart <= SHARP].sum() >= here:
             found.append(top)
-        left[near] = 0
-    if not 2 <= len(found) <= MOST:
+        else:
+            unsharp += here
+        colors, left = colors[~near], left[~near]
+    if unsharp > UNSHARP * total or not 2 <= len(found) <= MOST:
         return None
-    all_colors, all_counts = _arrays(every)
-    apart = np.stack([_apart(all_colors, each) for each in found])  # (classes, colors)
-    nearest, total = apart.argmin(axis=0), all_counts.sum()
+    packed, all_counts = every.sum()
+    nearest, apart = _nearest(_colors(packed), found)
+    total = int(all_counts.sum())
     shares = np.bincount(nearest, weights=all_counts, minlength=len(found)) / total
-    explained = float(all_counts[apart.min(axis=0) <= APART].sum() / total)
+    explained = float(all_counts[apart <= APART].sum() / total)
     if explained < EXPLAINED:
         return None
     order = np.argsort(-shares, kind="stable")
@@ -123,27 +156,33 @@ def flat_pixels(picture: Pixels) -> NDArray[np.bool_]:
     return np.asarray(spread.max(axis=2) <= FLAT)
 
 
-def _packed(picture: Pixels) -> NDArray[np.int64]:
+def _packed(picture: Pixels) -> NDArray[np.uint32]:
     """Each pixel as one number (H, W)."""
-    values = picture.astype(np.int64)
-    return values[..., 0] if values.shape[2] == 1 else values @ np.array([65536, 256, 1])
+    if picture.shape[2] == 1:
+        return picture[..., 0].astype(np.uint32)
+    red, green, blue = (picture[..., at].astype(np.uint32) for at in range(3))
+    return np.asarray(red << 16 | green << 8 | blue, np.uint32)
 
 
 def _unpacked(value: int, channels: int) -> tuple[int, ...]:
     return (value,) if channels == 1 else (value >> 16, value >> 8 & 255, value & 255)
 
 
-def _count(into: Counted, packed: NDArray[np.int64]) -> None:
-    values, counts = np.unique(packed, return_counts=True)
-    for value, count in zip(values.tolist(), counts.tolist(), strict=True):
-        into[value] = into.get(value, 0) + count
+def _colors(packed: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(n, 3)"""
+    return np.stack([packed >> 16, packed >> 8 & 255, packed & 255], axis=1)
 
 
-def _arrays(counted: Counted) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Colors (n, 3), in their order, and how many pixels have each."""
-    packed = np.array(sorted(counted), np.int64)
-    colors = np.stack([packed >> 16, packed >> 8 & 255, packed & 255], axis=1)
-    return colors, np.array([counted[each] for each in packed.tolist()], np.int64)
+def _nearest(
+    colors: NDArray[np.int64], palette: Sequence[NDArray[np.int64]]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """For each color (n, 3) the place of the nearest one of a palette, and how far that is."""
+    nearest, apart = np.zeros(len(colors), np.int64), np.full(len(colors), np.inf)
+    for place, one in enumerate(palette):
+        here = _apart(colors, one)
+        closer = here < apart
+        nearest[closer], apart[closer] = place, here[closer]
+    return nearest, apart
 
 
 def _apart(colors: NDArray[np.int64], one: NDArray[np.int64]) -> NDArray[np.float64]:

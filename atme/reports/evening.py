@@ -5,7 +5,7 @@ most a fiftieth of the run's time, since it waits that much longer until the nex
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -101,6 +101,7 @@ def write(path: Path, moment: Moment) -> None:
         looks=_looks(run),
         charts=[{"key": each.key, "meaning": each.meaning, "uri": draw(each, [group])} for each in drawn],
         grids=_grids(moment.run),
+        of_split=_of_split(curves.options),
         written=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S %z"),
     )
     unfinished = path.with_name(f".{path.name}")
@@ -149,6 +150,12 @@ def _rank(key: str) -> int:
     if key.startswith(KEY):
         return 0
     return 1 + FIRST.index(key) if key in FIRST else 1 + len(FIRST)
+
+
+def _of_split(options: Mapping[str, Any]) -> str:
+    """Of which split the whole pairs of a sample grid are, if not of the one that is trained on."""
+    train, test = options.get("data.train_split"), options.get("data.test_split")
+    return "" if test in (None, train) else f" of split {test}"
 
 
 def _grids(run: Path) -> list[dict[str, str]]:

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import cycle, islice
 
 import torch
 from accelerate import Accelerator
@@ -34,12 +33,10 @@ TRIAL = 1000
 """Updates that the copies take themselves to have, by which they tell how far they are."""
 SHARES = (0.125, 0.375, 0.625, 0.875)
 """Of the training, at which updates are timed."""
-WARM_UP = 2
-"""Updates before the clock counts: memory is laid out, kernels are compiled."""
-SPENT = 0.03
-"""Of the time: what the timing may take, as far as it is known before."""
-FEWEST, MOST = 2, 25
-"""Updates at each share."""
+SPENT = 0.02
+"""Of the time: what the timing may take, if that is more than the fewest updates take."""
+FEWEST, MOST = 2, 250
+"""Updates at each share. Beside other work some take twice as long as others, and few of them tell little."""
 
 Between = Sequence[tuple[int, Callable[[], object]]]
 """What is done after so many updates each: grids of samples, looks at the validation split."""
@@ -90,19 +87,15 @@ def seconds_an_update(seconds: float, trial: Trial, *, clock: Callable[[], float
         trial: what is timed.
         clock: seconds since any moment.
     """
-    update(trial, at=0.0)
-    for share in islice(cycle((SHARES[-1], 0.0)), WARM_UP):
+    began = clock()
+    for share in (0.0, SHARES[-1], 0.0, *SHARES[::2]):  # memory is laid out, kernels are compiled
         update(trial, at=share)
-    before = clock()
-    for share in SHARES[::2]:
-        update(trial, at=share)
-    rough = trial.state.of_main((clock() - before) / len(SHARES[::2]))
-    count = int(min(max(SPENT * seconds / (len(SHARES) * rough), FEWEST), MOST)) if rough > 0 else MOST
-    before = clock()
-    for share in SHARES:
-        for _ in range(count):
+    before, rounds, spent = clock(), 0, 0.0
+    while rounds < FEWEST or (rounds < MOST and trial.state.of_main(spent) < SPENT * seconds):
+        for share in SHARES:
             update(trial, at=share)
-    each = (clock() - before) / (len(SHARES) * count)
+        rounds, spent = rounds + 1, clock() - began
+    each = (clock() - before) / (len(SHARES) * rounds)
     for every, work in trial.between:
         before = clock()
         work()

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from atme.data import Pair, PairedImages
+from atme.data.layout import WHOLE
 from atme.images import grid, write_image
 from atme.models import Networks, TranslationModel
 from atme.models.any_size import translate
@@ -29,6 +30,7 @@ class Samples:
 
     def __init__(self, model: TranslationModel, *, train: PairedImages, test: PairedImages) -> None:
         self._model, self._shown = model, train.shown
+        self._splits = tuple("whole" if each.split == WHOLE else each.split for each in (train, test))
         self._pairs = [train[index] for index in _spread(len(train))]
         self._pairs += [_unseen(test[index]) for index in _spread(len(test))]
 
@@ -55,7 +57,7 @@ class Samples:
         device = state.accelerator.device
         with state.translating() as networks:
             rows = [self._row(networks, pair, device) for pair in self._pairs]
-        titles = [f"{'train' if pair.index is not None else 'test'} {pair.name[0]}" for pair in self._pairs]
+        titles = [f"{self._splits[pair.index is None]} {pair.name[0]}" for pair in self._pairs]
         rows = _alike(rows)
         shown = [i for i in range(len(COLUMNS)) if any(row[i] is not None for row in rows)]
         return grid(

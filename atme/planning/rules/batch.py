@@ -21,7 +21,9 @@ def batch(facts: Facts, chosen: Chosen) -> Decision:
     by_pairs = max(1, facts.pairs.pairs // 2)
     by_memory = max(1, int(facts.machine.memory / 2 / (area * PIXEL)))
     count = min(by_pixels, by_pairs, by_memory)
-    why = "pixels" if count == by_pixels else "half of the pairs" if count == by_pairs else "as many as memory holds"
-    words = {"pixels": f"{count} crops an update"}.get(why, f"{count} crops an update: {why}")
+    few = "half of the pairs" if facts.pairs.pairs > 1 else "there is one pair"
+    why = "pixels" if count == by_pixels else few if count == by_pairs else "as many as memory holds"
+    crops = "one crop an update" if count == 1 else f"{count} crops an update"
+    words = crops if why == "pixels" else f"{crops}: {why}"
     comment = "measured with 16 of 128 pixels" if why == "pixels" else why
     return Decision({"training.batch_size": Setting(count, comment)}, words)

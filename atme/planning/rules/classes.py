@@ -5,6 +5,7 @@ from atme.planning.rule import Chosen, Decision, Facts, Setting, rule
 
 RARE = 0.01
 """Share of the pixels below which a color of noisy pictures is no class."""
+_MANY = "the target is of many colors: L1 alone measures it"
 
 
 @rule(
@@ -17,7 +18,8 @@ def classes(facts: Facts, chosen: Chosen) -> Decision:
     colors, for which thin and rare things are worth their pixels, and scores of classes."""
     palette = facts.pairs.labels
     if palette is None:
-        return Decision({}, "the target is of many colors: L1 alone measures it")
+        one = facts.pairs.floor == 0
+        return Decision({}, "every target is of one and the same color: nothing to learn" if one else _MANY)
     values = classes_of(palette, least=0.0 if palette.exact else RARE)
     known = zip(palette.names, palette.shares, strict=True)
     shares = ", ".join(f"{name} {share:.0%}" for name, share in known if name in values)

@@ -42,7 +42,7 @@ def length(facts: Facts, chosen: Chosen) -> Decision:
     steps = min(updates, most)
     seconds = once + (looks + 1) * look + steps * speed.update
     why = "each pair is seen 200 times" if steps == most == EPOCHS * epoch else "enough for a first set of so few pairs"
-    comment = f"of {speed.update:.2g} s each, as measured here; about {seconds / 60:.0f} minutes in all"
+    comment = f"of {speed.update:.2g} s each, as measured here; about {_time(seconds)} in all"
     decay = "linear" if "discriminator" in chosen.settings else "cosine"  # which would leave a late game little
     settings = {
         "training.steps": Setting(steps, comment if steps == updates else f"{comment}; {why}"),
@@ -60,9 +60,11 @@ def length(facts: Facts, chosen: Chosen) -> Decision:
         settings["training.evaluate_every"] = Setting(every, f"epochs; a look takes {speed.look:.1f} s")
         settings["training.evaluate_images"] = Setting(SCORED, "pairs, the same at each look, at most")
     spare = "" if steps == updates else f", fewer than there is time for: {why}"
-    words = f"{steps:,} updates of {speed.update:.2g} s, about {_minutes(seconds)}{spare}"
+    words = f"{steps:,} updates of {speed.update:.2g} s, about {_time(seconds)}{spare}"
     return Decision(settings, words)
 
 
-def _minutes(seconds: float) -> str:
-    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+def _time(seconds: float) -> str:
+    if seconds >= 5400:
+        return f"{seconds / 3600:.1f} hours"
+    return f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} s"

@@ -1,5 +1,6 @@
 """Which pairs are for what."""
 
+from atme.data.layout import WHOLE
 from atme.planning.rule import NOT_MEASURED, Chosen, Decision, Facts, Setting, rule
 
 
@@ -19,7 +20,8 @@ def splits(facts: Facts, _: Chosen) -> Decision:
     if pairs.layout != "auto":
         settings["data.layout"] = Setting(pairs.layout, "as given")
     if looked is None:
-        words = f"all of {known.train}; none is held out, so no score tells how good it is on others"
+        which = "all pairs" if known.train == WHOLE else f"all of {known.train}"
+        words = f"{which}; none is held out, so no score tells how good it is on others"
         return Decision(settings, words)
     settings["data.validation_split"] = Setting(looked, f"{known.counts[looked]:,} pairs that are not trained on")
     chooses = "" if known.validation else ", which is the test split, so that nothing is chosen by it"

@@ -46,16 +46,17 @@ def view(facts: Facts, _: Chosen) -> Decision:
 
 
 def _side(pairs: Fingerprint) -> int:
-    """The shorter side at which the target stops losing."""
-    enough = next((side for side, lost in pairs.detail if lost <= LOST), min(pairs.size))
-    return min(max(enough, LEAST), min(pairs.size))
+    """The shorter side at which the target stops losing; of several sizes one odd picture does not decide."""
+    most = min(pairs.size) if pairs.one_size else pairs.usual
+    enough = next((side for side, lost in pairs.detail if lost <= LOST), most)
+    return min(max(enough, LEAST), most)
 
 
 def _load(pairs: Fingerprint, side: int) -> Size | None:
     """(height, width) to load at; None: as they are."""
     if pairs.one_size:
         return None if side >= 0.9 * min(pairs.size) else scaled(pairs.size, side)
-    return None if max(pairs.largest) <= 2 * side else (side, side)
+    return None if max(pairs.largest) <= 2 * min(side, *pairs.size) else (side, side)
 
 
 def _multiple(side: int) -> int:
