@@ -14,7 +14,7 @@ trouble is named if the line at the run's end says it, first or among what it ad
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
@@ -23,15 +23,13 @@ from typing import Any
 import numpy as np
 import yaml
 from jsonargparse import auto_cli
+from status_planted import CODE, DATA
 
 from atme.cli import main
-from atme.data import find_root
-from atme.images import read_image, write_image
-from atme.images.pixels import Pixels
 from atme.status import Curves, troubles
 from atme.training.standing import LOOKS, curves_of
 
-SIDE, OFF, STEPS = 256, 20, 119
+STEPS = 119
 NAMED = 3
 """Troubles that a line names, at most."""
 
@@ -63,32 +61,6 @@ PRESET: dict[str, Any] = {
 PIX2PIX: dict[str, Any] = {}
 ATME = {"noise.class_path": "atme.DecisionMemory", "noise.init_args": {"widths": [8, 16, 8]}}
 DIFFUSION = {"noise.class_path": "atme.Diffusion", "noise.init_args": {"ada_kimg": 2.0, "d_target": 0.3}}
-
-PLANTED = '''\
-"""What is planted: a discriminator that sees nothing, and an ATME whose W begins at its ends."""
-
-import torch
-from torch import Tensor
-
-from atme import DecisionMemory, PatchGAN
-
-
-class Blind(PatchGAN):
-    """Reads zeros in place of every image."""
-
-    def forward(self, source: Tensor, image: Tensor, level: Tensor | None = None) -> Tensor:
-        return super().forward(torch.zeros_like(source), torch.zeros_like(image), level)
-
-
-class Loud(DecisionMemory):
-    """W's last layer has no small weights."""
-
-    def before_generator(self, pair, *, verdict=None):
-        with torch.no_grad():
-            self.network.last.weight.normal_(0, 3, generator=torch.Generator().manual_seed(0))
-            self.network.last.bias.fill_(1.5)
-        return super().before_generator(pair, verdict=verdict)
-'''
 
 
 @dataclass(frozen=True)
@@ -169,7 +141,7 @@ def study(*, output: Path, judge: bool = False) -> None:
         judge: train nothing.
     """
     output.mkdir(parents=True, exist_ok=True)
-    (output / "planted.py").write_text(PLANTED)
+    (output / "planted.py").write_text(CODE)
     for case in sorted(CASES, key=lambda case: case.name not in SET_ON):
         run = output / case.name
         if not judge and not (run / "done").exists():
@@ -248,55 +220,6 @@ def _table(verdicts: dict[str, dict[str, Any]]) -> Iterator[str]:
             chosen = [each for each in verdicts.values() if each["set_on"] == on and bool(each["planted"]) == has]
             right, first = (sum(each[key] for each in chosen) for key in ("right", "first"))
             yield f"{title}, {kind}: {right} of {len(chosen)} right, {first} named first"
-
-
-Change = Callable[[int, Pixels, Pixels], tuple[Pixels, Pixels]]
-"""(number, source, target) → the pair that is written in their place."""
-
-
-def _made(change: Change, *, most: int | None = None) -> Callable[[Path], None]:
-    """A maker of a folder like earth, with each training pair changed."""
-
-    def make(root: Path) -> None:
-        for split in ("train", "test"):
-            (root / split).mkdir(parents=True)
-            for number, path in enumerate(sorted((find_root("earth") / split).glob("*.jpg"))):
-                if split == "train" and most is not None and number >= most:
-                    break
-                both = read_image(path)
-                halves = both[:, :SIDE], both[:, SIDE:]
-                halves = change(number, *halves) if split == "train" else halves
-                write_image(root / split / f"{path.stem}.png", np.concatenate(halves, axis=1))
-
-    return make
-
-
-def _moved(image: Pixels, right: int, down: int) -> Pixels:
-    """Moved, with what leaves on one side entering on the other."""
-    return np.roll(image, (down, right), axis=(0, 1))
-
-
-def _first(number: int, a: Pixels, b: Pixels) -> tuple[Pixels, Pixels]:
-    """The first pair, whatever is asked for."""
-    both = read_image(sorted((find_root("earth") / "train").glob("*.jpg"))[40])
-    return both[:, :SIDE], both[:, SIDE:]
-
-
-def _scattered(number: int, a: Pixels, b: Pixels) -> tuple[Pixels, Pixels]:
-    angle = 2.4 * number
-    return a, _moved(b, round(OFF * np.cos(angle)), round(OFF * np.sin(angle)))
-
-
-DATA: dict[str, Callable[[Path], None]] = {
-    "healthy": _made(lambda number, a, b: (a, b)),
-    "few": _made(lambda number, a, b: (a, b), most=4),
-    "repeated": _made(_first),
-    "swapped": _made(lambda number, a, b: (b, a) if number % 2 else (a, b)),
-    "shifted": _made(lambda number, a, b: (a, _moved(b, OFF, 0))),
-    "scattered": _made(_scattered),
-    "blank": _made(lambda number, a, b: (a, np.full_like(b, 90))),
-    "one_target": _made(lambda number, a, b: (a, _first(0, a, b)[1])),
-}
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ Tensors are known by what they can do, so that nothing here loads torch.
 import math
 from collections.abc import Sequence
 from numbers import Integral, Real
-from typing import Any, get_args
+from typing import Any, SupportsInt, TypeGuard, get_args
 
 _SHOWN = 60  # letters of a value
 
@@ -24,10 +24,19 @@ def whole(name: str, value: object, *, least: int = 0, most: int | None = None) 
     Raises:
         ValueError: it is none.
     """
-    fits = _is_whole(value) and int(value) >= least and (most is None or int(value) <= most)  # type: ignore[call-overload]
-    if not fits:
+    if not (_is_whole(value) and int(value) >= least and (most is None or int(value) <= most)):
         limits = f"from {least} on" if most is None else f"from {least} to {most}"
         raise ValueError(f"{name}: {shown(value)} is no whole number {limits}; give one")
+
+
+def wholes(least: int, /, **values: object) -> None:
+    """Whole numbers from ``least`` on, by their names.
+
+    Raises:
+        ValueError: one of them is none.
+    """
+    for name, value in values.items():
+        whole(name, value, least=least)
 
 
 def number(
@@ -44,12 +53,9 @@ def number(
     Raises:
         ValueError: it is none.
     """
-    fits = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-    if fits:
-        at = float(value)  # type: ignore[arg-type]
-        fits = (above is None or at > above) and (below is None or at < below)
-        fits = fits and (least is None or at >= least) and (most is None or at <= most)
-    if not fits:
+    at = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    fits = math.isfinite(at) and (above is None or at > above) and (below is None or at < below)
+    if not (fits and (least is None or at >= least) and (most is None or at <= most)):
         limits = [f"above {above:g}" if above is not None else "", f"from {least:g} on" if least is not None else ""]
         limits += [f"up to {most:g}" if most is not None else "", f"and below {below:g}" if below is not None else ""]
         range_in_words = "".join(f" {limit}" for limit in limits if limit)
@@ -100,7 +106,7 @@ def whole_numbers(name: str, value: object, *, least: int = 0, count: int | None
     """
     items = list(value) if isinstance(value, Sequence) and not isinstance(value, str | bytes) else []
     enough = bool(items) and (count is None or len(items) == count)
-    if not enough or not all(_is_whole(item) and item >= least for item in items):
+    if not enough or not all(_is_whole(item) and int(item) >= least for item in items):
         many = "one or more" if count is None else str(count)
         raise ValueError(f"{name}: {shown(value)} are no whole numbers from {least} on; give {many}")
 
@@ -141,7 +147,7 @@ def tensor(name: str, value: Any, shape: Sequence[int | str], *, floating: bool 
         raise ValueError(f"{name}: has shape {tuple(value.shape)}, without any element; give one of shape {wanted}")
 
 
-def _is_whole(value: object) -> bool:
+def _is_whole(value: object) -> TypeGuard[SupportsInt]:
     if type(value).__name__ == "SymInt":  # torch's, of a size that is open while a graph is traced
         return True
     return isinstance(value, Integral) and not isinstance(value, bool)

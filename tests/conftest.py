@@ -79,6 +79,13 @@ def _nothing_left_behind() -> Iterator[None]:
 
 
 @pytest.fixture
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the processes that a test starts, on whose number their bits depend."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("ATME_COMPILE", "0")
+
+
+@pytest.fixture
 def compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Kernels are compiled, in this process and in those that it starts."""
     from atme.networks import kernels

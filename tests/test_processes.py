@@ -17,12 +17,7 @@ from atme.cli.processes import processes_taken_from, train_together
 from atme.run_folder import checkpoints
 
 Preset = Callable[..., Path]
-
-
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setenv("ATME_COMPILE", "0")
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_a_signal_ends_them_all_after_one_step(preset: Preset, tmp_path: Path) -> None:
@@ -94,23 +89,6 @@ def test_each_knows_its_place(monkeypatch: pytest.MonkeyPatch, capfd: pytest.Cap
 def test_whose_words_count(codes: dict[int, int], shown: bool, code: int, capsys: pytest.CaptureFixture[str]) -> None:
     assert processes._outcome(codes, {1: deque(["it fell"])}) == code
     assert capsys.readouterr().err == ("process 1: it fell\n" if shown else "")
-
-
-@pytest.mark.parametrize(
-    ("words", "complaint"),
-    [
-        ("--processes", "--processes: no value; write --processes 2"),
-        ("--processes two", "--processes: 'two' is no whole number"),
-        ("--processes 0", "--processes: '0' is no whole number"),
-        ("--processes 2 --seeds 0,1", "--processes: of several seeds each has one"),
-    ],
-)
-def test_words_that_are_none_are_refused(
-    preset: Preset, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: str, complaint: str
-) -> None:
-    assert train(preset(), tmp_path / "run", *words.split()) == 2
-    assert capsys.readouterr().err.startswith(f"atme: {complaint}")
-    assert not list(tmp_path.glob("run*"))
 
 
 def test_a_launcher_and_too_few_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

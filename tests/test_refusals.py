@@ -98,6 +98,29 @@ def test_a_wrong_preset_is_one_line(
     assert not (tmp_path / "run").exists()
 
 
+SEVERAL = [
+    ("--processes", "--processes: no value; write --processes 2"),
+    ("--processes two", "--processes: 'two' is no whole number"),
+    ("--processes 0", "--processes: '0' is no whole number"),
+    ("--processes 2 --seeds 0,1", "--processes: of several seeds each has one"),
+    ("--seeds 0,a", "--seeds: 'a' is no whole number of 0 or more"),
+    ("--seeds 0,-1", "--seeds: '-1' is no whole number of 0 or more"),
+    ("--seeds 1,1", "--seeds: 1,1 names one twice"),
+    ("--seeds", "--seeds: no value"),
+    ("--seeds 0,1 --jobs 0", "--jobs: '0' is no whole number of 1 or more"),
+    ("--jobs 2", "--jobs: there is one run"),
+]
+
+
+@pytest.mark.parametrize(("words", "complaint"), SEVERAL)
+def test_several_processes_and_seeds_that_are_none(
+    preset: Preset, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: str, complaint: str
+) -> None:
+    train = ["train", "--config", str(preset()), "--run.dir", str(tmp_path / "run")]
+    assert refused(capsys, *train, *words.split()).startswith(f"atme: {complaint}")
+    assert not list(tmp_path.glob("run*"))
+
+
 @pytest.mark.parametrize(
     ("content", "culprit", "remedy"),
     [

@@ -13,13 +13,8 @@ from atme.cli.seeds import Seeds, taken_from
 from atme.run_folder import checkpoints, read_options
 
 Preset = Callable[..., Path]
+pytestmark = pytest.mark.usefixtures("one_thread")
 ONE_EPOCH = ("--training.rate.epochs", "1", "--training.rate.decay_epochs", "0")
-
-
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # bits depend on the number of threads
-    monkeypatch.setenv("ATME_COMPILE", "0")
 
 
 def test_each_is_what_it_would_be_alone(preset: Preset, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -76,25 +71,6 @@ def test_a_command_that_is_killed_leaves_no_orphan(preset: Preset, tmp_path: Pat
         process.kill()
         child.wait(timeout=120)
     assert checkpoints(tmp_path / "run_0")
-
-
-@pytest.mark.parametrize(
-    ("words", "complaint"),
-    [
-        ("--seeds 0,a", "--seeds: 'a' is no whole number of 0 or more"),
-        ("--seeds 0,-1", "--seeds: '-1' is no whole number of 0 or more"),
-        ("--seeds 1,1", "--seeds: 1,1 names one twice"),
-        ("--seeds", "--seeds: no value"),
-        ("--seeds 0,1 --jobs 0", "--jobs: '0' is no whole number of 1 or more"),
-        ("--jobs 2", "--jobs: there is one run"),
-    ],
-)
-def test_words_that_are_none_are_refused(
-    preset: Preset, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: str, complaint: str
-) -> None:
-    assert train(preset(), tmp_path / "run", *words.split()) == 2
-    assert capsys.readouterr().err.startswith(f"atme: {complaint}")
-    assert not list(tmp_path.glob("run*"))
 
 
 def test_a_launcher_has_one_run(

@@ -57,10 +57,8 @@ class Batches(Sampler[list[tuple[int, int]]]):
         seed: int = 0,
         start_step: int = 0,
     ) -> None:
-        least = {"images": 0, "batch_size": 1, "epochs": 0, "accumulate": 1, "world": 1, "seed": 0, "start_step": 0}
-        given = (images, batch_size, epochs, accumulate, world, seed, start_step)
-        for (name, lowest), value in zip(least.items(), given, strict=True):
-            require.whole(name, value, least=lowest)
+        require.wholes(0, images=images, epochs=epochs, seed=seed, start_step=start_step)
+        require.wholes(1, batch_size=batch_size, accumulate=accumulate, world=world)
         require.whole("rank", rank, most=world - 1)
         self.steps_per_epoch = _steps_per_epoch(images, batch_size, slots=accumulate * world)
         self.steps = epochs * self.steps_per_epoch if steps is None else steps

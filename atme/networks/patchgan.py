@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from atme import require
 from atme.networks.embedding import LevelEmbedding
 from atme.networks.norm import Norm, make_norm
+from atme.networks.size import require_judged
 
 WIDEST = 8
 """The widest layer in multiples of `dim`."""
@@ -49,8 +50,7 @@ class PatchGAN(nn.Module):
     ) -> None:
         super().__init__()
         require.whole("layers", layers, most=5)
-        for name, value in {"source_channels": source_channels, "target_channels": target_channels, "dim": dim}.items():
-            require.whole(name, value, least=1)
+        require.wholes(1, source_channels=source_channels, target_channels=target_channels, dim=dim)
         require.choice("norm", norm, Norm)
         self.source_channels, self.target_channels = source_channels, target_channels
         channels, widths = source_channels + target_channels, layer_widths(layers, dim)
@@ -78,10 +78,7 @@ class PatchGAN(nn.Module):
         Raises:
             ValueError: if the image is too small for the layers.
         """
-        require.tensor("source", source, ("B", self.source_channels, "H", "W"))
-        require.tensor("image", image, (source.shape[0], self.target_channels, *source.shape[-2:]))
-        if level is not None:
-            require.tensor("level", level, (image.shape[0],), floating=False)
+        require_judged(source, image, level, channels=(self.source_channels, self.target_channels))
         self.verdict_shape(*image.shape[-2:])
         features = self.features(torch.cat([source, image], dim=1))  # (B, C, h', w')
         logits: Tensor = self.verdict(features)  # (B, 1, h, w)

@@ -190,6 +190,5 @@ class ReflectedBlock(nn.Module):
 
 def _require_options(in_channels: int, out_channels: int, ngf: int, norm: str) -> None:
     """What both generators ask of their options."""
-    for name, value in {"in_channels": in_channels, "out_channels": out_channels, "ngf": ngf}.items():
-        require.whole(name, value, least=1)
+    require.wholes(1, in_channels=in_channels, out_channels=out_channels, ngf=ngf)
     require.choice("norm", norm, ("batch", "instance"))

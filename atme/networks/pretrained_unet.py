@@ -142,10 +142,8 @@ class PretrainedUNet(nn.Module):
         eps: float = 1e-5,
     ) -> None:
         super().__init__()
-        whole = {"in_channels": in_channels, "out_channels": out_channels, "groups": groups}
-        whole |= {"level_width": level_width, "learned_sinusoidal_dim": learned_sinusoidal_dim}
-        for name, value in whole.items():
-            require.whole(name, value, least=1)
+        require.wholes(1, in_channels=in_channels, out_channels=out_channels, groups=groups)
+        require.wholes(1, level_width=level_width, learned_sinusoidal_dim=learned_sinusoidal_dim)
         require.whole("latent", latent)
         require.choice("embedding", embedding, Embedding)
         require.choice("head", head, ("atme", "ddpm"))

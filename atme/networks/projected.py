@@ -31,7 +31,7 @@ from atme.networks.encoder_weights import origin
 from atme.networks.features import Features
 from atme.networks.head import GROUPS, Head, HeadNorm
 from atme.networks.mixing import FeatureMixing, Mixing
-from atme.networks.size import shrunk
+from atme.networks.size import require_judged, shrunk
 
 STRIDES = (4, 8, 16, 32)
 """Of the maps that are looked at."""
@@ -90,9 +90,8 @@ class ProjectedDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         require.whole("scales", scales, least=1, most=len(STRIDES))
-        counts = {"source_channels": source_channels, "target_channels": target_channels, "dim": dim}
-        for name, value in (counts | {"head_width": head_width, "head_layers": head_layers}).items():
-            require.whole(name, value, least=1)
+        require.wholes(1, source_channels=source_channels, target_channels=target_channels, dim=dim)
+        require.wholes(1, head_width=head_width, head_layers=head_layers)
         require.choice("mixing", mixing, Mixing)
         require.choice("norm", norm, HeadNorm)
         require.whole("seed", seed)
@@ -161,10 +160,7 @@ class ProjectedDiscriminator(nn.Module):
         Raises:
             ValueError: if the image is too small for the scales.
         """
-        require.tensor("source", source, ("B", self.source_channels, "H", "W"))
-        require.tensor("image", image, (source.shape[0], self.target_channels, *source.shape[-2:]))
-        if level is not None:
-            require.tensor("level", level, (image.shape[0],), floating=False)
+        require_judged(source, image, level, channels=(self.source_channels, self.target_channels))
         self.verdict_shape(*image.shape[-2:])
         features = self.look(source, image)
         maps = self.judge(features if on_features is None else on_features(features), level)

@@ -13,6 +13,24 @@ def shrunk(side: int, by: int) -> int:
     return (side + by - 1) // by
 
 
+def require_judged(source: Tensor, image: Tensor, level: Tensor | None, *, channels: tuple[int, int]) -> None:
+    """Check what a discriminator is given: images beside their sources, of one size, and perhaps a level of each.
+
+    Args:
+        source: (B, C, H, W).
+        image: (B, C', H, W).
+        level: (B,), or None.
+        channels: C and C'.
+
+    Raises:
+        ValueError: if one of them is none.
+    """
+    require.tensor("source", source, ("B", channels[0], "H", "W"))
+    require.tensor("image", image, (source.shape[0], channels[1], *source.shape[-2:]))
+    if level is not None:
+        require.tensor("level", level, (image.shape[0],), floating=False)
+
+
 def require_size(image: Tensor, *, channels: int, stride: int, network: str, smallest: int | None = None) -> None:
     """Check a batch of images: that it is one, its channels, height and width.
 

@@ -188,10 +188,8 @@ class UNet(nn.Module):
     ) -> None:
         super().__init__()
         init_dim = dim if init_dim is None else init_dim
-        options = {"in_channels": in_channels, "out_channels": out_channels, "dim": dim, "init_dim": init_dim}
-        options |= {"groups": groups, "time_dim_mult": time_dim_mult, "learned_sinusoidal_dim": learned_sinusoidal_dim}
-        for name, value in options.items():
-            require.whole(name, value, least=1)
+        require.wholes(1, in_channels=in_channels, out_channels=out_channels, dim=dim, init_dim=init_dim, groups=groups)
+        require.wholes(1, time_dim_mult=time_dim_mult, learned_sinusoidal_dim=learned_sinusoidal_dim)
         require.whole_numbers("dim_mults", dim_mults, least=1)
         require.choice("embedding", embedding, Embedding)
         require.choice("head", head, ("atme", "ddpm"))

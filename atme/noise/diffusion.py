@@ -97,16 +97,7 @@ class Diffusion(Injection):
         require.choice("explore", explore, ("priority", "uniform"))
         require.choice("diffuse", diffuse, ("target", "both"))
         t_max = {"priority": 1000, "uniform": 500}[explore] if t_max is None else t_max
-        wholes = {
-            "interval": interval,
-            "t_min": t_min,
-            "t_max": t_max,
-            "entries": entries,
-            "clean": clean,
-            "seed": seed,
-        }
-        for name, value in wholes.items():
-            require.whole(name, value)
+        require.wholes(0, interval=interval, t_min=t_min, t_max=t_max, entries=entries, clean=clean, seed=seed)
         require.number("d_target", d_target)
         require.number("ada_kimg", ada_kimg)
         _require(1 <= t_min <= t_max, f"t_min {t_min}, t_max {t_max}", "choose 1 ≤ t_min ≤ t_max")

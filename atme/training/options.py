@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from jsonargparse import ActionConfigFile, ArgumentParser, Namespace  # type: ignore[attr-defined]
+from jsonargparse import ArgumentParser, Namespace
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
@@ -150,10 +150,10 @@ class TrainingOptions:
             raise ValueError("training.least_gain: is read with training.stop_after only; set that, or leave it out")
 
 
-def parser(**settings: object) -> OptionsParser:
-    """The parser of a preset: every key it may have, with its type, default and help."""
-    options = OptionsParser(exit_on_error=False, allow_abbrev=False, **settings)  # type: ignore[arg-type]
-    options.add_argument("--config", action=ActionConfigFile, help="A preset's name or file, or a run's options.yaml.")
+def parser(*, prog: str | None = None, description: str | None = None) -> OptionsParser:
+    """The parser of a preset: every key it may have, with its type, default and help; of a command, for its help."""
+    options = OptionsParser(prog=prog, description=description, exit_on_error=False, allow_abbrev=False)
+    options.add_argument("--config", action="config", help="A preset's name or file, or a run's options.yaml.")
     options.add_class_arguments(RunOptions, "run")
     options.add_class_arguments(DataOptions, "data")
     build.add_arguments(options)
@@ -202,5 +202,7 @@ def model_of(chosen: Namespace) -> TranslationModel:
     """The model of parsed options, without making anything else of them."""
     reader = ArgumentParser(exit_on_error=False)
     reader.add_argument("--model", type=TranslationModel)
-    model: TranslationModel = reader.instantiate(Namespace(model=chosen.model)).model  # type: ignore[no-untyped-call]
+    alone = reader.get_defaults()
+    alone.model = chosen.model
+    model: TranslationModel = reader.instantiate(alone).model
     return model

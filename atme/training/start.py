@@ -12,13 +12,13 @@ from jsonargparse import Namespace
 from atme import outside
 from atme.data import Batches, Pair, PairedImages
 from atme.data.shapes import compare_shapes
-from atme.models import TranslationModel
+from atme.models import Networks, TranslationModel
 from atme.models.build import Measured, build
 from atme.models.roles import CRITIC
 from atme.networks.pretrained import origins
 from atme.run_folder import checkpoint_path
 from atme.training import checkpoint
-from atme.training.changes import flatten, with_value
+from atme.training.changes import Flat, flatten, with_value
 from atme.training.device import accelerator
 from atme.training.glance import Glance, glance
 from atme.training.going_on import earlier, recorded, refuse_nothing_left, told, with_plan
@@ -123,11 +123,7 @@ def prepare(options: Namespace, *, text: str) -> Start:
         remarks.append(f"{steps} updates fit into {training.max_time}; the run keeps to them, whatever the clock says")
     options = options.clone()
     options.training = training
-    torch.manual_seed(options.run.seed)
-    model, networks = build(options, measured, pretrained=origin.checkpoint is None)
-    taken = start_from(networks, weights, measured=measured, now=now) if weights else []
-    if origin.checkpoint is None and not weights:
-        taken = [f"{role}: begins with the weights of {place}" for role, place in origins(networks).items()]
+    model, networks, taken = _built(options, measured, origin, weights, now=now)
     whole = batches_of(training, processes, images=len(train), seed=options.run.seed)
     state = state_of(options, networks, processes, steps=whole.steps, palette=palette_of(model, train))
     checkpoint.load(state, origin, now=now)
@@ -162,6 +158,18 @@ def prepare(options: Namespace, *, text: str) -> Start:
         tracked=tracked,
         fixed=options.data.open_fixed(),
     )
+
+
+def _built(
+    options: Namespace, measured: Measured, origin: Origin, weights: Weights | None, *, now: Flat
+) -> tuple[TranslationModel, Networks, list[str]]:
+    """The model and its networks, with what they begin with but for a checkpoint's; what the user is told of that."""
+    torch.manual_seed(options.run.seed)
+    model, networks = build(options, measured, pretrained=origin.checkpoint is None)
+    if weights is not None:
+        return model, networks, start_from(networks, weights, measured=measured, now=now)
+    begun = origins(networks) if origin.checkpoint is None else {}
+    return model, networks, [f"{role}: begins with the weights of {place}" for role, place in begun.items()]
 
 
 def _classes(text: str) -> dict[str, Any]:
