@@ -274,6 +274,18 @@ class TestPlannedAndTrained:
         assert main([*others, "--training.steps", "7"]) == 2
         assert "was trained on pairs with other names" in capsys.readouterr().err
 
+    def test_what_it_comes_to_is_printed(self, few: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said) -> None:
+        monkeypatch.chdir(few)
+        there = sorted(few.rglob("*"))
+        with pytest.raises(SystemExit) as ended:
+            main(["train", "my_pairs", "--hours", "0.02", "--print_config", "--training.keep", "5"])
+        assert ended.value.code == 0
+        printed = yaml.safe_load(capsys.readouterr().out)
+        assert printed["data"]["root"] == "my_pairs"
+        assert printed["model"]["class_path"] == "atme.Regression"
+        assert printed["training"]["keep"] == 5
+        assert sorted(few.rglob("*")) == there
+
     def test_the_split_that_it_advises_is_planned_for(
         self, few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said
     ) -> None:

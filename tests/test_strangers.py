@@ -1,6 +1,7 @@
 """Folders that nobody had in mind: what is said of them can be copied into a shell, and what is advised is taken."""
 
 import shlex
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -145,6 +146,19 @@ def test_one_odd_picture_does_not_decide_on_the_size(tmp_path: Path) -> None:
     found = take_fingerprint(str(tmp_path))
     assert found.usual == 48
     assert max(side for side, _ in found.detail) == 32
+
+
+def test_a_run_is_scored_on_its_own_test_split(preset: Callable[..., Path], tmp_path: Path, capsys: Said) -> None:
+    """Without a word more; and where that is what it was trained on, a line says so."""
+    rate = {"epochs": 1, "decay_epochs": 0}
+    for split, trained in (("eight", "train"), ("train", "train")):
+        file = preset(data__test_split=split, training__rate=rate)
+        run = tmp_path / split
+        assert main(["train", "--config", str(file), "--run.dir", str(run)]) == 0
+        capsys.readouterr()
+        assert main(["evaluate", str(run), "--scores", "l1"]) == 0
+        assert (run / "evaluation" / f"{split}.json").is_file()
+        assert (f"split {split} was trained on" in capsys.readouterr().err) == (split == trained)
 
 
 def test_whatever_the_name_the_preset_is_text(tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 HOURS, KEPT = "--hours", "plan.yaml"
 """The word that says how long; the file of a run that keeps its plan."""
+_PRINT = "--print_config"
+"""What the plan comes to is printed as options, and nothing is trained."""
 _SAID = {
     "--config": "says all that a plan would; leave out the one or the other",
     "--data.root": "the pairs are named already; leave it out",
@@ -77,7 +79,8 @@ def with_plan(asked: Asked, words: list[str], *, several: bool) -> tuple[list[st
     from atme.training import options
 
     _refuse(asked, words, several=several)
-    chosen = command_line.parse(options.parser(), words, classes=options.CLASSES)
+    said = [word for word in words if not word.startswith(_PRINT)]
+    chosen = command_line.parse(options.parser(), said, classes=options.CLASSES)
     from atme.planning.plan import HOURS as USUAL
     from atme.planning.plan import make_plan, run_of
     from atme.planning.words import screen
@@ -97,10 +100,11 @@ def with_plan(asked: Asked, words: list[str], *, several: bool) -> tuple[list[st
         direction=chosen.data.direction,
         layout=chosen.data.layout,
         device=chosen.training.device,
-        read=lambda sections: _with_words(sections, words),
+        read=lambda sections: _with_words(sections, said),
         track=lambda pairs, total: counted(pairs, total=total, doing="looking"),
     )
-    print("\n".join(screen(planned)), flush=True)
+    if said == words:
+        print("\n".join(screen(planned)), flush=True)
     return words, planned.preset
 
 

@@ -92,7 +92,7 @@ EVALUATE_SPELLED = {
 def evaluate_run(
     run: Path,
     *,
-    split: str = "test",
+    split: str | None = None,
     root: str | None = None,
     scores: str = "all",
     train_pairs: int = 100,
@@ -111,7 +111,7 @@ def evaluate_run(
 
     Args:
         run: the run's folder, or that of one of its checkpoints, whose scores go to evaluation/step_########.
-        split: the split to score.
+        split: the split to score; the run's data.test_split, mostly test, by default.
         root: where the data lies now: a folder of pairs or a dataset's name; where the run found it by default.
         scores: some of l1,psnr,ssim,ms_ssim,lpips,dists,delta_e,fid,kid,swd; of labels also accuracy, iou and those of
             one class, such as iou_road; all takes those whose weights are there; or a class of yours, such as

@@ -28,7 +28,7 @@ EARLIER = "earlier"
 def evaluate_run(
     run: Path,
     *,
-    split: str,
+    split: str | None,
     root: str | None,
     metrics: str,
     features: Mapping[Kind, Path],
@@ -49,7 +49,7 @@ def evaluate_run(
 
     Args:
         run: The run's folder, or that of one of its checkpoints.
-        split: The split to score.
+        split: The split to score; None for the run's ``data.test_split``.
         root: Where the data lies now; None for where the run says.
         metrics: Names of scores with commas, or "all".
         features: Files of weights of networks whose features are compared.
@@ -69,10 +69,11 @@ def evaluate_run(
         ValueError: if the run, its data or a file of weights cannot be read, or no score can be had.
         OSError: if the scores cannot be written.
     """
-    if split in ("", "..") or (split != WHOLE and Path(split).name != split):
+    if split in ("", "..") or (split not in (None, WHOLE) and Path(split).name != split):
         raise ValueError(f"split: {split!r} is no name of a split; give one such as test")
     place = find_run(run)
     data = read_tested(place.folder, root=root)
+    split = data.test_split if split is None else split
     wanted = named(metrics, data.kinds.target)
     translators = [
         Translator.from_run(
@@ -81,6 +82,8 @@ def evaluate_run(
         for each in calls
     ]  # all of them, so that none is scored if one is refused
     test, folder, pages = data.open_test(split), scores_folder(place), []
+    if split == data.train_split:
+        remarks().print(f"split {split} was trained on: its scores do not tell how good translations of others are")
     for translator in translators:
         scored = score(
             translator, data, test, metrics=wanted, features=features, train_pairs=train_pairs, radius=radius
