@@ -47,7 +47,7 @@ def check(
     Args:
         folder: a folder of pairs in any layout, or a dataset's name.
         fix: move the files of suspicious pairs aside, into FOLDER.set_aside; nothing is deleted. Pairs that are blank,
-            or whose values look black, stay unless --only names these kinds.
+            whose values look black, or whose classes are unknown, stay unless --only names these kinds.
         only: the kinds of faults that --fix moves, with commas between them: blank,leak.
         undo: move everything back that was set aside, and check nothing.
         page: write an HTML page with pictures of all that is suspicious.
