@@ -59,6 +59,7 @@ def test_a_run_that_ends_in_an_error_says_so(preset: Preset, tmp_path: Path) -> 
     page, rate = tmp_path / "evening.html", ("--optimizers.generator.init_args.lr", "1e30")
     assert train(preset(), tmp_path / "run", *rate, "--page", str(page)) == 2
     assert re.search(r"ended at step \d+: .*the training diverged", page.read_text())
+    assert "drawn yet" not in page.read_text()  # nor will any be
 
 
 def test_what_was_seen_of_the_page_costs_at_most_a_share(

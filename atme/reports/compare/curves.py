@@ -28,6 +28,7 @@ MEANING = {
     "d_loss": "the term that D is trained on",
     "g_gan": "the adversarial term that G is trained on",
     "g_l1": "mean |translation − target| in training",
+    "g_palette": "cross-entropy of a translation's colors with the classes, in training",
     "g_spread": "spread of values within a translation",
     "g_ends": "share of a translation's values that are black or white",
     "w_mean": "mean of the noise W",
@@ -99,7 +100,7 @@ def draw(chart: Chart, groups: Sequence[Group]) -> str:
     with matplotlib.rc_context(figures.STYLE | {"font.size": 10}):
         figure, axes = figures.blank()
         figure.set_size_inches(4.2, 2.6)
-        figure.subplots_adjust(left=0.13, bottom=0.2)
+        figure.set_layout_engine("constrained")  # labels of any length have room
         for group in groups:
             for run in group.runs:
                 if run.name in chart.curves:
