@@ -36,7 +36,7 @@ from atme.models.any_size import continuation, cut, pad
 from atme.models.build import Measured
 from atme.networks import UNet, WNet, attention, block, kernels
 
-FLAT = {"class_path": "atme.UNet", "init_args": {"dim": 8, "dim_mults": [1], "groups": 4}}
+FLAT = {"class_path": "atme.UNet", "init_args": {"dim": 16, "dim_mults": [1], "groups": 4}}
 FLAT_WITH_LATENT = {"class_path": "atme.UNet", "init_args": {"dim": 4, "dim_mults": [1], "groups": 2, "latent": 5}}
 PIX2PIX = {"class_path": "atme.Pix2PixUNet", "init_args": {"num_downs": 2, "ngf": 4, "dropout": False}}
 RESNET = {"class_path": "atme.Pix2PixResNet", "init_args": {"blocks": 1, "ngf": 4, "norm": "instance"}}
