@@ -147,6 +147,17 @@ def test_a_branch_that_changes_nothing_ends_with_the_same_bits(base: Path, tmp_p
     assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
 
 
+def test_stretched_to_more_updates_it_says_to_how_many(
+    base: Path, copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train(base / "options.yaml", copy, "--training.resume", "auto", "--training.steps", "20") == 0
+    told = re.search(
+        r"the run's earlier steps followed (.*), and training.rate now says (.*);", capsys.readouterr().err
+    )
+    assert told is not None
+    assert told[2] == f"{told[1].removesuffix(' epochs')} in 20 updates"
+
+
 def test_made_longer_it_says_that_the_rate_rises_and_keeps_the_earlier_options(
     base: Path, copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -80,10 +80,15 @@ def told(origin: Origin, training: TrainingOptions, batches: Batches) -> list[st
     if will_be > was * (1 + 1e-9):
         lines.append(
             f"the learning rate rises from {was:.3g} to {will_be:.3g} of its full value: the run's earlier steps "
-            f"followed {before.epochs} + {before.decay_epochs} epochs, and training.rate now says "
-            f"{now.epochs} + {now.decay_epochs}; optimizers.….lr in a new --run.dir sets another full value"
+            f"followed {before.epochs} + {before.decay_epochs} epochs{_within(earlier)}, and training.rate now says "
+            f"{now.epochs} + {now.decay_epochs}{_within(training)}; optimizers.….lr in a new --run.dir sets another full value"
         )
     return lines
+
+
+def _within(training: TrainingOptions) -> str:
+    """The updates that epochs are stretched to, where a number is given."""
+    return "" if training.steps is None else f" in {training.steps:,} updates"
 
 
 def _rate(options: Flat) -> Rate | None:
