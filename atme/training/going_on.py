@@ -81,8 +81,8 @@ def told(origin: Origin, training: TrainingOptions, batches: Batches) -> list[st
         lines.append(
             f"the learning rate rises from {was:.3g} to {will_be:.3g} of its full value: the run's earlier steps "
             f"followed {before.epochs} + {before.decay_epochs} epochs{_within(earlier)}, and training.rate now says "
-            f"{now.epochs} + {now.decay_epochs}{_within(training)}; optimizers.….lr in a new --run.dir sets another full "
-            "value"
+            f"{now.epochs} + {now.decay_epochs}{_within(training)}; optimizers.….lr in a new --run.dir sets another "
+            "full value"
         )
     return lines
 
