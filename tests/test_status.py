@@ -144,6 +144,13 @@ def test_a_denoising_game_stays_at_log_4() -> None:
     assert kinds(Curves(even, {"model.class_path": "atme.DenoisingGAN"})) == []
 
 
+def test_a_late_game_over_translations_that_pass_for_targets_stays_at_log_4() -> None:
+    even = [one | {"objective": 1.374} for one in made(**{"pairs.one_color": 0.39}).lines]
+    near = [one | {"g_l1": 0.047} for one in even]
+    assert kinds(Curves(even, {})) == ["blind_critic"]
+    assert kinds(Curves(near, {})) == []
+
+
 def test_a_remedy_says_what_holds_now() -> None:
     flat = np.full(40, 0.3)
     assert "lambda_l1 is 0" in line(made(g_l1=flat, options={"model.init_args.lambda_l1": 0.0}))

@@ -118,12 +118,15 @@ def study_of(plan: Plan) -> Study:
     return Study(updates, runs * (START + updates * each), parts, out)
 
 
-def learn_curve(plan: Plan, study: Study, *, read: Read = read_preset) -> Iterator[tuple[int, float]]:
+def learn_curve(
+    plan: Plan, study: Study, *, parts: Sequence[int] | None = None, read: Read = read_preset
+) -> Iterator[tuple[int, float]]:
     """Train on each part of each chain: pairs and score, as they come.
 
     Args:
         plan: whose preset is trained, by its distance alone.
         study: what is trained.
+        parts: numbers of pairs in place of the study's.
         read: makes options of a preset's sections.
 
     Raises:
@@ -141,7 +144,7 @@ def learn_curve(plan: Plan, study: Study, *, read: Read = read_preset) -> Iterat
     with TemporaryDirectory() as folder:
         for chain in range(CHAINS):
             drawn = np.random.default_rng(chain).permutation(order).tolist()
-            for count in study.parts:
+            for count in parts or study.parts:
                 place = Path(folder) / f"{chain}_{count}"
                 _link([files.paths[at] for at in drawn[:count]], place, "train")
                 _link(scored, place, "val")

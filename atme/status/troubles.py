@@ -155,9 +155,13 @@ def blind_critic(curves: Curves) -> Found | None:
     """A discriminator that has said the same of everything since the beginning: its objective never moved.
 
     One that learns leaves log 4 within the first lines, even if the game is even later; but in a denoising diffusion
-    GAN, which judges pictures that are mostly noise, log 4 is where a good game stays.
+    GAN, which judges pictures that are mostly noise, log 4 is where a good game stays. So it is where translations are
+    hard to tell from targets, when a late game begins: a fifth of what one color for all would come to.
     """
     _, values = curves.curve("objective")
+    floor, l1 = curves.last("pairs.one_color"), curves.settled("g_l1")
+    if floor is not None and l1 is not None and l1 < 0.2 * floor:
+        return None
     denoises = str(curves.options.get("model.class_path", "")).endswith("DenoisingGAN")
     if not is_logits(curves) or denoises or not len(values):
         return None
