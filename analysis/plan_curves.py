@@ -50,8 +50,7 @@ def learn(file: Path, *, output: Path, only: str = "") -> None:
 
 def of_set(told: Told, *, minutes: float) -> dict[str, Any]:
     """The curve of a set, and what all of its pairs come to."""
-    direction = "BtoA" if "BtoA" in told.plan else "AtoB"
-    plan = make_plan(told.data, hours=minutes / 60, direction=direction)
+    plan = make_plan(told.data, hours=minutes / 60, direction=told.direction)
     study = study_of(plan)
     began = time.process_time()
     scores: dict[int, list[float]] = {}

@@ -6,11 +6,13 @@
 A study is a YAML file:
 
     minutes: 15                    # of one core, each run
-    scores: [l1, psnr, ssim]       # the first one decides
     split: test                    # that is scored, and that nothing was chosen by
     sets:
       Maps:
         data: maps
+        size: 128                            # at which all are scored (plan_scores.py); null: the pictures' own
+        scores: [l1, psnr, ssim, swd, iou]   # without a word, the first four
+        colors: {ground: [236, 230, 222], street: [255, 255, 255]}   # of classes, for iou
         plan: --direction AtoB               # words of atme plan
         presets:                             # words of atme train beside --data.root
           maps_quick: --config maps_quick
@@ -36,6 +38,7 @@ from typing import Any
 
 import yaml
 from jsonargparse import auto_cli
+from plan_scores import MEDIAN
 
 from atme.metrics import metric
 from atme.run_folder import read_log
@@ -43,6 +46,7 @@ from atme.run_folder import read_log
 HERE = Path(__file__).parent
 PLANNED = "planned"
 UNITS = {"s": 1, "minutes": 60, "hours": 3600}
+DIGITS = {"psnr": 1, "swd": 0}
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,14 @@ class Told:
     data: str
     presets: Mapping[str, str]
     plan: str = ""
+    size: int | None = None
+    scores: Sequence[str] = ("l1", "psnr", "ssim", "swd")
+    colors: Mapping[str, Sequence[int]] | None = None
+
+    @property
+    def direction(self) -> str:
+        """Which half is the source."""
+        return "BtoA" if "BtoA" in self.plan else "AtoB"
 
 
 @dataclass(frozen=True)
@@ -61,7 +73,6 @@ class Study:
 
     sets: Sequence[Told]
     minutes: float = 15
-    scores: Sequence[str] = ("l1", "psnr", "ssim")
     split: str = "test"
 
     @classmethod
@@ -106,7 +117,7 @@ def entrants(study: Study, output: Path) -> Iterator[Entrant]:
             for name, words in list(told.presets.items())[which : which + 1]:
                 folder = output / told.name.replace(" ", "_")
                 length = ["--training.max_time", f"{round(60 * study.minutes)}s"]
-                place = ["--data.root", told.data, "--run.dir", str(folder / name)]
+                place = ["--data.root", told.data, "--data.direction", told.direction, "--run.dir", str(folder / name)]
                 yield Entrant(told, name, folder, (["train", *shlex.split(words), *length, *place],))
 
 
@@ -134,8 +145,11 @@ def play(entrant: Entrant, study: Study) -> None:
         verb = words[0]
         if not done(entrant, verb) and not command(entrant, again(entrant, words) if verb == "train" else words):
             return
-    if not scores_of(entrant, study.split).exists():
-        command(entrant, ["evaluate", str(entrant.run), "--split", study.split])
+    if not scores_of(entrant).exists():
+        told = entrant.of
+        words = ["score", str(entrant.run), told.data, "--output", str(scores_of(entrant)), "--split", study.split]
+        words += ["--direction", told.direction, "--size", json.dumps(told.size), "--scores", json.dumps(told.scores)]
+        command(entrant, [*words, "--colors", json.dumps(told.colors)], script="plan_scores.py")
 
 
 def again(entrant: Entrant, words: Sequence[str]) -> Sequence[str]:
@@ -144,13 +158,13 @@ def again(entrant: Entrant, words: Sequence[str]) -> Sequence[str]:
     return ["train", "--config", str(options), "--training.resume", "auto"] if options.exists() else words
 
 
-def command(entrant: Entrant, words: Sequence[str]) -> bool:
-    """Run atme's command line by the processor's clock; whether it came to its end."""
+def command(entrant: Entrant, words: Sequence[str], *, script: str = "processor_time.py") -> bool:
+    """Run atme's command line by the processor's clock, or another script; whether it came to its end."""
     alone = os.environ | {"OMP_NUM_THREADS": "1"}
-    script = [sys.executable, str(HERE / "processor_time.py"), *words]
+    verb = words[1:] if script == "plan_scores.py" else words
     with entrant.run.with_suffix(f".{words[0]}.log").open("a") as log:
         print(shlex.join(words), file=log, flush=True)
-        process = subprocess.Popen(script, stdout=log, stderr=log, env=alone)
+        process = subprocess.Popen([sys.executable, str(HERE / script), *verb], stdout=log, stderr=log, env=alone)
         _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     took = times(entrant)
@@ -174,21 +188,21 @@ def done(entrant: Entrant, verb: str) -> bool:
     return bool(times(entrant).get(verb, {}).get("ended"))
 
 
-def scores_of(entrant: Entrant, split: str) -> Path:
+def scores_of(entrant: Entrant) -> Path:
     """The file of a run's scores."""
-    return entrant.run / "evaluation" / f"{split}.json"
+    return entrant.run.with_suffix(".scores.json")
 
 
 def report(study: Study, field_of: Sequence[Entrant], output: Path) -> None:
     """Write what is known so far."""
-    lines = [line(each, study) for each in field_of if scores_of(each, study.split).exists()]
+    lines = [line(each) for each in field_of if scores_of(each).exists()]
     (output / "plans.json").write_text(json.dumps(lines, indent=1))
     (output / "plans.md").write_text(table(study, lines))
 
 
-def line(entrant: Entrant, study: Study) -> dict[str, Any]:
+def line(entrant: Entrant) -> dict[str, Any]:
     """What is known of a finished run."""
-    scores = json.loads(scores_of(entrant, study.split).read_text())
+    scores = json.loads(scores_of(entrant).read_text())
     log = read_log(entrant.run)
     known = {
         "set": entrant.of.name,
@@ -196,8 +210,7 @@ def line(entrant: Entrant, study: Study) -> dict[str, Any]:
         "updates": log[-1]["step"],
         "minutes": times(entrant)["train"]["seconds"] / 60,
         "alarms": sorted({each["status"] for each in log if "trouble" in str(each.get("status", ""))}),
-        "median color": scores["baselines"]["median_color"],
-        **{name: scores[name] for name in study.scores},
+        **{name: value for name, value in scores.items() if name != "left out"},
     }
     return known | (said(entrant) if entrant.name == PLANNED else {})
 
@@ -214,17 +227,18 @@ def said(entrant: Entrant) -> dict[str, float]:
 
 def table(study: Study, lines: Sequence[dict[str, Any]]) -> str:
     """One row a run, by set."""
-    head = ["pairs", "run", "updates", "minutes said", "minutes", "L1 said", *(metric(n).title for n in study.scores)]
+    names = list(dict.fromkeys(name for told in study.sets for name in told.scores))
+    head = ["pairs", "run", "updates", "minutes said", "minutes", "L1 said", *(metric(name).title for name in names)]
     rows = [head, ["---", "---", *["---:"] * (len(head) - 2)]]
     for told in study.sets:
         of = [each for each in lines if each["set"] == told.name]
         for each in of:
             lengths = [f"{each['updates']:,}", number(each, "minutes said", 1), number(each, "minutes", 1)]
-            of_scores = [number(each, name, 1 if name == "psnr" else 4) for name in study.scores]
-            rows.append([told.name, each["run"], *lengths, number(each, "l1 said", 3), *of_scores])
+            scores = [number(each, name, DIGITS.get(name, 3)) for name in names]
+            rows.append([told.name, each["run"], *lengths, number(each, "l1 said", 3), *scores])
         if of:
-            floor = [number(of[0]["median color"], name, 1 if name == "psnr" else 4) for name in study.scores]
-            rows.append([told.name, "median color", *["–"] * 4, *floor])
+            floor = [number(of[0][MEDIAN], name, DIGITS.get(name, 3)) for name in names]
+            rows.append([told.name, MEDIAN, *["–"] * 4, *floor])
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
