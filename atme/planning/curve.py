@@ -44,6 +44,8 @@ START = 3.0
 """Seconds that a run takes beside its updates, about."""
 LIKELY = (0.05, 0.95)
 """The ends of intervals."""
+SPARE = 1.25
+"""Times as many hours as are too few, for a remedy: measured once more, an update may take longer."""
 _SCATTER = 0.005  # share of a score under which two runs are never believed to differ
 _EXPONENTS, _FLOORS = np.linspace(0.05, 1.0, 39), np.linspace(0.0, 1.0, 41)
 
@@ -102,14 +104,16 @@ def study_of(plan: Plan) -> Study:
     left = pairs.pairs - (0 if held else out)
     parts = tuple(left // each for each in PARTS)
     if parts[0] < 2:
+        beside = "" if held else f", beside a fifth that is held out, here {out} of {pairs.pairs}"
         raise ValueError(
             f"--learning-curve: an eighth of {left} pairs is not enough to train on; it takes {2 * PARTS[0]} or more"
+            f"{beside}"
         )
     runs = CHAINS * len(PARTS)
     each = plan.facts.clock.few(_sections(plan))
     updates = int((SHARE * plan.facts.seconds / runs - START) / each)
     if updates < FEWEST:
-        hours = runs * (FEWEST * each + START) / SHARE / 3600
+        hours = SPARE * runs * (FEWEST * each + START) / SHARE / 3600
         raise ValueError(
             f"--learning-curve: {runs} runs in half of {plan.facts.seconds / 3600:g} hours would have "
             f"{max(updates, 0)} updates each, which tell nothing; give --hours {np.ceil(100 * hours) / 100:g} or more"

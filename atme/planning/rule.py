@@ -47,6 +47,11 @@ class Decision:
     words: str
     """For the plan: what is done, and why here, in a line or two."""
 
+    @property
+    def values(self) -> dict[str, Any]:
+        """What is set, without its reasons."""
+        return {key: setting.value for key, setting in self.settings.items()}
+
 
 @dataclass(frozen=True)
 class Chosen:

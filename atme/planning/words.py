@@ -158,7 +158,8 @@ def _instead(decided: Decided, more: Decided) -> str:
     changed = [
         more.decisions[name].words
         for name in _TOLD_OF_MORE
-        if decided.decisions[name].settings != more.decisions[name].settings
+        if decided.decisions[name].values != more.decisions[name].values
+        and decided.decisions[name].words != more.decisions[name].words
     ]
     return "; ".join(changed) or "the same"
 

@@ -116,14 +116,17 @@ def _first(curves: Curves, found: list[Trouble]) -> str:
         return found[0].remedy
     key = score_key(curves)
     trend = None if key is None else curves.trend(key)
+    longer = "(training.resume auto, with a larger " + (
+        "training.steps)" if curves.options.get("training.steps") else "training.rate.epochs)"
+    )
+    if key is not None and key.startswith(VAL) and trend is None and curves.options.get("training.evaluate_every") == 1:
+        return f"its length: a look an epoch was too few for a trend {longer}"
     if key is None or trend is None:
         return "look at a validation split (data.validation_split) more often, with training.evaluate_every 1"
     low = is_better_low(key)
     better = None if low is None else trend.moves * (-1 if low else 1)
     if better == 1:
-        return "nothing but its length: the score was still getting better (training.resume auto, with a larger " + (
-            "training.steps)" if curves.options.get("training.steps") else "training.rate.epochs)"
-        )
+        return f"nothing but its length: the score was still getting better {longer}"
     if not key.startswith(VAL):
         return (
             "measure it on a validation split (data.validation_split), with training.evaluate_every 1: "

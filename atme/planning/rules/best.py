@@ -3,7 +3,7 @@
 from atme.planning.rule import NOT_MEASURED, Chosen, Decision, Facts, Setting, rule
 
 
-@rule(after=("length", "game", "classes"), measured=NOT_MEASURED)
+@rule(after=("view", "length", "game", "classes"), measured=NOT_MEASURED)
 def best(facts: Facts, chosen: Chosen) -> Decision:
     """The best by the validation split, where there is one and a score that says so: L1 without a game, the classes'
     IoU of labels. A game is worse in L1 than what it began with, by nature, so there the last one counts."""
@@ -12,7 +12,8 @@ def best(facts: Facts, chosen: Chosen) -> Decision:
     labels = facts.pairs.labels is not None
     settings = {}
     if labels:
-        settings["training.evaluate_scores"] = Setting("l1,psnr,ssim,accuracy,iou", "and those of classes")
+        usual = chosen.get("training.evaluate_scores", "l1,psnr,ssim")
+        settings["training.evaluate_scores"] = Setting(f"{usual},accuracy,iou", "and those of classes")
     if facts.pairs.splits.validation is None:
         return Decision(settings, "the last checkpoint counts: the test split shall choose nothing")
     regression = chosen["model.class_path"] == "atme.Regression"

@@ -5,6 +5,8 @@ from atme.planning.rule import Chosen, Decision, Facts, Setting, rule
 
 RARE = 0.01
 """Share of the pixels below which a color of noisy pictures is no class."""
+ROUNDED = 1e-4
+"""L1 of the median color up to which targets are all alike: a tenth of a step of 8 bits, more than rounding makes."""
 _MANY = "the target is of many colors: L1 alone measures it"
 
 
@@ -18,7 +20,7 @@ def classes(facts: Facts, chosen: Chosen) -> Decision:
     colors, for which thin and rare things are worth their pixels, and scores of classes."""
     palette = facts.pairs.labels
     if palette is None:
-        one = facts.pairs.floor == 0
+        one = facts.pairs.floor < ROUNDED
         return Decision({}, "every target is of one and the same color: nothing to learn" if one else _MANY)
     values = classes_of(palette, least=0.0 if palette.exact else RARE)
     known = zip(palette.names, palette.shares, strict=True)

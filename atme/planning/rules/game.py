@@ -25,11 +25,17 @@ def game(facts: Facts, chosen: Chosen) -> Decision:
     updates = facts.seconds / each
     palette = PALETTE if facts.pairs.labels else 0.0
     if facts.pairs.pairs < FEWEST_PAIRS or updates < FEWEST_UPDATES:
-        few = f"{facts.pairs.pairs} pairs" if facts.pairs.pairs < FEWEST_PAIRS else f"about {updates:,.0f} updates"
+        pairs = facts.pairs.pairs
+        few = (
+            f"about {updates:,.0f} updates" if pairs >= FEWEST_PAIRS else f"{pairs} pairs" if pairs > 1 else "one pair"
+        )
         settings = {"model.class_path": Setting("atme.Regression", f"{few}: a game would take more than it gives")}
         if palette:
             settings["model.init_args.palette"] = Setting(palette, "a tenth of L1, for thin and rare classes")
-        return Decision(settings, f"the distance to the target alone: {few} are few for a game")
+        return Decision(
+            settings,
+            f"the distance to the target alone: {few} {'are few' if few.endswith('s') else 'is too few'} for a game",
+        )
     crop = chosen["data.crop_size"]
     layers = 3 if crop >= 96 else 2 if crop >= 32 else 1
     critic = {"class_path": "atme.PatchGAN", "init_args": {"layers": layers, "dim": WIDTH, "norm": "instance"}}

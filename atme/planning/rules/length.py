@@ -53,14 +53,17 @@ def length(facts: Facts, chosen: Chosen) -> Decision:
         "training.evaluate_every": Setting(0, "nothing to look at"),
     }
     every = max(1, round(steps / epoch / looks))
-    settings["training.sample_every"] = Setting(every, f"the first grid after {every * epoch * speed.update:.0f} s")
+    first = min(every * epoch, steps)
+    grids = "the only grid, at the end" if first == steps else f"the first grid after {_time(first * speed.update)}"
+    settings["training.sample_every"] = Setting(every, grids)
     settings["training.checkpoint_every"] = Setting(every, "as often")
     settings["training.log_every"] = Setting(max(1, steps // 100), "a hundred lines")
     if looked:
         settings["training.evaluate_every"] = Setting(every, f"epochs; a look takes {speed.look:.1f} s")
         settings["training.evaluate_images"] = Setting(SCORED, "pairs, the same at each look, at most")
     spare = "" if steps == updates else f", fewer than there is time for: {why}"
-    words = f"{steps:,} updates of {speed.update:.2g} s, about {_time(seconds)}{spare}"
+    once_only = "" if first < steps else "; no more than an epoch, so that nothing is looked at or kept before its end"
+    words = f"{steps:,} updates of {speed.update:.2g} s, about {_time(seconds)}{spare}{once_only}"
     return Decision(settings, words)
 
 

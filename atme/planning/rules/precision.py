@@ -21,7 +21,7 @@ def precision(facts: Facts, chosen: Chosen) -> Decision:
     if faster >= WORTH:
         words = f"bf16: {faster:.1f} times as fast here ({known} an update of the generator)"
         return Decision({"training.precision": Setting("bf16", f"{faster:.1f} times as fast here")}, words)
-    words = f"float32: bf16 is not faster here ({known} an update of the generator)"
+    words = f"float32: bf16 is not faster here by a tenth ({known} an update of the generator)"
     return Decision({"training.precision": Setting("float32", f"{known} an update")}, words)
 
 

@@ -1,6 +1,7 @@
 """At which size pictures are loaded, and how large the crops are."""
 
 from atme.data.shapes import Size
+from atme.metrics import metric
 from atme.planning.fingerprint import Fingerprint
 from atme.planning.pictures import scaled
 from atme.planning.rule import Chosen, Decision, Facts, Setting, rule
@@ -33,9 +34,11 @@ def view(facts: Facts, _: Chosen) -> Decision:
         raise ValueError(f"{pairs.root}: pictures of {native} pixels are too small to plan for; give larger ones")
     settings = {
         "data.load_size": Setting(list(load) if load else None, _why(pairs, side, load)),
-        "data.crop_size": Setting(crop, f"of {short} pixels: crops see most of a picture, and no two are the same"),
+        "data.crop_size": Setting(crop, _seen(crop, load, pairs)),
         "data.test_size": Setting(list(load) if load else None, "as in training"),
     }
+    if short < (least := metric("ssim").smallest):
+        settings["training.evaluate_scores"] = Setting("l1,psnr", f"SSIM needs {least} pixels each way")
     needed = sum(count * bits // 8 for count, bits in zip(pairs.channels, pairs.bits, strict=True)) * pairs.pairs
     height, width = load or pairs.largest
     fits = needed * height * width < _PART * facts.machine.memory
@@ -57,6 +60,15 @@ def _load(pairs: Fingerprint, side: int) -> Size | None:
     if pairs.one_size:
         return None if side >= 0.9 * min(pairs.size) else scaled(pairs.size, side)
     return None if max(pairs.largest) <= 2 * min(side, *pairs.size) else (side, side)
+
+
+def _seen(crop: int, load: Size | None, pairs: Fingerprint) -> str:
+    """How much of a picture a crop sees."""
+    if load is None and not pairs.one_size:
+        return f"of pictures from {min(pairs.size)} pixels on"
+    height, width = load or pairs.size
+    share = crop**2 / (height * width)
+    return "the whole picture" if share == 1 else f"of {width}×{height} pixels: a crop sees {share:.0%} of a picture"
 
 
 def _multiple(side: int) -> int:
