@@ -229,21 +229,21 @@ def test_weights_are_standardized_once_for_translations_and_anew_once_they_chang
     wanted = block(image).detach()
     with torch.no_grad():
         assert torch.equal(block(image), wanted)
-        assert block.standardized() is block.standardized()
-        before = block.standardized()
+        assert block.standardized()[0] is block.standardized()[0]
+        (before,) = block.standardized()
         with torch.autocast("cpu", torch.bfloat16):
-            assert block.standardized().dtype == torch.bfloat16
+            assert block.standardized()[0].dtype == torch.bfloat16
         block.conv.weight[0, 0, 0, 0] += 1
-        assert not torch.equal(block.standardized(), before)
+        assert not torch.equal(block.standardized()[0], before)
         assert not torch.equal(block(image), wanted)
         old, block.conv.weight.data = block.conv.weight.data, torch.randn_like(block.conv.weight)
-        assert torch.equal(block.standardized(), standardize(block.conv.weight))
+        assert torch.equal(block.standardized()[0], standardize(block.conv.weight))
         block.conv.weight.data = old
-        assert torch.equal(block.standardized(), standardize(old))
+        assert torch.equal(block.standardized()[0], standardize(old))
     with torch.inference_mode():
         block(image)
         made_there = Block(8, 8)
-        assert torch.equal(made_there.standardized(), standardize(made_there.conv.weight))
+        assert torch.equal(made_there.standardized()[0], standardize(made_there.conv.weight))
     block(image).sum().backward()
     assert block.conv.weight.grad is not None
     assert copy.deepcopy(block).state_dict().keys() == Block(8, 8).state_dict().keys()

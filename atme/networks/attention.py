@@ -72,7 +72,7 @@ class LinearAttention(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, C, H, W) to (B, C, H, W)."""
-        if kernels.in_one_step(image) and kernels.available():
+        if kernels.in_one_step(image) and kernels.take(image):
             return self.in_one_step(image)
         y = self.norm(pixels(image))  # (B, N, C)
         to_q, to_k, to_v = self.qkv.weight.chunk(3)  # (h·d, C, 1, 1) each
@@ -84,7 +84,7 @@ class LinearAttention(nn.Module):
         return image + unpixels(self.out_norm(mixed), like=image)  # (B, C, H, W)
 
     def in_one_step(self, image: Tensor) -> Tensor:
-        """The same, (B, C, H, W) to (B, C, H, W), with compiled kernels."""
+        """The same, (B, C, H, W) to (B, C, H, W), with compiled passes."""
         x = image.permute(0, 2, 3, 1).contiguous()  # (B, H, W, C), a view if the channels lie beside each other
         to_q, to_k, to_v = self.qkv.weight.flatten(1).chunk(3)  # (h·d, C) each
         with torch.autocast("cpu", enabled=False):

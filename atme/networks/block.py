@@ -4,12 +4,16 @@ Standardized weights: Qiao et al. 2019, arXiv 1903.10520; they work well with gr
 arXiv 1803.08494). On a CPU, what follows the convolution is one step (fused.py).
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from atme.networks import kernels
 from atme.networks.fused import normalize_scale_silu
 from atme.networks.kernels import in_one_step
+from atme.networks.standardized import convolved, convolved_by, kind_of, normalized_and_convolved, standardized
 
 
 def standardize(weight: Tensor, *, eps: float = 1e-5) -> Tensor:
@@ -54,26 +58,31 @@ class Block(nn.Module):
         self.conv = nn.Conv2d(in_channels, out_channels, 3, padding=1)
         self.norm = nn.GroupNorm(groups, out_channels)
         self.eps = eps
-        self._kept: tuple[tuple[int, int, torch.dtype], Tensor] | None = None
+        self._kept: tuple[tuple[object, ...], list[Tensor]] | None = None
 
-    def standardized(self) -> Tensor:
-        """The weights that the convolution reads, in its precision.
+    def standardized(self, split: Sequence[int] = ()) -> list[Tensor]:
+        """The weights that the convolution reads, in its precision, where nothing learns.
 
-        Where nothing learns they are kept until the weights change, so that translations standardize them once.
+        They are kept until the weights change, so that translations standardize them once.
+
+        Args:
+            split: channels of the maps that it reads, if there are several: each gets weights of its own.
         """
         weight = self.conv.weight
         plain = type(weight) is nn.Parameter and not weight.is_inference()  # others do not tell that they changed
-        if torch.is_grad_enabled() or torch.compiler.is_compiling() or not plain:
-            self._kept = None
-            return standardize(weight, eps=self.eps)
         device = weight.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
-        now = weight.data_ptr(), weight._version, dtype
+        split = tuple(split) or (weight.shape[1],)
+        if torch.is_grad_enabled() or torch.compiler.is_compiling() or not plain:
+            self._kept = None
+            return list(standardize(weight, eps=self.eps).to(dtype).split(split, dim=1))
+        now = weight.data_ptr(), weight._version, dtype, split, kernels.available()
         kept = self._kept  # read once: other threads translate, too
         if kept is not None and kept[0] == now:
             return kept[1]
-        made = standardize(weight, eps=self.eps).to(dtype)
-        self._kept = (now, made) if type(made) is Tensor else None  # a fake one, of which costs are computed, is none
+        made = standardized(weight, split, dtype, eps=self.eps)[0]
+        # a fake one, of which costs are computed, is none
+        self._kept = (now, made) if type(made[0]) is Tensor else None
         return made
 
     def __getstate__(self) -> dict[str, object]:
@@ -99,12 +108,35 @@ class Block(nn.Module):
         Returns:
             (B, C', H, W).
         """
-        weight = self.standardized()  # (C', C, 3, 3)
         if in_one_step(image):
-            convolved = convolve(image, beside, weight, None)  # (B, C', H, W)
+            convolved = self.convolved(image, beside)  # (B, C', H, W)
             return normalize_scale_silu(convolved, self.conv.bias, self.norm, scale_shift, residual=residual)
+        (weight,) = self.standardized()  # (C', C, 3, 3)
         result = plain(convolve(image, beside, weight, self.conv.bias), self.norm, scale_shift)
         return result if residual is None else result + residual
+
+    def convolved(self, image: Tensor, beside: Tensor | None = None) -> Tensor:
+        """The convolution alone, without its bias, on a CPU: (B, C', H, W)."""
+        if torch.is_grad_enabled():
+            return convolved(image, beside, self.conv.weight, eps=self.eps)
+        maps = [each.to(kind_of(image)) for each in (image, beside) if each is not None]
+        return convolved_by(maps, self.standardized([each.shape[1] for each in maps]))
+
+    def after(self, before: "Block", image: Tensor, scale_shift: Tensor | None, *, residual: Tensor) -> Tensor:
+        """This block of what another one makes, on a CPU; that map is not kept for the backward pass.
+
+        Args:
+            before: the other one.
+            image: (B, C, H, W), what `before.convolved` made.
+            scale_shift: (B, 2 C) or None, that the other one listens to.
+            residual: (B, C', H, W), added to the result.
+
+        Returns:
+            (B, C', H, W).
+        """
+        of_norm = before.conv.bias, before.norm, scale_shift
+        image = normalized_and_convolved(image, *of_norm, self.conv.weight, eps=self.eps)  # (B, C', H, W)
+        return normalize_scale_silu(image, self.conv.bias, self.norm, None, residual=residual)
 
 
 def plain(image: Tensor, norm: nn.GroupNorm, scale_shift: Tensor | None) -> Tensor:

@@ -16,13 +16,12 @@ R = r (Q + (b − μ) P),
 
 where mean_G is the sum over the channels of a group, over the number of its values.
 
-Where a C++ compiler is, each line is one pass over memory (kernels.py); else it is PyTorch's operations, one after
-the other. Mean and variance are taken in one pass, of what a channel differs from its mean over the first row of
-pixels, so that nothing cancels.
+Where a C++ compiler is, this is five passes over memory (passes.py): moments, the result; P and Q, ∂x, each of which
+computes g anew rather than write it down. Else it is PyTorch's operations, one after the other.
 
 One more reason to be here: PyTorch's kernels for maps whose channels lie beside each other add up pixel after pixel,
-which leaves five digits of the statistics over 256×256 pixels. Here rows are added up first, and `Tensor.mean` adds
-in blocks.
+which leaves five digits of the statistics over 256×256 pixels. Here some pixels are added up first, and `Tensor.mean`
+adds in blocks.
 """
 
 from collections.abc import Callable
@@ -33,8 +32,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from atme.networks import kernels
-from atme.networks.kernels import kernel, precise
+from atme.networks import kernels, passes
 
 
 def normalize_scale_silu(
@@ -57,12 +55,21 @@ def normalize_scale_silu(
     Returns:
         (B, C, H, W).
     """
-    bias = torch.zeros_like(norm.bias) if bias is None else bias
-    if scale_shift is None:
-        scale_shift = norm.bias.new_zeros(len(image), 2 * len(norm.bias))
+    bias, scale_shift = heard_or_none(bias, scale_shift, norm, images=len(image))
     arguments = (image, residual, bias, norm.weight, norm.bias, scale_shift, norm.num_groups, norm.eps)
     result: Tensor = NormScaleSiLU.apply(*arguments)
     return result
+
+
+def heard_or_none(
+    bias: Tensor | None, scale_shift: Tensor | None, norm: nn.GroupNorm, *, images: int
+) -> tuple[Tensor, Tensor]:
+    """A bias (C,), and s − 1 and t (B, 2 C), where there are none."""
+    if bias is None:
+        bias = torch.zeros_like(norm.bias)
+    if scale_shift is None:
+        scale_shift = norm.bias.new_zeros(images, 2 * len(norm.bias))
+    return bias, scale_shift
 
 
 class NormScaleSiLU(torch.autograd.Function):
@@ -81,33 +88,63 @@ class NormScaleSiLU(torch.autograd.Function):
         eps: float,
     ) -> Tensor:
         """(B, C, H, W), the residual, (C,) three times, (B, 2 C), to (B, C, H, W)."""
-        ways = COMPILED if kernels.available() else PLAIN
-        mean, variance = ways.moments(image)  # (B, C) each
-        mu, r = group_statistics(mean + bias, variance, groups=groups, eps=eps)  # (B, C) each
-        scale, shift = scale_shift.to(mean.dtype).chunk(2, dim=1)  # (B, C) each
-        factor = weight * (scale + 1) * r  # (B, C)
-        offset = beta * (scale + 1) + shift + factor * (bias - mu)  # (B, C)
-        result = ways.activated(image, factor, offset, residual)  # (B, C, H, W)
-        ctx.save_for_backward(image, bias, weight, beta, scale, mean, mu, r, factor, offset)
-        ctx.groups, ctx.ways, ctx.heard = groups, ways, scale_shift.dtype
-        return result
+        numbers = Numbers.of(image, bias, weight, beta, scale_shift, groups=groups, eps=eps)
+        ctx.save_for_backward(image, bias, weight, beta, *numbers.kept())
+        ctx.groups, ctx.heard = groups, scale_shift.dtype
+        return ways(image).activated(image, numbers.factor, numbers.offset, residual)  # (B, C, H, W)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """As in the file's head."""
-        image, bias, weight, beta, scale, mean, mu, r, factor, offset = ctx.saved_tensors
-        g = ctx.ways.slope(gradient, image, factor, offset)  # (B, C, H, W)
-        P, Q = ctx.ways.sums(g, image)  # (B, C) each
-        s, centered, pixels = scale + 1, bias - mu, image[0, 0].numel()
-        R = r * (Q + centered * P)  # (B, C)
-        a1 = -r.square() * group_mean(weight * s * R, ctx.groups) / pixels  # (B, C)
-        a0 = a1 * centered - r * group_mean(weight * s * P, ctx.groups) / pixels  # (B, C)
-        to_image = ctx.ways.combined(g, image, factor, a1, a0)  # (B, C, H, W)
-        to_bias = (factor * P + pixels * (a1 * mean + a0)).sum(0)  # (C,)
-        to_scale_shift = torch.cat([weight * R + beta * P, P], dim=1).to(ctx.heard)  # (B, 2 C)
+        image, bias, weight, beta, *kept = ctx.saved_tensors
+        to_image, *others, to_heard = derivative(gradient, image, bias, weight, beta, Numbers(*kept), groups=ctx.groups)
         to_residual = gradient if ctx.needs_input_grad[1] else None
-        return to_image, to_residual, to_bias, (s * R).sum(0), (s * P).sum(0), to_scale_shift, None, None
+        return to_image, to_residual, *others, to_heard.to(ctx.heard), None, None
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What the step makes of a map's moments, (B, C) each, by the letters of the file's head."""
+
+    scale: Tensor
+    """s − 1."""
+    mean: Tensor
+    """Of each channel, without its bias."""
+    mu: Tensor
+    r: Tensor
+    factor: Tensor
+    offset: Tensor
+
+    @classmethod
+    def of(
+        cls, image: Tensor, bias: Tensor, weight: Tensor, beta: Tensor, heard: Tensor, *, groups: int, eps: float
+    ) -> "Numbers":
+        """From (B, C, H, W), (C,) three times, and s − 1 and t, (B, 2 C)."""
+        mean, variance = ways(image).moments(image)  # (B, C) each
+        mu, r = group_statistics(mean + bias, variance, groups=groups, eps=eps)  # (B, C) each
+        scale, shift = heard.to(mean.dtype).chunk(2, dim=1)  # (B, C) each
+        factor = weight * (scale + 1) * r  # (B, C)
+        return cls(scale, mean, mu, r, factor, beta * (scale + 1) + shift + factor * (bias - mu))
+
+    def kept(self) -> tuple[Tensor, ...]:
+        """All of them, in their order."""
+        return self.scale, self.mean, self.mu, self.r, self.factor, self.offset
+
+
+def derivative(
+    gradient: Tensor, image: Tensor, bias: Tensor, weight: Tensor, beta: Tensor, numbers: Numbers, *, groups: int
+) -> tuple[Tensor, ...]:
+    """∂x (B, C, H, W), ∂b, ∂γ, ∂β (C,) each, and ∂s and ∂t (B, 2 C), from the gradient of SiLU's result."""
+    way, factor, r = ways(image), numbers.factor, numbers.r
+    P, Q, g = way.slope_sums(gradient, image, factor, numbers.offset)  # (B, C) each; (B, C, H, W)
+    s, centered, pixels = numbers.scale + 1, bias - numbers.mu, image[0, 0].numel()
+    R = r * (Q + centered * P)  # (B, C)
+    a1 = -r.square() * group_mean(weight * s * R, groups) / pixels  # (B, C)
+    a0 = a1 * centered - r * group_mean(weight * s * P, groups) / pixels  # (B, C)
+    to_image = way.combined(g, image, factor, numbers.offset, a1, a0)  # (B, C, H, W)
+    to_bias = (factor * P + pixels * (a1 * numbers.mean + a0)).sum(0)  # (C,)
+    return to_image, to_bias, (s * R).sum(0), (s * P).sum(0), torch.cat([weight * R + beta * P, P], dim=1)
 
 
 def group_statistics(mean: Tensor, variance: Tensor, *, groups: int, eps: float) -> tuple[Tensor, Tensor]:
@@ -133,12 +170,10 @@ class Ways:
     """Mean and variance of each channel."""
     activated: Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
     """SiLU(f x + o) + residual, from x, f, o and the residual, if any."""
-    slope: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
-    """g, from the gradient of the result, x, f and o."""
-    sums: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-    """Σ g and Σ g x, from g and x."""
-    combined: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
-    """f g + a₁ x + a₀, from g, x, f, a₁, a₀; g may be overwritten."""
+    slope_sums: Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
+    """P and Q, from the gradient of SiLU's result, x, f and o; and what `combined` goes on from."""
+    combined: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
+    """f g + a₁ x + a₀, from what `slope_sums` left, which may be overwritten, x, f, o, a₁, a₀."""
 
 
 def wide(numbers: Tensor, like: Tensor) -> Tensor:
@@ -158,72 +193,22 @@ def plain_activated(image: Tensor, factor: Tensor, offset: Tensor, residual: Ten
     return result if residual is None else result.add_(residual)
 
 
-def plain_slope(gradient: Tensor, image: Tensor, factor: Tensor, offset: Tensor) -> Tensor:
+def plain_slope_sums(gradient: Tensor, image: Tensor, factor: Tensor, offset: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     z = torch.addcmul(wide(offset, image), image, wide(factor, image))
-    slope: Tensor = torch.ops.aten.silu_backward.grad_input(gradient, z, grad_input=z)
-    return slope
-
-
-def plain_sums(g: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
+    g: Tensor = torch.ops.aten.silu_backward.grad_input(gradient, z, grad_input=z)
     precise = torch.promote_types(image.dtype, torch.float32)
-    return g.sum((2, 3), dtype=precise), (g * image).sum((2, 3), dtype=precise)
+    return g.sum((2, 3), dtype=precise), (g * image).sum((2, 3), dtype=precise), g
 
 
-def plain_combined(g: Tensor, image: Tensor, factor: Tensor, a1: Tensor, a0: Tensor) -> Tensor:
+def plain_combined(g: Tensor, image: Tensor, factor: Tensor, offset: Tensor, a1: Tensor, a0: Tensor) -> Tensor:
     rest = torch.addcmul(wide(a0, image), image, wide(a1, image))
     return g.mul_(wide(factor, g)).add_(rest)
 
 
-PLAIN = Ways(plain_moments, plain_activated, plain_slope, plain_sums, plain_combined)
+PLAIN = Ways(plain_moments, plain_activated, plain_slope_sums, plain_combined)
+COMPILED = Ways(passes.moments, passes.activated, passes.slope_sums, passes.combined)
 
 
-def compiled_moments(image: Tensor) -> tuple[Tensor, Tensor]:
-    near = precise(image[:, :, 0]).mean(2)  # (B, C)
-    mean, square = kernel_moments(image, near)
-    return mean + near, square - mean.square()
-
-
-@kernel
-def kernel_moments(image: Tensor, near: Tensor) -> tuple[Tensor, Tensor]:
-    x = precise(image) - near[:, :, None, None]
-    return x.mean(3).mean(2), x.square().mean(3).mean(2)
-
-
-def compiled_activated(image: Tensor, factor: Tensor, offset: Tensor, residual: Tensor | None) -> Tensor:
-    if residual is None:
-        return kernel_activated(image, factor, offset)
-    return kernel_activated_beside(image, factor, offset, residual)
-
-
-@kernel
-def kernel_activated(image: Tensor, factor: Tensor, offset: Tensor) -> Tensor:
-    z = precise(image) * factor[:, :, None, None] + offset[:, :, None, None]
-    return (z * z.sigmoid()).to(image.dtype)
-
-
-@kernel
-def kernel_activated_beside(image: Tensor, factor: Tensor, offset: Tensor, residual: Tensor) -> Tensor:
-    z = precise(image) * factor[:, :, None, None] + offset[:, :, None, None]
-    return (z * z.sigmoid() + residual).to(image.dtype)
-
-
-@kernel
-def kernel_slope(gradient: Tensor, image: Tensor, factor: Tensor, offset: Tensor) -> Tensor:
-    z = precise(image) * factor[:, :, None, None] + offset[:, :, None, None]
-    s = z.sigmoid()
-    return (gradient * s * (1 + z * (1 - s))).to(image.dtype)
-
-
-@kernel
-def kernel_sums(g: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
-    precise_g = precise(g)
-    return precise_g.sum(3).sum(2), (precise_g * precise(image)).sum(3).sum(2)
-
-
-@kernel
-def kernel_combined(g: Tensor, image: Tensor, factor: Tensor, a1: Tensor, a0: Tensor) -> Tensor:
-    rest = precise(image) * a1[:, :, None, None] + a0[:, :, None, None]
-    return (precise(g) * factor[:, :, None, None] + rest).to(image.dtype)
-
-
-COMPILED = Ways(compiled_moments, compiled_activated, kernel_slope, kernel_sums, kernel_combined)
+def ways(image: Tensor) -> Ways:
+    """Those for a map, here."""
+    return COMPILED if kernels.take(image) else PLAIN

@@ -1,53 +1,33 @@
-"""Functions over whole maps, compiled into one pass over memory where a C++ compiler is, for maps on a CPU.
+"""Whether passes over whole maps are those of cpp/, for maps on a CPU, or PyTorch's operations one after the other.
 
-PyTorch's operations read and write a map once each. `torch.compile` makes one loop of a few of them; it needs a C++
-compiler, as most machines for development have and clean ones have not. Compiling takes some ten seconds once; what was
-compiled is found again by the next process.
+PyTorch's operations read and write a map once each, where a loop in C++ does a few of them at once (passes.py). It
+needs a C++ compiler, as most machines for development have and clean ones have not; compiling takes some seconds once,
+and what was compiled is found again by the next process.
 
 ``ATME_COMPILE=0`` leaves it out, on the same machine with other bits: sums are taken in another order. What is traced
 to leave this package has no place for any of it, nor for fused.py: `plainly` switches to PyTorch's own operations.
 """
 
-import logging
+import ctypes
 import os
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
-from typing import ParamSpec, TypeVar
 
 import torch
 
-P = ParamSpec("P")
-T = TypeVar("T")
+from atme.networks import compiler
 
-VARIANTS = 64
-"""Of one kernel: each precision has its own, one image another one than several, and each layout in memory."""
+DTYPES = (torch.float32, torch.float64, torch.bfloat16)
+"""Of maps that there are passes for."""
 
-
-def kernel(function: Callable[P, T]) -> Callable[P, T]:
-    """The function as one compiled loop, without gradients; to be called only where `available`.
-
-    Args:
-        function: of tensors and numbers, without branches that depend on values.
-    """
-
-    @cache
-    def compiled() -> Callable[P, T]:
-        # else two sides that happen to be equal are taken for one number, and another picture is compiled anew
-        torch.fx.experimental._config.use_duck_shape = False
-        torch._dynamo.config.recompile_limit = max(VARIANTS, torch._dynamo.config.recompile_limit)
-        return torch.compile(function, dynamic=True, fullgraph=True)
-
-    def call(*args: P.args, **kwargs: P.kwargs) -> T:
-        # what is compiled depends on these, too
-        bare = [each.detach() if isinstance(each, torch.Tensor) else each for each in args]
-        with torch.no_grad(), torch.autocast("cpu", enabled=False):
-            return compiled()(*bare, **kwargs)  # type: ignore[arg-type]
-
-    return call
-
+WEIGHTS = (
+    (torch.float32, torch.float32),
+    (torch.float32, torch.bfloat16),
+    (torch.float64, torch.float64),
+)
+"""Of weights, as they are and as the convolution reads them, that there are passes for."""
 
 _left_out: ContextVar[bool] = ContextVar("left_out", default=False)
 
@@ -85,26 +65,38 @@ def available() -> bool:
     return not _left_out.get() and reason() is None
 
 
+def take(image: torch.Tensor) -> bool:
+    """Whether this map is one for the passes in C++, here."""
+    return image.dtype in DTYPES and available()
+
+
+def take_weights(weight: torch.Tensor, kind: torch.dtype) -> bool:
+    """Whether these weights are for the passes in C++, here, to be standardized in a precision."""
+    return (weight.dtype, kind) in WEIGHTS and available()
+
+
 @cache
 def reason() -> str | None:
-    """Why kernels are not compiled here, for the log; None if they are."""
+    """Why nothing is compiled here, for the log; None if it is."""
     if os.environ.get("ATME_COMPILE") == "0":
         return "ATME_COMPILE is 0"
-    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # it warns of a GPU that is not there
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            probe = torch.compile(_probe, dynamic=True, fullgraph=True)(torch.ones(2, 3))
-    except Exception as error:  # whatever is missing: compiler, headers, a folder to write to
+        library()
+    except OSError as error:  # whatever is missing: compiler, headers, a folder to write to
         return f"nothing can be compiled here ({str(error).strip().splitlines()[0]})"
-    assert probe.tolist() == [6.0, 6.0]
     return None
 
 
-def _probe(x: torch.Tensor) -> torch.Tensor:
-    return (x + 1).sum(1)
+@cache
+def library() -> ctypes.CDLL:
+    """What was compiled.
+
+    Raises:
+        OSError: as `compiler.load` says.
+    """
+    return compiler.load()
 
 
 def precise(values: torch.Tensor) -> torch.Tensor:
-    """In float32 at least: within a kernel a register, no array."""
+    """In float32 at least."""
     return values.to(torch.promote_types(values.dtype, torch.float32))

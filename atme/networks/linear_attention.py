@@ -23,7 +23,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from atme.networks.kernels import kernel, precise
+from atme.networks import passes
+from atme.networks.kernels import precise
 
 PIECE = 1024
 """Pixels of a piece, about."""
@@ -48,11 +49,9 @@ class LinearAttend(torch.autograd.Function):
         """Pixels (B, H, W, C), γ₁ (C,), W_q and W_k (h·d, C), V (h, C, C) so that M = T V, b, γ₂, to (B, H, W, C)."""
         kind = x.dtype
         y, *of_y = torch.native_layer_norm(x, scale.shape, scale.to(kind), None, eps)  # (B, H, W, C)
-        q = F.linear(y, to_q.to(kind)).unflatten(3, (heads, -1)).softmax(4).flatten(3)  # (B, H, W, h·d)
-        k = F.linear(y, to_k.to(kind))  # (B, H, W, h·d)
-        exponentials = kernel_shifted(k, kernel_highest(k)).exp_()  # (B, H, W, h·d)
-        s = kernel_total(exponentials)[:, :, None]  # (B, h·d, 1)
-        e = exponentials.to(kind)  # (B, H, W, h·d)
+        q = passes.softmax_(F.linear(y, to_q.to(kind)), len(to_q) // heads)  # (B, H, W, h·d)
+        e = F.linear(y, to_k.to(kind))  # (B, H, W, h·d): K
+        s = passes.exponentials_(e)[:, :, None]  # (B, h·d, 1)
         T = over_pixels(e, y) / s  # (B, h·d, C)
         M = (T.unflatten(1, (heads, -1)) @ value).flatten(1, 2)  # (B, h·d, C)
         z = torch.baddbmm(bias.to(kind), q.flatten(1, 2), M.to(kind)).view_as(x)  # (B, H, W, C)
@@ -73,9 +72,9 @@ class LinearAttend(torch.autograd.Function):
         of_M = over_pixels(q, of_z)  # (B, h·d, C)
         of_T = (of_M.unflatten(1, per_head) @ value.transpose(1, 2)).flatten(1, 2) / s  # (B, h·d, C): T̄ / s
         of_value = (T.unflatten(1, per_head).transpose(2, 3) @ of_M.unflatten(1, per_head)).sum(0)  # (h, C, C)
-        of_A = torch._softmax_backward_data(of_q.unflatten(3, per_head), q.unflatten(3, per_head), 4, kind).flatten(3)
+        of_A = passes.softmax_slope_(of_q, q, q.shape[3] // ctx.heads)  # (B, H, W, h·d)
         of_k = (y.flatten(1, 2) @ of_T.to(kind).transpose(1, 2)).view_as(e)  # (B, H, W, h·d)
-        of_K = kernel_centered(e, of_k, (T * of_T).sum(2))  # (B, H, W, h·d)
+        of_K = passes.centered_(of_k, e, (T * of_T).sum(2))  # (B, H, W, h·d)
         of_y = (e.flatten(1, 2) @ of_T.to(kind)).flatten(0, 1)  # (B·H·W, C)
         of_y.addmm_(of_A.flatten(0, 2), to_q.to(kind)).addmm_(of_K.flatten(0, 2), to_k.to(kind))
         of_x, of_scale = of_normalized(of_y.view_as(x), x, scale, statistics[:2])  # (B, H, W, C), (C,)
@@ -86,7 +85,7 @@ class LinearAttend(torch.autograd.Function):
             of_to_q,
             of_to_k,
             of_value,
-            kernel_total(of_z).sum(0),
+            of_z.sum((0, 1, 2), dtype=of_out_scale.dtype),
             of_out_scale,
             None,
             None,
@@ -112,27 +111,3 @@ def over_pixels(a: Tensor, b: Tensor) -> Tensor:
     pieces = precise(a.transpose(1, 2) @ b)  # (B·P, F, C)
     total: Tensor = pieces.unflatten(0, (batch, -1)).sum(1)
     return total
-
-
-@kernel
-def kernel_highest(k: Tensor) -> Tensor:
-    """(B, H, W, F) to the maximum over pixels, (B, F)."""
-    return precise(k).amax(2).amax(1)
-
-
-@kernel
-def kernel_shifted(k: Tensor, highest: Tensor) -> Tensor:
-    """(B, H, W, F) less (B, F), in float32 at least."""
-    return precise(k) - highest[:, None, None]
-
-
-@kernel
-def kernel_total(e: Tensor) -> Tensor:
-    """(B, H, W, F) to the sum over pixels, (B, F)."""
-    return precise(e).sum(2).sum(1)
-
-
-@kernel
-def kernel_centered(e: Tensor, of_k: Tensor, same: Tensor) -> Tensor:
-    """e (k̄ − Σ k k̄), (B, H, W, F), with the sums (B, F)."""
-    return (precise(e) * (precise(of_k) - same[:, None, None])).to(e.dtype)

@@ -32,6 +32,7 @@ from atme.networks.attention import Attention, LinearAttention
 from atme.networks.block import Block, convolve
 from atme.networks.doubled import doubled
 from atme.networks.embedding import Embedding, LatentMapping, LevelEmbedding, heard
+from atme.networks.kernels import in_one_step
 from atme.networks.size import require_size
 
 MakeBlock = Callable[..., "ResidualBlock"]
@@ -72,10 +73,13 @@ class ResidualBlock(nn.Module):
         scale_shift = None
         if self.listen is not None and embedded is not None:
             scale_shift = self.listen(F.silu(embedded))  # (B, 2 C')
-        hidden = self.first(image, scale_shift, beside=beside)  # (B, C', H, W)
         residual = image
         if self.shortcut is not None:
             residual = convolve(image, beside, self.shortcut.weight, self.shortcut.bias)  # (B, C', H, W)
+        if in_one_step(image) and torch.is_grad_enabled():
+            hidden = self.first.convolved(image, beside)  # (B, C', H, W)
+            return self.second.after(self.first, hidden, scale_shift, residual=residual)  # (B, C', H, W)
+        hidden = self.first(image, scale_shift, beside=beside)  # (B, C', H, W)
         result: Tensor = self.second(hidden, residual=residual)  # (B, C', H, W)
         return result
 

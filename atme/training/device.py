@@ -127,9 +127,7 @@ def _pass_over_warnings() -> None:
 
 def _set_determinism(wanted: bool, device: str) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    if device == "cpu" and kernels.reason() is None:
-        torch.use_deterministic_algorithms(wanted, warn_only=True)
-    else:  # the same, without loading PyTorch's compiler, which takes seconds, to tell it
-        torch.set_deterministic_debug_mode("warn" if wanted else "default")
+    # torch.use_deterministic_algorithms(wanted, warn_only=True) would load PyTorch's compiler, for seconds, to tell it
+    torch.set_deterministic_debug_mode("warn" if wanted else "default")
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = not wanted

@@ -1,0 +1,150 @@
+"""Passes over whole maps and weights in C++ (cpp/): what each computes, and how it is called.
+
+For maps on a CPU, and only where `kernels.take`. Numbers of a channel are
+(B, C), in float32 at least. What is computed has no gradient: fused.py, block.py and linear_attention.py have the
+derivatives.
+"""
+
+import ctypes
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from atme.networks import kernels
+
+_NAMES = {torch.float32: "float", torch.float64: "double", torch.bfloat16: "bfloat16"}
+
+
+def moments(image: Tensor) -> tuple[Tensor, Tensor]:
+    """(B, C, H, W) to the mean and the variance of each channel, (B, C) each.
+
+    Taken in one pass, of what a channel differs from its mean over the first pixels, so that nothing cancels.
+    """
+    image = beside_each_other(image)
+    mean, variance = (_numbers(image) for _ in range(2))
+    _call("moments", [image.dtype], image, mean, variance, *_sizes(image))
+    return mean, variance
+
+
+def activated(image: Tensor, factor: Tensor, offset: Tensor, residual: Tensor | None = None) -> Tensor:
+    """SiLU(f x + o) + residual, (B, C, H, W)."""
+    image = beside_each_other(image)
+    result = torch.empty_like(image)
+    beside = None if residual is None else beside_each_other(residual.to(image.dtype))
+    _call("activated", [image.dtype], image, _as(factor, image), _as(offset, image), beside, result, *_sizes(image))
+    return result
+
+
+def slope_sums(gradient: Tensor, image: Tensor, factor: Tensor, offset: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Σ g and Σ g x, (B, C) each, with g = gradient · SiLU'(f x + o); and what `combined` goes on from."""
+    image, gradient = beside_each_other(image), beside_each_other(gradient)
+    P, Q = (_numbers(image) for _ in range(2))
+    numbers = _as(factor, image), _as(offset, image)
+    _call("slope_sums", [image.dtype], gradient, image, *numbers, P, Q, *_sizes(image))
+    return P, Q, gradient
+
+
+def combined(gradient: Tensor, image: Tensor, factor: Tensor, offset: Tensor, a1: Tensor, a0: Tensor) -> Tensor:
+    """f g + a₁ x + a₀, (B, C, H, W), with g as in `slope_sums`."""
+    image = beside_each_other(image)
+    result = torch.empty_like(image)
+    numbers = (_as(each, image) for each in (factor, offset, a1, a0))
+    _call("combined", [image.dtype], gradient, image, *numbers, result, *_sizes(image))
+    return result
+
+
+def exponentials_(k: Tensor) -> Tensor:
+    """e^(k − its maximum over pixels) in place of k, (B, H, W, F); returns the sums over pixels, (B, F)."""
+    total = torch.empty(len(k), k.shape[3], dtype=precise_kind(k))
+    _call("exponentials", [k.dtype], k, total, len(k), k[0, ..., 0].numel(), k.shape[3])
+    return total
+
+
+def centered_(of_k: Tensor, e: Tensor, same: Tensor) -> Tensor:
+    """e (k̄ − Σ k k̄) in place of k̄, (B, H, W, F), with the sums (B, F)."""
+    _call(
+        "centered", [e.dtype], e, of_k, same.to(precise_kind(e)).contiguous(), len(e), e[0, ..., 0].numel(), e.shape[3]
+    )
+    return of_k
+
+
+def softmax_(rows: Tensor, width: int) -> Tensor:
+    """The softmax of each `width` numbers that lie beside each other, in their place."""
+    _call("softmax", [rows.dtype], rows, rows.numel() // width, width)
+    return rows
+
+
+def softmax_slope_(gradient: Tensor, q: Tensor, width: int) -> Tensor:
+    """The derivative of `softmax_` with the result q, in place of the gradient of q."""
+    _call("softmax_slope", [q.dtype], q, gradient, q.numel() // width, width)
+    return gradient
+
+
+def standardized(
+    weight: Tensor, split: Sequence[int], kind: torch.dtype, *, eps: float
+) -> tuple[list[Tensor], tuple[Tensor, ...]]:
+    """Standardized rows of weights (C', C, k, k) in another precision, and m and r of each, (C', 2).
+
+    Args:
+        weight: (C', C, k, k).
+        split: channels of one or two maps, C in all: each gets weights of its own.
+        kind: one of those that `kernels.WEIGHTS` pairs with that of the weights.
+        eps: added to the variance.
+    """
+    weight = beside_each_other(weight)
+    rows, _, height, width = weight.shape
+    made = [
+        torch.empty(rows, channels, height, width, dtype=kind, memory_format=torch.channels_last) for channels in split
+    ]
+    statistics = torch.empty(rows, 2, dtype=weight.dtype)
+    sizes = rows, height * width, sum(split), split[0]
+    _call("standardized", (weight.dtype, kind), weight, made[0], made[-1], statistics, *sizes, float(eps))
+    return made, (statistics,)
+
+
+def standardized_slope(gradients: Sequence[Tensor], weight: Tensor, statistics: tuple[Tensor, ...]) -> Tensor:
+    """∂w (C', C, k, k) from the gradients of what `standardized` made."""
+    gradients, weight = [beside_each_other(each) for each in gradients], beside_each_other(weight)
+    result = torch.empty_like(weight)
+    rows, _, height, width = weight.shape
+    sizes = rows, height * width, weight.shape[1], gradients[0].shape[1]
+    kinds = weight.dtype, gradients[0].dtype
+    _call("standardized_slope", kinds, gradients[0], gradients[-1], weight, statistics[0], result, *sizes)
+    return result
+
+
+def beside_each_other(image: Tensor) -> Tensor:
+    """A map whose channels lie beside each other in memory."""
+    return image.contiguous(memory_format=torch.channels_last)
+
+
+def precise_kind(values: Tensor) -> torch.dtype:
+    """The precision that sums of these are taken in."""
+    return torch.promote_types(values.dtype, torch.float32)
+
+
+def _numbers(image: Tensor) -> Tensor:
+    return torch.empty(image.shape[:2], dtype=precise_kind(image))
+
+
+def _as(numbers: Tensor, image: Tensor) -> Tensor:
+    """Numbers of a channel in the precision of sums, (B, C) beside each other."""
+    return numbers.to(precise_kind(image)).expand(image.shape[:2]).contiguous()
+
+
+def _sizes(image: Tensor) -> tuple[int, int, int]:
+    """Images, pixels, channels."""
+    return image.shape[0], image.shape[2] * image.shape[3], image.shape[1]
+
+
+def _call(name: str, kinds: Sequence[torch.dtype], *arguments: Tensor | float | None) -> None:
+    """Call a pass in its form for one or two precisions; whole numbers are sizes."""
+    pass_over = getattr(kernels.library(), "_".join((name, *(_NAMES[kind] for kind in kinds))))
+    pass_over(*map(_argument, arguments), ctypes.c_int(torch.get_num_threads()))
+
+
+def _argument(value: Tensor | float | None) -> ctypes.c_void_p | ctypes.c_int64 | ctypes.c_double:
+    if value is None or isinstance(value, Tensor):
+        return ctypes.c_void_p(None if value is None else value.data_ptr())
+    return ctypes.c_int64(value) if isinstance(value, int) else ctypes.c_double(value)

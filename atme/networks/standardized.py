@@ -1,0 +1,192 @@
+"""Convolutions with standardized weights, and what lies before them, with derivatives of their own, for maps on a CPU.
+
+Standardized weights are ŵ = (w − m) r of each row, with m its mean and r = 1 / √(variance + ε). From the gradient g
+of ŵ,
+
+    ∂w = r (g − mean g − ŵ mean g ŵ).
+
+Kept for the backward pass are maps and weights as they are; ŵ, and the map after norm and SiLU that a second
+convolution reads (fused.py), are made again there, which takes a pass over memory and saves an array of their size.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+
+from atme.networks import kernels, passes
+from atme.networks.fused import Numbers, derivative, heard_or_none, ways
+
+
+def convolved(image: Tensor, beside: Tensor | None, weight: Tensor, *, eps: float) -> Tensor:
+    """Convolution that keeps the size, of a map and perhaps a second one with more channels, without a bias.
+
+    Args:
+        image: (B, C₁, H, W).
+        beside: (B, C₂, H, W), or None.
+        weight: (C', C₁ + C₂, k, k), to be standardized, k odd.
+        eps: added to the weights' variance.
+
+    Returns:
+        (B, C', H, W).
+    """
+    result: Tensor = StandardizedConvolution.apply(image, beside, weight, eps)
+    return result
+
+
+def normalized_and_convolved(
+    image: Tensor,
+    bias: Tensor | None,
+    norm: nn.GroupNorm,
+    scale_shift: Tensor | None,
+    weight: Tensor,
+    *,
+    eps: float,
+) -> Tensor:
+    """A convolution of `fused.normalize_scale_silu`, of which that map is not kept.
+
+    Args:
+        image: (B, C, H, W).
+        bias: (C,) of the convolution that made x; None is 0.
+        norm: with scale and shift.
+        scale_shift: (B, 2 C): s − 1 and t, or None for s = 1, t = 0.
+        weight: (C', C, k, k), to be standardized, k odd.
+        eps: added to the weights' variance.
+
+    Returns:
+        (B, C', H, W).
+    """
+    bias, scale_shift = heard_or_none(bias, scale_shift, norm, images=len(image))
+    of_norm = bias, norm.weight, norm.bias, scale_shift, norm.num_groups, norm.eps
+    result: Tensor = NormalizedConvolution.apply(image, *of_norm, weight, eps)
+    return result
+
+
+class StandardizedConvolution(torch.autograd.Function):
+    """`convolved`, with its derivative."""
+
+    @staticmethod
+    def forward(ctx: Any, image: Tensor, beside: Tensor | None, weight: Tensor, eps: float) -> Tensor:
+        """(B, C₁, H, W), (B, C₂, H, W), (C', C₁ + C₂, k, k) to (B, C', H, W)."""
+        maps = [each.to(kind_of(image)) for each in (image, beside) if each is not None]
+        ctx.save_for_backward(weight, *maps)
+        ctx.eps, ctx.alone = eps, beside is None
+        return convolved_by(maps, standardized(weight, channels(maps), maps[0].dtype, eps=eps)[0])  # (B, C', H, W)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """As in the file's head."""
+        weight, *maps = ctx.saved_tensors
+        wanted = list(ctx.needs_input_grad[: len(maps)])
+        to_maps, to_weight = derivatives(gradient, maps, weight, eps=ctx.eps, wanted=wanted)
+        return (*to_maps, *([None] if ctx.alone else []), to_weight, None)
+
+
+class NormalizedConvolution(torch.autograd.Function):
+    """`normalized_and_convolved`, with its derivative."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        image: Tensor,
+        bias: Tensor,
+        scale: Tensor,
+        beta: Tensor,
+        scale_shift: Tensor,
+        groups: int,
+        norm_eps: float,
+        weight: Tensor,
+        eps: float,
+    ) -> Tensor:
+        """(B, C, H, W), (C,) three times, (B, 2 C), and (C', C, k, k) to (B, C', H, W)."""
+        numbers = Numbers.of(image, bias, scale, beta, scale_shift, groups=groups, eps=norm_eps)
+        active = ways(image).activated(image, numbers.factor, numbers.offset, None)  # (B, C, H, W)
+        ctx.save_for_backward(image, bias, scale, beta, weight, *numbers.kept())
+        ctx.groups, ctx.eps, ctx.heard = groups, eps, scale_shift.dtype
+        return convolved_by(
+            [active], standardized(weight, channels([active]), active.dtype, eps=eps)[0]
+        )  # (B, C', H, W)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """As in the heads of this file and of fused.py."""
+        image, bias, scale, beta, weight, *kept = ctx.saved_tensors
+        numbers = Numbers(*kept)
+        active = ways(image).activated(image, numbers.factor, numbers.offset, None)  # (B, C, H, W)
+        (to_active,), to_weight = derivatives(gradient, [active], weight, eps=ctx.eps, wanted=[True])
+        del active
+        assert to_active is not None
+        to_image, *others, to_heard = derivative(to_active, image, bias, scale, beta, numbers, groups=ctx.groups)
+        return to_image, *others, to_heard.to(ctx.heard), None, None, to_weight, None
+
+
+def kind_of(image: Tensor) -> torch.dtype:
+    """The precision that a convolution of this map is computed in."""
+    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else image.dtype
+
+
+def standardized(
+    weight: Tensor, split: Sequence[int], kind: torch.dtype, *, eps: float
+) -> tuple[list[Tensor], tuple[Tensor, ...]]:
+    """ŵ in the precision of one or two maps, for each map its own channels, (C', C, k, k); and m and r of each row."""
+    if kernels.take_weights(weight, kind):
+        return passes.standardized(weight, split, kind, eps=eps)
+    whole, *statistics = plain_standardized(weight, eps=eps)
+    return list(whole.to(kind).split(list(split), dim=1)), tuple(statistics)
+
+
+def channels(maps: Sequence[Tensor]) -> list[int]:
+    """Of each map."""
+    return [each.shape[1] for each in maps]
+
+
+def convolved_by(maps: list[Tensor], weights: list[Tensor]) -> Tensor:
+    """conv([a b]) = conv_a(a) + conv_b(b): the two are never copied into one."""
+    border = weights[0].shape[2] // 2
+    with torch.autocast("cpu", enabled=False):
+        result = F.conv2d(maps[0], weights[0], padding=border)  # (B, C', H, W)
+        for each, weight in zip(maps[1:], weights[1:], strict=True):
+            result.add_(F.conv2d(each, weight, padding=border))
+    return result
+
+
+def derivatives(
+    gradient: Tensor, maps: list[Tensor], weight: Tensor, *, eps: float, wanted: list[bool]
+) -> tuple[list[Tensor | None], Tensor]:
+    """∂ of each map that is wanted, and ∂w, from the gradient of the convolution."""
+    border = weight.shape[2] // 2
+    made, statistics = standardized(weight, channels(maps), maps[0].dtype, eps=eps)
+    to_maps: list[Tensor | None] = []
+    to_made: list[Tensor] = []
+    for each, of_map, wants in zip(maps, made, wanted, strict=True):
+        shape = [1, 1], [border, border], [1, 1], False, [0, 0], 1
+        to_map, to_weights, _ = torch.ops.aten.convolution_backward(
+            gradient, each, of_map, None, *shape, [wants, True, False]
+        )
+        to_maps.append(to_map if wants else None)
+        to_made.append(to_weights)
+    if kernels.take_weights(weight, maps[0].dtype):
+        return to_maps, passes.standardized_slope(to_made, weight, statistics)
+    whole = to_made[0] if len(to_made) == 1 else torch.cat(to_made, dim=1)  # (C', C₁ + C₂, k, k)
+    return to_maps, plain_standardized_slope(whole.to(weight.dtype), weight, statistics)
+
+
+def plain_standardized(weight: Tensor, *, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+    """ŵ (C', C, k, k), m and r of each row."""
+    rows = weight.permute(0, 2, 3, 1)  # channels last: the layout in which the convolution reads it
+    made, mean, r = torch.native_layer_norm(rows, rows.shape[1:], None, None, eps)
+    return made.permute(0, 3, 1, 2), mean, r
+
+
+def plain_standardized_slope(gradient: Tensor, weight: Tensor, statistics: tuple[Tensor, ...]) -> Tensor:
+    """∂w from the gradient of ŵ, (C', C, k, k) both."""
+    of_rows, rows = gradient.permute(0, 2, 3, 1), weight.permute(0, 2, 3, 1)
+    to_rows: Tensor = torch.ops.aten.native_layer_norm_backward(
+        of_rows, rows, rows.shape[1:], *statistics, None, None, [True, False, False]
+    )[0]
+    return to_rows.permute(0, 3, 1, 2)
