@@ -10,7 +10,8 @@ The derivative, with a bar over what it belongs to:
     q̄ = Z̄ Mᵀ,   M̄ = qᵀ Z̄,   T̄ from M̄,   Ā = q (q̄ − Σ_d q q̄),   K̄ = e (Ŷ T̄ᵀ − Σ_c T T̄) / s,
     Y̅ = Ā W_q + K̄ W_k + e T̄ / s,   W̄_q = Āᵀ Ŷ,   W̄_k = K̄ᵀ Ŷ;
 
-the sum over pixels in a softmax's derivative, Σ_n k k̄, is Σ_c T T̄: no pass over the pixels.
+the sum over pixels in a softmax's derivative, Σ_n k k̄, is Σ_c T T̄: no pass over the pixels. Kept for it are X, e and
+Z; Ŷ and q are made again.
 
 A product that adds up over pixels, such as eᵀ Ŷ, is taken in pieces where there are few images: the library's bfloat16
 product of two tall matrices took 20 ms in one piece and 2.5 ms in 64 (65,536 pixels, 64 and 128 features).
@@ -56,16 +57,18 @@ class LinearAttend(torch.autograd.Function):
         M = (T.unflatten(1, (heads, -1)) @ value).flatten(1, 2)  # (B, h·d, C)
         z = torch.baddbmm(bias.to(kind), q.flatten(1, 2), M.to(kind)).view_as(x)  # (B, H, W, C)
         normalized, *of_z = torch.native_layer_norm(z, scale.shape, out_scale.to(kind), None, eps)  # (B, H, W, C)
-        ctx.save_for_backward(x, scale, to_q, to_k, value, out_scale, y, q, e, s, T, M, z, *of_y, *of_z)
-        ctx.heads = heads
+        ctx.save_for_backward(x, scale, to_q, to_k, value, out_scale, e, s, T, M, z, *of_y, *of_z)
+        ctx.heads, ctx.eps = heads, eps
         return normalized.add_(x)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """As in the file's head."""
-        x, scale, to_q, to_k, value, out_scale, y, q, e, s, T, M, z, *statistics = ctx.saved_tensors
+        x, scale, to_q, to_k, value, out_scale, e, s, T, M, z, *statistics = ctx.saved_tensors
         kind, per_head = x.dtype, (ctx.heads, -1)
+        y = torch.native_layer_norm(x, scale.shape, scale.to(kind), None, ctx.eps)[0]  # (B, H, W, C), again
+        q = passes.softmax_(F.linear(y, to_q.to(kind)), len(to_q) // ctx.heads)  # (B, H, W, h·d), again
         gradient = gradient.contiguous()
         of_z, of_out_scale = of_normalized(gradient, z, out_scale, statistics[2:])  # (B, H, W, C), (C,)
         of_q = (of_z.flatten(1, 2) @ M.to(kind).transpose(1, 2)).view_as(q)  # (B, H, W, h·d)

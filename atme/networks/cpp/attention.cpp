@@ -4,6 +4,8 @@
 
 namespace {
 
+constexpr Size USUAL = 32;  // features of a head
+
 // e^(k - max over pixels) in place of k, and its sums over pixels.
 template <class T, class A = typename Sum<T>::type>
 void exponentials(T* k, A* total, Size images, Size pixels, Size channels, int threads) {
@@ -14,13 +16,13 @@ void exponentials(T* k, A* total, Size images, Size pixels, Size channels, int t
     for (Size c = 0; c < channels; c++) most[c] = wide(k[(image * pixels + from) * channels + c]);
     for (Size n = image * pixels + from + 1; n < image * pixels + to; n++)
 #pragma omp simd
-      for (Size c = 0; c < channels; c++) most[c] = std::max(most[c], A(wide(k[n * channels + c])));
+      for (Size c = 0; c < channels; c++) most[c] = larger(most[c], A(wide(k[n * channels + c])));
   });
   for (Size image = 0; image < images; image++)
     for (Size piece = 1; piece < pieces; piece++)
       for (Size c = 0; c < channels; c++) {
         A& most = highest[image * pieces * channels + c];
-        most = std::max(most, highest[(image * pieces + piece) * channels + c]);
+        most = larger(most, highest[(image * pieces + piece) * channels + c]);
       }
   std::vector<double> sums(images * channels), nothing(images * channels);
   two_sums<A>(images, pixels, channels, threads, sums.data(), nothing.data(), [&](Size image, Size from, Size to, A* __restrict a, A*) {
@@ -51,15 +53,17 @@ void centered(const T* e, T* gradient, const A* same, Size images, Size pixels, 
   });
 }
 
-// The softmax of each row, in its place.
-template <class T, class A = typename Sum<T>::type> void softmax(T* rows, Size count, Size width, int threads) {
-  in_pieces(1, count, width, threads, [=](Size, Size from, Size to, Size) {
+// The softmax of each row, in its place. WIDTH is that of a row, or 0 for any: loops of a known length are unrolled.
+template <Size WIDTH, class T, class A = typename Sum<T>::type>
+void softmax_of(T* rows, Size count, Size any, int threads) {
+  in_pieces(1, count, any, threads, [=](Size, Size from, Size to, Size) {
+    const Size width = WIDTH ? WIDTH : any;
     std::vector<A> exponentials(width);
-    A* e = exponentials.data();
-    for (T* here = rows + from * width; here < rows + to * width; here += width) {
+    A* __restrict e = exponentials.data();
+    for (T* __restrict here = rows + from * width; here < rows + to * width; here += width) {
       A most = wide(here[0]), sum = 0;
 #pragma omp simd reduction(max : most)
-      for (Size i = 0; i < width; i++) most = std::max(most, A(wide(here[i])));
+      for (Size i = 0; i < width; i++) most = larger(most, A(wide(here[i])));
 #pragma omp simd reduction(+ : sum)
       for (Size i = 0; i < width; i++) sum += e[i] = exponential(A(wide(here[i])) - most);
       const A each = A(1) / sum;
@@ -69,13 +73,18 @@ template <class T, class A = typename Sum<T>::type> void softmax(T* rows, Size c
   });
 }
 
+template <class T> void softmax(T* rows, Size count, Size width, int threads) {
+  width == USUAL ? softmax_of<USUAL>(rows, count, width, threads) : softmax_of<0>(rows, count, width, threads);
+}
+
 // q (gradient - sum q gradient) of each row, in place of the gradient.
-template <class T, class A = typename Sum<T>::type>
-void softmax_slope(const T* q, T* gradient, Size count, Size width, int threads) {
-  in_pieces(1, count, width, threads, [=](Size, Size from, Size to, Size) {
+template <Size WIDTH, class T, class A = typename Sum<T>::type>
+void softmax_slope_of(const T* q, T* gradient, Size count, Size any, int threads) {
+  in_pieces(1, count, any, threads, [=](Size, Size from, Size to, Size) {
+    const Size width = WIDTH ? WIDTH : any;
     for (Size row = from; row < to; row++) {
       const T* here = q + row * width;
-      T* of_here = gradient + row * width;
+      T* __restrict of_here = gradient + row * width;
       A sum = 0;
 #pragma omp simd reduction(+ : sum)
       for (Size i = 0; i < width; i++) sum += A(wide(here[i])) * A(wide(of_here[i]));
@@ -83,6 +92,13 @@ void softmax_slope(const T* q, T* gradient, Size count, Size width, int threads)
       for (Size i = 0; i < width; i++) of_here[i] = narrow<T>(A(wide(here[i])) * (A(wide(of_here[i])) - sum));
     }
   });
+}
+
+template <class T> void softmax_slope(const T* q, T* gradient, Size count, Size width, int threads) {
+  if (width == USUAL)
+    softmax_slope_of<USUAL>(q, gradient, count, width, threads);
+  else
+    softmax_slope_of<0>(q, gradient, count, width, threads);
 }
 
 }  // namespace

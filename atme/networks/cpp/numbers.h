@@ -42,6 +42,9 @@ template <> inline Bfloat16 narrow<Bfloat16>(float x) {
   return {uint16_t((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16)};
 }
 
+// Of values, where std::max takes references, which keeps a loop from being vectorized.
+template <class A> inline A larger(A a, A b) { return a < b ? b : a; }
+
 inline double exponential(double x) { return std::exp(x); }
 
 // 2^n e^r with |r| <= ln 2 / 2, e^r by its series with the coefficients of Cephes: within two units of the last digit.
