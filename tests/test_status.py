@@ -151,6 +151,15 @@ def test_a_late_game_over_translations_that_pass_for_targets_stays_at_log_4() ->
     assert kinds(Curves(near, {})) == []
 
 
+@pytest.mark.parametrize(("lines", "said"), [(1, []), (7, []), (20, ["blind_critic"])])
+def test_a_late_game_has_time_to_begin(lines: int, said: list[str]) -> None:
+    """Of 40 lines of a run, the discriminator is asked from the 21st on."""
+    of_run = made().lines
+    silent = [{key: value for key, value in line.items() if key != "objective"} for line in of_run[:20]]
+    game = [line | {"objective": 1.39} for line in of_run[20 : 20 + lines]]
+    assert kinds(Curves([*silent, *game], {})) == said
+
+
 def test_a_remedy_says_what_holds_now() -> None:
     flat = np.full(40, 0.3)
     assert "lambda_l1 is 0" in line(made(g_l1=flat, options={"model.init_args.lambda_l1": 0.0}))

@@ -156,16 +156,17 @@ def blind_critic(curves: Curves) -> Found | None:
 
     One that learns leaves log 4 within the first lines, even if the game is even later; but in a denoising diffusion
     GAN, which judges pictures that are mostly noise, log 4 is where a good game stays. So it is where translations are
-    hard to tell from targets, when a late game begins: a fifth of what one color for all would come to.
+    hard to tell from targets, once a late game begins: a fifth of what one color for all would come to.
     """
-    _, values = curves.curve("objective")
+    steps, values = curves.curve("objective")
     floor, l1 = curves.last("pairs.one_color"), curves.settled("g_l1")
     if floor is not None and l1 is not None and l1 < 0.2 * floor:
         return None
     denoises = str(curves.options.get("model.class_path", "")).endswith("DenoisingGAN")
-    if not is_logits(curves) or denoises or not len(values):
+    if not is_logits(curves) or denoises or len(values) < LINES:
         return None
-    if curves.done < 0.3 or _middle_half(values) > 0.01 or values.mean() < 1.2:
+    played = (steps[-1] - steps[0]) / max(curves.steps - steps[0], 1)  # of the game, which may begin late
+    if played < 0.25 or curves.done < 0.3 or _middle_half(values) > 0.01 or values.mean() < 1.2:
         return None
     return (
         "the discriminator learns nothing",
