@@ -10,8 +10,8 @@ The derivative, with a bar over what it belongs to:
     q̄ = Z̄ Mᵀ,   M̄ = qᵀ Z̄,   T̄ from M̄,   Ā = q (q̄ − Σ_d q q̄),   K̄ = e (Ŷ T̄ᵀ − Σ_c T T̄) / s,
     Y̅ = Ā W_q + K̄ W_k + e T̄ / s,   W̄_q = Āᵀ Ŷ,   W̄_k = K̄ᵀ Ŷ;
 
-the sum over pixels in a softmax's derivative, Σ_n k k̄, is Σ_c T T̄: no pass over the pixels. Kept for it are X, e and
-Z; Ŷ and q are made again.
+the sum over pixels in a softmax's derivative, Σ_n k k̄, is Σ_c T T̄: no pass over the pixels. Kept for it are X and e;
+Ŷ, q and Z are made again.
 
 A product that adds up over pixels, such as eᵀ Ŷ, is taken in pieces where there are few images: the library's bfloat16
 product of two tall matrices took 20 ms in one piece and 2.5 ms in 64 (65,536 pixels, 64 and 128 features).
@@ -55,9 +55,9 @@ class LinearAttend(torch.autograd.Function):
         s = passes.exponentials_(e)[:, :, None]  # (B, h·d, 1)
         T = over_pixels(e, y) / s  # (B, h·d, C)
         M = (T.unflatten(1, (heads, -1)) @ value).flatten(1, 2)  # (B, h·d, C)
-        z = torch.baddbmm(bias.to(kind), q.flatten(1, 2), M.to(kind)).view_as(x)  # (B, H, W, C)
+        z = mixed(q, M, bias).view_as(x)  # (B, H, W, C)
         normalized, *of_z = torch.native_layer_norm(z, scale.shape, out_scale.to(kind), None, eps)  # (B, H, W, C)
-        ctx.save_for_backward(x, scale, to_q, to_k, value, out_scale, e, s, T, M, z, *of_y, *of_z)
+        ctx.save_for_backward(x, scale, to_q, to_k, value, bias, out_scale, e, s, T, M, *of_y, *of_z)
         ctx.heads, ctx.eps = heads, eps
         return normalized.add_(x)
 
@@ -65,34 +65,45 @@ class LinearAttend(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """As in the file's head."""
-        x, scale, to_q, to_k, value, out_scale, e, s, T, M, z, *statistics = ctx.saved_tensors
+        x, scale, to_q, to_k, value, bias, out_scale, e, s, T, M, *statistics = ctx.saved_tensors
         kind, per_head = x.dtype, (ctx.heads, -1)
         y = torch.native_layer_norm(x, scale.shape, scale.to(kind), None, ctx.eps)[0]  # (B, H, W, C), again
         q = passes.softmax_(F.linear(y, to_q.to(kind)), len(to_q) // ctx.heads)  # (B, H, W, h·d), again
+        z = mixed(q, M, bias).view_as(x)  # (B, H, W, C), again
         gradient = gradient.contiguous()
         of_z, of_out_scale = of_normalized(gradient, z, out_scale, statistics[2:])  # (B, H, W, C), (C,)
+        del z
         of_q = (of_z.flatten(1, 2) @ M.to(kind).transpose(1, 2)).view_as(q)  # (B, H, W, h·d)
-        of_M = over_pixels(q, of_z)  # (B, h·d, C)
+        of_M, of_bias = over_pixels(q, of_z), of_z.sum((0, 1, 2), dtype=of_out_scale.dtype)  # (B, h·d, C), (C,)
+        of_A = passes.softmax_slope_(of_q, q, q.shape[3] // ctx.heads)  # (B, H, W, h·d)
+        of_to_q = over_pixels(of_A, y).sum(0)  # (h·d, C)
+        of_y = of_A.flatten(0, 2) @ to_q.to(kind)  # (B·H·W, C)
+        del q, of_q, of_A, of_z  # before as much is taken for the keys
         of_T = (of_M.unflatten(1, per_head) @ value.transpose(1, 2)).flatten(1, 2) / s  # (B, h·d, C): T̄ / s
         of_value = (T.unflatten(1, per_head).transpose(2, 3) @ of_M.unflatten(1, per_head)).sum(0)  # (h, C, C)
-        of_A = passes.softmax_slope_(of_q, q, q.shape[3] // ctx.heads)  # (B, H, W, h·d)
         of_k = (y.flatten(1, 2) @ of_T.to(kind).transpose(1, 2)).view_as(e)  # (B, H, W, h·d)
         of_K = passes.centered_(of_k, e, (T * of_T).sum(2))  # (B, H, W, h·d)
-        of_y = (e.flatten(1, 2) @ of_T.to(kind)).flatten(0, 1)  # (B·H·W, C)
-        of_y.addmm_(of_A.flatten(0, 2), to_q.to(kind)).addmm_(of_K.flatten(0, 2), to_k.to(kind))
+        of_y.view_as(y).flatten(1, 2).baddbmm_(e.flatten(1, 2), of_T.to(kind))
+        of_y.addmm_(of_K.flatten(0, 2), to_k.to(kind))
+        of_to_k = over_pixels(of_K, y).sum(0)  # (h·d, C)
+        del of_k, of_K, y
         of_x, of_scale = of_normalized(of_y.view_as(x), x, scale, statistics[:2])  # (B, H, W, C), (C,)
-        of_to_q, of_to_k = over_pixels(of_A, y).sum(0), over_pixels(of_K, y).sum(0)  # (h·d, C) each
         return (
             of_x.add_(gradient),
             of_scale,
             of_to_q,
             of_to_k,
             of_value,
-            of_z.sum((0, 1, 2), dtype=of_out_scale.dtype),
+            of_bias,
             of_out_scale,
             None,
             None,
         )
+
+
+def mixed(q: Tensor, M: Tensor, bias: Tensor) -> Tensor:
+    """q M + b: (B, H, W, h·d), (B, h·d, C) and (C,) to (B, H·W, C)."""
+    return torch.baddbmm(bias.to(q.dtype), q.flatten(1, 2), M.to(q.dtype))
 
 
 def of_normalized(gradient: Tensor, x: Tensor, scale: Tensor, statistics: list[Tensor]) -> tuple[Tensor, Tensor]:

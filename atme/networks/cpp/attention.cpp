@@ -1,10 +1,10 @@
 // Of linear_attention.py: softmaxes over pixels and over features, and their derivatives.
+//
+// Conversions, exponentials and sums are loops of their own over a row: compilers make less of all of it in one.
 
 #include "numbers.h"
 
 namespace {
-
-constexpr Size USUAL = 32;  // features of a head
 
 // e^(k - max over pixels) in place of k, and its sums over pixels.
 template <class T, class A = typename Sum<T>::type>
@@ -28,13 +28,18 @@ void exponentials(T* k, A* total, Size images, Size pixels, Size channels, int t
   two_sums<A>(images, pixels, channels, threads, sums.data(), nothing.data(), [&](Size image, Size from, Size to, A* __restrict a, A*) {
     const A* most = highest.data() + image * pieces * channels;
     const Size width = channels;
-    for (T* __restrict here = k + from * width; here < k + to * width; here += width)
+    std::vector<A> exponentials(width);
+    A* __restrict e = exponentials.data();
+    for (T* __restrict here = k + from * width; here < k + to * width; here += width) {
 #pragma omp simd
-      for (Size c = 0; c < width; c++) {
-        const A e = exponential(A(wide(here[c])) - most[c]);
-        a[c] += e;
-        here[c] = narrow<T>(e);
-      }
+      for (Size c = 0; c < width; c++) e[c] = wide(here[c]) - most[c];
+#pragma omp simd
+      for (Size c = 0; c < width; c++) e[c] = exponential(e[c]);
+#pragma omp simd
+      for (Size c = 0; c < width; c++) a[c] += e[c];
+#pragma omp simd
+      for (Size c = 0; c < width; c++) here[c] = narrow<T>(e[c]);
+    }
   });
   std::copy(sums.begin(), sums.end(), total);
 }
@@ -53,19 +58,21 @@ void centered(const T* e, T* gradient, const A* same, Size images, Size pixels, 
   });
 }
 
-// The softmax of each row, in its place. WIDTH is that of a row, or 0 for any: loops of a known length are unrolled.
-template <Size WIDTH, class T, class A = typename Sum<T>::type>
-void softmax_of(T* rows, Size count, Size any, int threads) {
-  in_pieces(1, count, any, threads, [=](Size, Size from, Size to, Size) {
-    const Size width = WIDTH ? WIDTH : any;
+// The softmax of each row, in its place.
+template <class T, class A = typename Sum<T>::type> void softmax(T* rows, Size count, Size width, int threads) {
+  in_pieces(1, count, width, threads, [=](Size, Size from, Size to, Size) {
     std::vector<A> exponentials(width);
     A* __restrict e = exponentials.data();
     for (T* __restrict here = rows + from * width; here < rows + to * width; here += width) {
       A most = wide(here[0]), sum = 0;
+#pragma omp simd
+      for (Size i = 0; i < width; i++) e[i] = wide(here[i]);
 #pragma omp simd reduction(max : most)
-      for (Size i = 0; i < width; i++) most = larger(most, A(wide(here[i])));
+      for (Size i = 0; i < width; i++) most = larger(most, e[i]);
+#pragma omp simd
+      for (Size i = 0; i < width; i++) e[i] = exponential(e[i] - most);
 #pragma omp simd reduction(+ : sum)
-      for (Size i = 0; i < width; i++) sum += e[i] = exponential(A(wide(here[i])) - most);
+      for (Size i = 0; i < width; i++) sum += e[i];
       const A each = A(1) / sum;
 #pragma omp simd
       for (Size i = 0; i < width; i++) here[i] = narrow<T>(e[i] * each);
@@ -73,32 +80,26 @@ void softmax_of(T* rows, Size count, Size any, int threads) {
   });
 }
 
-template <class T> void softmax(T* rows, Size count, Size width, int threads) {
-  width == USUAL ? softmax_of<USUAL>(rows, count, width, threads) : softmax_of<0>(rows, count, width, threads);
-}
-
 // q (gradient - sum q gradient) of each row, in place of the gradient.
-template <Size WIDTH, class T, class A = typename Sum<T>::type>
-void softmax_slope_of(const T* q, T* gradient, Size count, Size any, int threads) {
-  in_pieces(1, count, any, threads, [=](Size, Size from, Size to, Size) {
-    const Size width = WIDTH ? WIDTH : any;
+template <class T, class A = typename Sum<T>::type>
+void softmax_slope(const T* q, T* gradient, Size count, Size width, int threads) {
+  in_pieces(1, count, width, threads, [=](Size, Size from, Size to, Size) {
+    std::vector<A> products(2 * width);
+    A *__restrict value = products.data(), *__restrict product = value + width;
     for (Size row = from; row < to; row++) {
       const T* here = q + row * width;
       T* __restrict of_here = gradient + row * width;
       A sum = 0;
-#pragma omp simd reduction(+ : sum)
-      for (Size i = 0; i < width; i++) sum += A(wide(here[i])) * A(wide(of_here[i]));
 #pragma omp simd
-      for (Size i = 0; i < width; i++) of_here[i] = narrow<T>(A(wide(here[i])) * (A(wide(of_here[i])) - sum));
+      for (Size i = 0; i < width; i++) value[i] = wide(here[i]);
+#pragma omp simd
+      for (Size i = 0; i < width; i++) product[i] = value[i] * A(wide(of_here[i]));
+#pragma omp simd reduction(+ : sum)
+      for (Size i = 0; i < width; i++) sum += product[i];
+#pragma omp simd
+      for (Size i = 0; i < width; i++) of_here[i] = narrow<T>(product[i] - value[i] * sum);
     }
   });
-}
-
-template <class T> void softmax_slope(const T* q, T* gradient, Size count, Size width, int threads) {
-  if (width == USUAL)
-    softmax_slope_of<USUAL>(q, gradient, count, width, threads);
-  else
-    softmax_slope_of<0>(q, gradient, count, width, threads);
 }
 
 }  // namespace
