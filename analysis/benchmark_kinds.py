@@ -21,6 +21,8 @@ _SCOPES = {
     "NormScaleSiLU": "norm and activation",
     "NormAct": "norm and activation",
 }
+# Of these, what is not an operation within: passes in C++ over maps and weights.
+_OWN = ("NormalizedConvolution", "StandardizedConvolution")
 _WORDS = {
     "convolution": ("convolution", "mkldnn_conv"),
     "attention": ("bmm", "softmax"),
@@ -45,6 +47,8 @@ def by_kind(play: Any, *, updates: int) -> dict[str, float]:
 
 def kind_of(event: Any) -> str:
     """By the operation's name, or by what it is a part of."""
+    if any(word in event.name for word in _OWN):
+        return "norm and activation"
     outer = event
     while outer is not None:
         for word, kind in _SCOPES.items():

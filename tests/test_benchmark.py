@@ -69,6 +69,8 @@ def test_the_number_of_threads_is_put_back() -> None:
         (["aten::mkldnn_convolution", "aten::conv2d"], "convolution"),
         (["aten::add_", "LinearAttendBackward"], "attention"),
         (["aten::tanh_", "NormScaleSiLU"], "norm and activation"),
+        (["NormalizedConvolutionBackward"], "norm and activation"),
+        (["aten::convolution_backward", "StandardizedConvolutionBackward"], "convolution"),
         (["aten::_fused_adam_", "Optimizer.step#Adam.step"], "optimizers"),
         (["aten::copy_", "aten::_to_copy", "aten::to"], "cast and layout"),
         (["aten::add_", "autograd::engine::evaluate_function: AddBackward0"], "elementwise"),
