@@ -160,6 +160,24 @@ def test_a_late_game_has_time_to_begin(lines: int, said: list[str]) -> None:
     assert kinds(Curves([*silent, *game], {})) == said
 
 
+@pytest.mark.parametrize("key", ["g_l1", "val_l1", "val_iou"])
+def test_a_distance_that_grows_when_a_late_game_begins_is_no_fault(key: str) -> None:
+    grows = np.r_[np.linspace(0.4, 0.2, 20), np.linspace(0.2, 0.26, 20)]
+    falls = {key: 0.6 - grows} if key == "val_iou" else {key: grows, "g_l1": grows}
+    whole = made(options={"training.keep_best": key.removeprefix("val_")}, **{"pairs.one_color": 0.4}, **falls)
+    late = Curves(
+        [
+            {name: value for name, value in one.items() if at >= 20 or name != "objective"}
+            for at, one in enumerate(whole.lines)
+        ],
+        whole.options,
+    )
+    assert "getting worse" in line(whole)
+    assert ("as it does when a game begins" in line(late)) == (key != "val_iou")
+    assert ("look at the samples" in account(late)[-1]) == (key != "val_iou")
+    assert "look at the samples" not in account(whole)[-1]
+
+
 def test_a_remedy_says_what_holds_now() -> None:
     flat = np.full(40, 0.3)
     assert "lambda_l1 is 0" in line(made(g_l1=flat, options={"model.init_args.lambda_l1": 0.0}))

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 
 from atme.metrics import unit_of
-from atme.status.curves import Curves, Trend
+from atme.status.curves import Curves
 from atme.status.troubles import LINES, LOG_4, SHARE, Trouble, is_early, is_logits, troubles
 
 VAL = "val_"
 """Before the names of a validation split's scores."""
 _UNSURE = 10.0  # percent: half an interval beyond which a flat curve is no known one
+_BLURRED = {"g_l1", "g_l2", *(f"{VAL}{name}" for name in ("l1", "psnr", "ssim", "ms_ssim"))}
+"""Scores that are best where a picture is blurred, and so get worse when a late game begins."""
 _FLAT = 0.02  # spread of W within an image, below which it hides nothing
 
 
@@ -56,10 +58,18 @@ def is_better_low(key: str) -> bool | None:
     return None if unit is None else "lower is better" in unit
 
 
+def is_price(curves: Curves, key: str) -> bool:
+    """Whether a score gets worse by nature: one that prefers blurred pictures, while a late game makes them sharp."""
+    (of_game, _), (of_distance, _) = curves.curve("objective"), curves.curve("g_l1")
+    return (
+        key in _BLURRED and bool(len(of_game) and len(of_distance)) and bool((of_distance < of_game[0]).sum() >= LINES)
+    )
+
+
 def _standing(curves: Curves) -> Iterator[str]:
     key = score_key(curves)
     if key is not None:
-        yield f"{key} {_number(curves.last(key))}, {_course(key, curves.trend(key))}"
+        yield f"{key} {_number(curves.last(key))}, {_course(curves, key)}"
     objective = curves.settled("objective")
     if objective is not None and is_logits(curves):
         yield f"discriminator {_balance(objective)} (objective {objective:.2f}, even is {LOG_4:.2f})"
@@ -72,8 +82,9 @@ def _balance(objective: float) -> str:
     return "strong" if objective < 0.6 else "fair" if objective < 1.3 else "hardly tells real from fake"
 
 
-def _course(key: str, trend: Trend | None) -> str:
+def _course(curves: Curves, key: str) -> str:
     """How a score moves, by how much, and how sure that is."""
+    trend = curves.trend(key)
     if trend is None:
         return "with too few looks for a trend"
     change, within = trend.in_percent
@@ -84,14 +95,15 @@ def _course(key: str, trend: Trend | None) -> str:
     way = "falling" if trend.moves < 0 else "rising"
     if low is None:
         return f"{way} ({about})"
+    if (trend.moves > 0) == low and is_price(curves, key):
+        return f"{way}, as it does when a game begins ({about})"
     return f"{'still' if (trend.moves < 0) == low else 'getting worse,'} {way} ({about})"
 
 
 def _reached(curves: Curves) -> Iterator[str]:
     key = score_key(curves)
     if key is not None:
-        trend, best = curves.trend(key), _best(curves, key)
-        yield f"{key} {_number(curves.last(key))}, {_course(key, trend)}{best}"
+        yield f"{key} {_number(curves.last(key))}, {_course(curves, key)}{_best(curves, key)}"
     floor, l1 = curves.last("pairs.one_color"), curves.last(f"{VAL}l1") or curves.settled("g_l1")
     if floor and l1 is not None:
         yield f"where one color for everything comes to an L1 of {floor:.3f}"
@@ -127,6 +139,11 @@ def _first(curves: Curves, found: list[Trouble]) -> str:
     better = None if low is None else trend.moves * (-1 if low else 1)
     if better == 1:
         return f"nothing but its length: the score was still getting better {longer}"
+    if better == -1 and is_price(curves, key):
+        return (
+            f"nothing that {key} could tell: it prefers blurred pictures, and the game began late; look at the "
+            "samples, and at SWD (atme evaluate)"
+        )
     if not key.startswith(VAL):
         return (
             "measure it on a validation split (data.validation_split), with training.evaluate_every 1: "
