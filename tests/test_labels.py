@@ -64,6 +64,28 @@ TURNING = [A.Affine((0.7, 1.4), rotate=(-30, 30), shear=5, p=1), A.Rotate(40, p=
 TURNING += [A.Rotate(30, border_mode=cv2.BORDER_REFLECT_101, p=1), A.OneOf([A.SafeRotate(40, p=1), A.D4(p=1)], p=1)]
 
 
+def test_what_only_moves_pixels_is_done_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the results that it has where each half is moved by itself, as it still is where pixels are mixed."""
+    labels, rng = Labels.of(COLORS), np.random.default_rng(0)
+    halves = rng.integers(0, 255, (24, 30, 3), np.uint8), rng.integers(0, len(COLORS), (24, 30, 1), np.uint8)
+
+    def draws(*transforms: A.BasicTransform | A.BaseCompose) -> Augmentation:
+        return Augmentation(crop_size=16, transforms=transforms).of_kinds(Kinds(None, labels))
+
+    once = draws(A.D4(p=1), A.OneOf([A.NoOp(), A.Transpose()]))
+    assert once._apart is None
+    for turning in TURNING:
+        assert draws(turning)._apart is not None
+    monkeypatch.setattr("atme.data.augment.exact", lambda transforms: False)
+    apart = draws(A.D4(p=1), A.OneOf([A.NoOp(), A.Transpose()]))
+    assert apart._apart is not None
+    for number in range(20):
+        one, other = (each.draw(*halves, seed=np.random.SeedSequence(number), name="a") for each in (once, apart))
+        assert np.array_equal(one.source, other.source)
+        assert np.array_equal(one.target, other.target)
+        assert torch.equal(one.view, other.view)
+
+
 class TestViews:
     @settings(max_examples=40, deadline=None)
     @given(

@@ -18,7 +18,18 @@ from atme.data.extents import sizes_after, smallest
 from atme.data.kinds import PICTURES, Kinds
 from atme.data.shapes import Size
 from atme.data.sizes import Interpolation, Sizes
-from atme.data.views import Chance, Transform, Viewed, apply, compose, mirrors, move, nearest, without_mirrors
+from atme.data.views import (
+    Chance,
+    Transform,
+    Viewed,
+    apply,
+    compose,
+    exact,
+    mirrors,
+    move,
+    nearest,
+    without_mirrors,
+)
 from atme.images import Pixels
 from atme.images.labels import NOWHERE, Labels
 
@@ -80,7 +91,7 @@ class Augmentation:
     def _moved_apart(self, kinds: Kinds) -> tuple[A.Compose, A.Compose] | None:
         """How source and target are moved, where one of them takes the nearest pixels; None: both as they are."""
         careful = [labels or how == "nearest" for labels, how in zip(kinds.both, self.sizes.interpolation, strict=True)]
-        if not any(careful) or not self._transforms:
+        if not any(careful) or exact(self._transforms):
             return None
         one, other = (
             compose([*nearest(self._transforms, fill=NOWHERE if labels else None), *self._rest])

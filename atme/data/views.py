@@ -100,6 +100,11 @@ def nearest(transforms: Sequence[Transform], *, fill: int | None = None) -> list
     return copies
 
 
+def exact(transforms: Sequence[Transform]) -> bool:
+    """Whether these transforms only move pixels to other places, none mixed, none added: `nearest` changes nothing."""
+    return not any(hasattr(each, what) for each in _all(transforms) for what in ("interpolation", "fill"))
+
+
 def _all(transforms: Sequence[Transform]) -> list[Transform]:
     return [each for one in transforms for each in (one, *_all(getattr(one, "transforms", ())))]
 
