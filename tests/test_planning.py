@@ -309,6 +309,10 @@ class TestPlannedAndTrained:
             ["earth", "--seeds", "0,1"],
             "write atme plan earth --output mine.yaml, and then atme train --config mine.yaml",
         ),
+        (
+            ["earth", "--data.direction=BtoA", "--hours", "1", "--seeds", "0,1"],
+            "write atme plan earth --hours 1 --direction BtoA --output mine.yaml, and then",
+        ),
         (["earth", "--hours", "soon"], "--hours: 'soon' is no number of hours"),
         (["earth", "--hours"], "--hours: no value; write --hours 0.5"),
         (["earth", "--hours", "-1"], "--hours: -1 is no time to train"),

@@ -113,6 +113,21 @@ def test_sample_grids_show_pictures_of_any_size(preset: Preset, tmp_path: Path, 
     assert main(["evaluate", str(tmp_path / "run")]) == 0
 
 
+@pytest.mark.parametrize(("epochs", "stopped", "grids"), [(3, False, (2, 3)), (3, True, (2,))])
+def test_the_last_grid_is_of_the_end(
+    preset: Preset, tmp_path: Path, epochs: int, stopped: bool, grids: tuple[int, ...]
+) -> None:
+    """Also where the last epoch is none of those that have one; of a run that ends early, too."""
+    every = 4 if stopped else 2
+    file = preset(training__rate={"epochs": epochs, "decay_epochs": 0}, training__sample_every=every)
+    looks = ["--data.validation_split", "test", "--training.evaluate_every", "1", "--training.keep_best", "l1"]
+    looks += ["--training.stop_after", "1", "--training.least_gain", "9"]
+    run = tmp_path / "run"
+    assert train(file, run, *(looks if stopped else [])) == 0
+    found = sorted(path.name for path in (run / "samples").iterdir())
+    assert found == [f"epoch_{epoch:04d}.png" for epoch in grids]
+
+
 def refused_before_the_folder(preset: Path, run: Path, capsys: pytest.CaptureFixture[str], *more: str) -> str:
     capsys.readouterr()
     assert train(preset, run, *more) == 2

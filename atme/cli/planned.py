@@ -78,9 +78,17 @@ def with_plan(asked: Asked, words: list[str], *, several: bool) -> tuple[list[st
     """
     from atme.training import options
 
-    _refuse(asked, words, several=several)
+    _refuse(asked, words)
     said = [word for word in words if not word.startswith(_PRINT)]
     chosen = command_line.parse(options.parser(), said, classes=options.CLASSES)
+    if several or int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        planned_first = in_words(
+            asked.data, hours=asked.hours, direction=chosen.data.direction, layout=chosen.data.layout
+        )
+        raise ValueError(
+            f"{asked.data}: one plan is for one process; write {planned_first} --output mine.yaml, and then atme train "
+            "--config mine.yaml with seeds, --processes or a launcher, and all other words"
+        )
     from atme.planning.plan import HOURS as USUAL
     from atme.planning.plan import make_plan, run_of
     from atme.planning.words import screen
@@ -142,18 +150,13 @@ def _with_words(sections: Mapping[str, Any], words: list[str]) -> tuple["Namespa
     return parser.instantiate(chosen), parser.dump(chosen)
 
 
-def _refuse(asked: Asked, words: list[str], *, several: bool) -> None:
+def _refuse(asked: Asked, words: list[str]) -> None:
     """What does not go with DATA."""
     refuse_preset(asked.data, remedy=f"write atme train --config {as_word(asked.data)}")
     for word in words:
         name = word.partition("=")[0]
         if name in _SAID:
             raise ValueError(f"{name}: {asked.data} is planned for, and this {_SAID[name]}")
-    if several or int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise ValueError(
-            f"{asked.data}: one plan is for one process; write {in_words(asked.data, hours=asked.hours)} --output "
-            "mine.yaml, and then atme train --config mine.yaml with seeds, --processes or a launcher"
-        )
 
 
 def _may_be_pairs(word: str) -> bool:

@@ -66,7 +66,7 @@ class TrainingOptions:
         channels_last: keep images and weights as (B, H, W, C) in memory, which most convolutions prefer.
         average: decay of the average of weights that translations use; null for none.
         log_every: updates from one line of the log to the next.
-        sample_every: epochs from one sample grid to the next; 0 for none.
+        sample_every: epochs from one sample grid to the next, the last one at the run's end; 0 for none.
         checkpoint_every: epochs from one checkpoint to the next.
         keep: checkpoints that stay on disk, beside the best one.
         evaluate_every: epochs from one look at the validation split (``data.validation_split``) to the next; 0 for

@@ -116,10 +116,11 @@ class Recorder:
         trouble = self._look(interruption)
         if step % asked.log_every == 0 or self._scores:
             self._write_line()
-        if into_epoch and step < self._start.batches.steps:
+        ended = not self._start.left
+        if into_epoch and not ended:
             self._show()
             return
-        if asked.sample_every and (into_epoch or epoch % asked.sample_every == 0):
+        if asked.sample_every and (ended or epoch % asked.sample_every == 0):
             self._draw(done, epoch=epoch + bool(into_epoch))
         best = self._state.search.best
         if epoch % asked.checkpoint_every == 0 or trouble or (best and best.step == step):
