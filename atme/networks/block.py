@@ -118,6 +118,7 @@ class Block(nn.Module):
     def convolved(self, image: Tensor, beside: Tensor | None = None) -> Tensor:
         """The convolution alone, without its bias, on a CPU: (B, C', H, W)."""
         if torch.is_grad_enabled():
+            self._kept = None  # a fused optimizer moves weights without a word
             return convolved(image, beside, self.conv.weight, eps=self.eps)
         maps = [each.to(kind_of(image)) for each in (image, beside) if each is not None]
         return convolved_by(maps, self.standardized([each.shape[1] for each in maps]))
@@ -134,6 +135,7 @@ class Block(nn.Module):
         Returns:
             (B, C', H, W).
         """
+        self._kept = None  # as in `convolved`
         of_norm = before.conv.bias, before.norm, scale_shift
         image = normalized_and_convolved(image, *of_norm, self.conv.weight, eps=self.eps)  # (B, C', H, W)
         return normalize_scale_silu(image, self.conv.bias, self.norm, None, residual=residual)
