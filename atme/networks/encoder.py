@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from atme import require
-from atme.networks.encoder_layers import as_trained, first, offset
+from atme.networks.encoder_layers import as_trained, first, joined, offset
 from atme.networks.encoder_weights import load_weights
 from atme.networks.pretrained import wanted
 
@@ -161,7 +161,7 @@ def staged(model: nn.Module, ends: Sequence[str], *, network: str) -> dict[str, 
             todo.pop(0)
         if not todo:
             cut = {"stem": parts[0][:-1], "1": parts[0][-1:]} | {str(i): part for i, part in enumerate(parts[1:-1], 2)}
-            return {name: nn.Sequential(*part) for name, part in cut.items()}
+            return {name: joined(part) for name, part in cut.items()}
     raise _no_chain(network)
 
 

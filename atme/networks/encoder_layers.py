@@ -1,10 +1,32 @@
-"""Layers of networks that were trained elsewhere, as they were trained: batch norm at rest, TensorFlow's padding."""
+"""Layers of networks that were trained elsewhere, as they were trained: batch norm at rest, TensorFlow's padding.
 
+A batch norm at rest is a scale and a shift of each channel. Where one follows a convolution, the weights take the
+scale and the bias the shift,
+
+    γ (w ∗ x − μ) / √(v + ε) + β = (f w) ∗ x + (β − f μ),    f = γ / √(v + ε),
+
+so that it costs no pass over maps, and w, γ and β learn as before.
+"""
+
+from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from atme.networks.depthwise import depthwise
+from atme.networks.kept import Kept
+from atme.networks.kernels import in_one_step
+
+PAIRS = {
+    "ConvBnAct": (("conv", "bn1"),),
+    "DepthwiseSeparableConv": (("conv_dw", "bn1"), ("conv_pw", "bn2")),
+    "EdgeResidual": (("conv_exp", "bn1"), ("conv_pwl", "bn2")),
+    "InvertedResidual": (("conv_pw", "bn1"), ("conv_dw", "bn2"), ("conv_pwl", "bn3")),
+}
+"""Of timm's blocks, by their classes: convolutions, and the batch norms that alone read what these make."""
 
 
 class FrozenNorm(nn.Module):
@@ -14,6 +36,9 @@ class FrozenNorm(nn.Module):
 
     Args:
         norm: whose weights and statistics are taken, and what timm lets follow it.
+
+    Attributes:
+        done_before: whether the convolution before it scales and shifts in its place.
     """
 
     running_mean: Tensor
@@ -28,24 +53,27 @@ class FrozenNorm(nn.Module):
         self.register_buffer("running_var", norm.running_var)
         self.drop = getattr(norm, "drop", nn.Identity())
         self.act = getattr(norm, "act", nn.Identity())
+        self.done_before = False
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, C, H, W) to the same shape."""
-        statistics = self.running_mean, self.running_var
-        image = F.batch_norm(image, *statistics, self.weight, self.bias, training=False, eps=self.eps)
+        if not self.done_before:
+            statistics = self.running_mean, self.running_var
+            image = F.batch_norm(image, *statistics, self.weight, self.bias, training=False, eps=self.eps)
         result: Tensor = self.act(self.drop(image))
         return result
 
+    def factor_and_shift(self) -> tuple[Tensor, Tensor]:
+        """f and β − f μ, (C,) each."""
+        factor = self.weight * (self.running_var + self.eps).rsqrt()
+        return factor, torch.addcmul(self.bias, factor, self.running_mean, value=-1)
+
 
 class TrainedConv2d(nn.Conv2d):
-    """A convolution that was trained elsewhere: with TensorFlow's padding perhaps, and depthwise ones in float32.
+    """A convolution that was trained elsewhere: with TensorFlow's padding perhaps, and with the batch norm after it.
 
     TensorFlow pads as much as ⌈H / stride⌉ answers need, an odd pixel at the end. What timm's has beyond it is a
     rounded quotient, which no graph of unknown sizes holds.
-
-    Of an update in bfloat16 on a CPU (`PretrainedUNet`, 16 images of 128×128, one core with AMX), depthwise
-    convolutions in float32 take 0.79 of 0.92 s, and 0.54 of 0.70 s where the stem and three stages are frozen; all of
-    it in float32 takes 1.02 and 0.88 s. It is the backward passes of those in bfloat16 that are slow.
 
     Args:
         convolution: whose weights are taken.
@@ -69,21 +97,44 @@ class TrainedConv2d(nn.Conv2d):
                 convolution.bias is not None,
             )
         self.weight, self.bias, self.same = convolution.weight, convolution.bias, same
+        self._norm: tuple[FrozenNorm, ...] = ()  # a tuple, so that its weights are not this layer's, too
+        self._kept = Kept()
+
+    def take_in(self, norm: FrozenNorm) -> None:
+        """Scale and shift in the place of a batch norm at rest, which alone reads what this layer makes."""
+        assert self.bias is None
+        self._norm, norm.done_before = (norm,), True
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, C, H, W) to (B, C', ⌈H / stride⌉, ⌈W / stride⌉), or less with padding of its own."""
-        if self.groups > 1 and image.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
-            with torch.autocast("cpu", enabled=False):
-                return self._convolved(image.to(self.weight.dtype))
-        return self._convolved(image)
+        weight, bias = self._scaled_and_shifted() if self._norm else (self.weight, self.bias)
+        padding = cast(tuple[int, int], self.padding)
+        if self.same:
+            image, padding = padded(image, self), (0, 0)
+        if self.groups == self.in_channels == self.out_channels > 1 and in_one_step(image):
+            return depthwise(image, weight, bias, stride=self.stride, padding=padding, dilation=self.dilation)
+        return F.conv2d(image, weight, bias, self.stride, padding, self.dilation, self.groups)
 
-    def _convolved(self, image: Tensor) -> Tensor:
-        if not self.same:
-            return super().forward(image)
-        sides = zip(image.shape[-2:], self.kernel_size, self.stride, self.dilation, strict=True)
-        down, right = (missing(side, kernel=d * (k - 1) + 1, stride=s) for side, k, s, d in sides)
-        padded = F.pad(image, (right // 2, right - right // 2, down // 2, down - down // 2))
-        return F.conv2d(padded, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+    def _scaled_and_shifted(self) -> tuple[Tensor, ...]:
+        """f w and β − f μ, in the convolution's precision; made once where neither learns."""
+        (norm,) = self._norm
+        device = self.weight.device.type
+        kind = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else self.weight.dtype
+
+        def make() -> tuple[Tensor, ...]:
+            factor, shift = norm.factor_and_shift()
+            return (self.weight * factor[:, None, None, None]).to(kind), shift.to(kind)
+
+        parts = self.weight, norm.weight, norm.bias, norm.running_mean, norm.running_var
+        learns = torch.is_grad_enabled() and any(each.requires_grad for each in parts)
+        return make() if learns else self._kept.of(parts, make, kind)
+
+
+def padded(image: Tensor, layer: nn.Conv2d) -> Tensor:
+    """An image with the border that TensorFlow gives it for this layer."""
+    sides = zip(image.shape[-2:], layer.kernel_size, layer.stride, layer.dilation, strict=True)
+    down, right = (missing(side, kernel=d * (k - 1) + 1, stride=s) for side, k, s, d in sides)
+    return F.pad(image, (right // 2, right - right // 2, down // 2, down - down // 2))
 
 
 def missing(side: int, *, kernel: int, stride: int) -> int:
@@ -98,11 +149,29 @@ def as_trained(layer: nn.Module) -> nn.Module:
 
     if isinstance(layer, nn.BatchNorm2d):
         return FrozenNorm(layer)
-    if type(layer) is Conv2dSame or (type(layer) is nn.Conv2d and layer.groups > 1):  # others compute otherwise
-        return TrainedConv2d(layer, same=type(layer) is Conv2dSame)
+    if type(layer) is Conv2dSame:
+        return TrainedConv2d(layer, same=True)
+    if type(layer) is nn.Conv2d and layer.padding_mode == "zeros":  # others compute otherwise
+        return TrainedConv2d(layer, same=False)
     for name, child in layer.named_children():
         setattr(layer, name, as_trained(child))
+    for name, norm in PAIRS.get(type(layer).__name__, ()):
+        join(getattr(layer, name), getattr(layer, norm))
     return layer
+
+
+def joined(layers: Iterable[nn.Module]) -> nn.Sequential:
+    """Layers in a row, whose convolutions take in the batch norms that follow them."""
+    row = nn.Sequential(*layers)
+    for one, other in pairwise(row):
+        join(one, other)
+    return row
+
+
+def join(layer: nn.Module, norm: nn.Module) -> None:
+    """Let a convolution take in a batch norm at rest, if they are that."""
+    if isinstance(layer, TrainedConv2d) and layer.bias is None and isinstance(norm, FrozenNorm):
+        layer.take_in(norm)
 
 
 def offset(layer: nn.Module) -> float:
