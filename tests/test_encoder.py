@@ -159,6 +159,19 @@ class TestBatchNormsWithinConvolutions:
         assert torch.equal(one(image)[-1], other(image)[-1])
         assert torch.equal(copied(image)[-1], before)
 
+    def test_what_is_kept_follows_a_fused_optimizer(self) -> None:
+        """Looked at without gradients before and after an update, as by the denoising diffusion GAN."""
+        encoder, image = Encoder(strides=(2,)), torch.rand(1, 3, 16, 16)
+        optimizer = torch.optim.Adam(encoder.parameters(), lr=0.1)
+        optimizer.param_groups[0]["fused"] = True
+        for _ in range(2):
+            with torch.no_grad():
+                encoder(image)
+            encoder(image)[0].sum().backward()
+            optimizer.step()
+        with torch.no_grad():
+            assert torch.equal(encoder(image)[0], deepcopy(encoder)(image)[0])
+
     def test_only_what_reads_a_convolution_alone_is_taken_in(self) -> None:
         """Blocks of other kinds stay one layer after the other: nothing says who reads what there."""
         encoder = Encoder("resnet18", weights="none", strides=(2, 4))

@@ -127,7 +127,10 @@ class TrainedConv2d(nn.Conv2d):
 
         parts = self.weight, norm.weight, norm.bias, norm.running_mean, norm.running_var
         learns = torch.is_grad_enabled() and any(each.requires_grad for each in parts)
-        return make() if learns else self._kept.of(parts, make, kind)
+        if learns:  # a fused optimizer may move them without a word
+            self._kept = Kept()
+            return make()
+        return self._kept.of(parts, make, kind)
 
 
 def padded(image: Tensor, layer: nn.Conv2d) -> Tensor:
