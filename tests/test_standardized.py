@@ -1,5 +1,7 @@
 """Convolutions with standardized weights: derivatives, one map and two, what is kept, and the passes in C++."""
 
+from copy import deepcopy
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -8,7 +10,7 @@ from torch.nn import functional as F
 from atme.networks.block import Block, standardize
 from atme.networks.fused import normalize_scale_silu
 from atme.networks.standardized import convolved, normalized_and_convolved
-from atme.networks.unet import ResidualBlock
+from atme.networks.unet import ResidualBlock, UNet
 from atme.reports.cost import Kept
 
 EPS = 1e-5
@@ -101,3 +103,17 @@ def test_without_gradients_weights_are_split_once(compiled: None) -> None:
         assert (
             Block(5, 8)(image, beside=beside).dtype == torch.bfloat16
         )  # weights that do not tell whether they changed
+
+
+def test_what_is_kept_follows_a_fused_optimizer() -> None:
+    """Looked at without gradients before and after an update; a fused Adam moves weights without a word."""
+    network, image, level = UNet(dim=8, dim_mults=(1, 2), groups=4), torch.rand(1, 3, 16, 16), torch.zeros(1)
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.1, fused=True)
+    for _ in range(2):
+        with torch.no_grad():
+            network(image, level)
+        network(image, level).square().sum().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    with torch.no_grad():
+        assert torch.equal(network(image, level), deepcopy(network)(image, level))
