@@ -70,7 +70,7 @@ def test_its_features_are_those_of_timm(trained: ProjectedDiscriminator) -> None
     assert [maps.shape[1] for maps in ours.image] == [24, 40, 112, 320]
     for found, expected in ((ours.image, theirs), (ours.source, condition)):
         for one, other in zip(found, expected, strict=True):
-            torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=3e-4)  # batch norms lie within the convolutions here
     assert float(ours.image[0].std()) > 0.1
 
 
