@@ -43,7 +43,8 @@ class Block:
 
     @property
     def kind(self) -> str:
-        return "race" if "settings" in self.values else "preset" if "model" in self.values else "sections"
+        of = {"settings": "race", "sets": "study", "model": "preset"}
+        return next((kind for key, kind in of.items() if key in self.values), "sections")
 
     def __str__(self) -> str:
         return f"{self.page}-{self.file}"
@@ -58,8 +59,10 @@ def blocks() -> Iterator[Block]:
 
 BLOCKS = list(blocks())
 RACES = [each for each in BLOCKS if each.kind == "race"]
-OTHERS = [each for each in BLOCKS if each.kind != "race"]
+STUDIES = [each for each in BLOCKS if each.kind == "study"]
+OTHERS = [each for each in BLOCKS if each.kind in ("preset", "sections")]
 quality = studies.load("quality_per_hour")
+plans = studies.load("plan_study")
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +101,7 @@ def begun(words: list[str]) -> Start:
 
 
 def test_there_is_something_to_begin() -> None:
-    assert {"race", "preset", "sections"} == {each.kind for each in BLOCKS}
+    assert {"race", "study", "preset", "sections"} == {each.kind for each in BLOCKS}
     assert {each.page for each in BLOCKS} >= {"which-noise", "speed", "training", "extend", "your-data"}
 
 
@@ -128,6 +131,20 @@ def test_a_race_s_runs_are_understood(block: Block) -> None:
         chosen = parser.instantiate(parse(parser, list(entrant.words), classes=options.CLASSES))
         assert chosen.training.seconds == 60 * told.minutes
         assert chosen.data.test_split == told.split or chosen.data.validation_split == told.split
+
+
+@pytest.mark.parametrize("block", STUDIES, ids=str)
+def test_a_study_s_runs_are_understood(block: Block) -> None:
+    Path(block.file).write_text(block.text)
+    told = plans.Study.read(Path(block.file))
+    by_preset = [each for each in plans.entrants(told, Path("runs")) if each.name != plans.PLANNED]
+    assert len(by_preset) >= len(told.sets)
+    for entrant in by_preset:
+        ((_, *words),) = entrant.steps
+        parser = options.parser()
+        chosen = parser.instantiate(parse(parser, words, classes=options.CLASSES))
+        assert chosen.training.seconds == 60 * told.minutes
+        assert chosen.data.direction == entrant.of.direction
 
 
 def test_a_block_that_is_wrong_is_seen(pairs: Path) -> None:
