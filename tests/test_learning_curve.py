@@ -129,3 +129,10 @@ def test_the_command_shows_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert "learning curve: trains on 125, 250, 500 pairs, twice each" in shown.err
     assert "125 pairs: L1 0." in shown.err
     assert "2,000 pairs" in shown.out
+
+
+def test_no_score_is_below_zero() -> None:
+    """Scores of 2, 4 and 8 pairs of earth, which scatter widely."""
+    curve = curve_of({2: (0.1876, 0.3624), 4: (0.1309, 0.1407), 8: (0.1235, 0.1371)}, pairs=16)
+    assert curve.at_all.low == 0.0 < curve.at_all.middle
+    assert curve.at_twice.low == 0.0

@@ -196,6 +196,8 @@ def _range(values: Float, weights: Float, *, scatter: float) -> Range:
     """The median and the ends of what is likely, of values that a run scatters about."""
     offsets = scatter * norm.ppf((np.arange(9) + 0.5) / 9)
     each = (values.reshape(-1, 1) + offsets).reshape(-1)
+    if scatter:  # of a score, which is never below 0
+        each = np.maximum(each, 0.0)
     shares = np.repeat(weights.reshape(-1), len(offsets))
     order = np.argsort(each)
     below = np.cumsum(shares[order]) / shares.sum()
