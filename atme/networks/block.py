@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from atme.networks import kernels
 from atme.networks.fused import normalize_scale_silu
+from atme.networks.kept import Kept
 from atme.networks.kernels import in_one_step
 from atme.networks.standardized import convolved, convolved_by, kind_of, normalized_and_convolved, standardized
 
@@ -58,7 +59,7 @@ class Block(nn.Module):
         self.conv = nn.Conv2d(in_channels, out_channels, 3, padding=1)
         self.norm = nn.GroupNorm(groups, out_channels)
         self.eps = eps
-        self._kept: tuple[tuple[object, ...], list[Tensor]] | None = None
+        self._kept = Kept()
 
     def standardized(self, split: Sequence[int] = ()) -> list[Tensor]:
         """The weights that the convolution reads, in its precision, where nothing learns.
@@ -69,25 +70,19 @@ class Block(nn.Module):
             split: channels of the maps that it reads, if there are several: each gets weights of its own.
         """
         weight = self.conv.weight
-        plain = type(weight) is nn.Parameter and not weight.is_inference()  # others do not tell that they changed
         device = weight.device.type
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
         split = tuple(split) or (weight.shape[1],)
-        if torch.is_grad_enabled() or torch.compiler.is_compiling() or not plain:
-            self._kept = None
+        if torch.is_grad_enabled():
+            self._kept = Kept()
             return list(standardize(weight, eps=self.eps).to(dtype).split(split, dim=1))
-        now = weight.data_ptr(), weight._version, dtype, split, kernels.available()
-        kept = self._kept  # read once: other threads translate, too
-        if kept is not None and kept[0] == now:
-            return kept[1]
-        made = standardized(weight, split, dtype, eps=self.eps)[0]
-        # a fake one, of which costs are computed, is none
-        self._kept = (now, made) if type(made[0]) is Tensor else None
-        return made
 
-    def __getstate__(self) -> dict[str, object]:
-        """Copies and pickles begin without what was kept."""
-        return {**self.__dict__, "_kept": None}
+        def make() -> tuple[Tensor, ...]:
+            if torch.compiler.is_compiling() or type(weight) is not nn.Parameter or weight.is_inference():
+                return tuple(standardize(weight, eps=self.eps).to(dtype).split(split, dim=1))
+            return tuple(standardized(weight, split, dtype, eps=self.eps)[0])
+
+        return list(self._kept.of([weight], make, dtype, split, kernels.available()))
 
     def forward(
         self,
@@ -118,7 +113,7 @@ class Block(nn.Module):
     def convolved(self, image: Tensor, beside: Tensor | None = None) -> Tensor:
         """The convolution alone, without its bias, on a CPU: (B, C', H, W)."""
         if torch.is_grad_enabled():
-            self._kept = None  # a fused optimizer moves weights without a word
+            self._kept = Kept()  # a fused optimizer moves weights without a word
             return convolved(image, beside, self.conv.weight, eps=self.eps)
         maps = [each.to(kind_of(image)) for each in (image, beside) if each is not None]
         return convolved_by(maps, self.standardized([each.shape[1] for each in maps]))
@@ -135,7 +130,7 @@ class Block(nn.Module):
         Returns:
             (B, C', H, W).
         """
-        self._kept = None  # as in `convolved`
+        self._kept = Kept()  # as in `convolved`
         of_norm = before.conv.bias, before.norm, scale_shift
         image = normalized_and_convolved(image, *of_norm, self.conv.weight, eps=self.eps)  # (B, C', H, W)
         return normalize_scale_silu(image, self.conv.bias, self.norm, None, residual=residual)
