@@ -75,7 +75,7 @@ class Play:
     def __call__(self) -> None:
         """One update, timed by phase."""
         self._now, self._since = dict.fromkeys(PHASES, 0.0), time.process_time()
-        pair = next(self._batches).to(self.device, channels_last=True)
+        pair = next(self._batches).to(self.device, channels_last=self.start.options.channels_last)
         self._lap("data")
         with self.state.at(0):
             self.start.model.step(_Watched(self), pair)

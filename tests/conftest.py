@@ -23,6 +23,12 @@ from atme.images import read_image, write_image
 # Tests compile kernels where they ask for it (`compiled`): each process of its own would spend seconds on it.
 os.environ.setdefault("ATME_COMPILE", "0")
 
+DEVICE = os.environ.get("ATME_TEST_DEVICE", "cpu")
+"""Where trainings of the tests are computed. Bits are compared, and a CPU has the same ones on every run."""
+
+if DEVICE == "cpu":
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
 # No test measures time, on whatever machine it runs.
 settings.register_profile("atme", deadline=None)
 settings.load_profile("atme")
@@ -115,7 +121,7 @@ TINY = {
         "average": 0.9,
         "log_every": 2,
         "keep": 10,
-        "device": "cpu",
+        "device": DEVICE,
     },
 }
 """Seven training pairs in batches of two: four updates an epoch, three epochs."""

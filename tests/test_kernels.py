@@ -12,6 +12,7 @@ from torch import Tensor
 
 from atme.cli import main
 from atme.networks import UNet, kernels
+from atme.networks.standardized import standardized
 from atme.run_folder import read_log
 
 
@@ -72,3 +73,14 @@ def test_a_compiled_run_goes_on_exactly(preset: Callable[..., Path], tmp_path: P
         for run in ("whole", "parts")
     ]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_only_maps_and_weights_of_a_cpu_are_for_the_passes(compiled: None) -> None:
+    """Elsewhere, an address is none that they can read: the process would end."""
+    elsewhere = torch.empty(2, 8, 4, 4, device="meta")
+    assert kernels.take(torch.empty(2, 8, 4, 4))
+    assert kernels.take_weights(torch.empty(8, 8, 3, 3), torch.float32)
+    assert not kernels.take(elsewhere)
+    assert not kernels.take_weights(elsewhere, torch.float32)
+    (made,), _ = standardized(torch.empty(8, 8, 3, 3, device="meta"), [8], torch.float32, eps=1e-5)
+    assert made.shape == (8, 8, 3, 3)

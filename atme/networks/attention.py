@@ -15,9 +15,12 @@ All of it works on maps whose channels lie beside each other in memory (channels
 pixels without a copy.
 """
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from atme.networks import kernels
 from atme.networks.linear_attention import LinearAttend
@@ -32,6 +35,25 @@ def unpixels(tokens: Tensor, *, like: Tensor) -> Tensor:
     """(B, H·W, C) to (B, C, H, W), a view with the size of `like`."""
     image: Tensor = tokens.transpose(1, 2).unflatten(2, like.shape[2:])
     return image
+
+
+def over_pixels(k: Tensor) -> Tensor:
+    """The softmax of (B, N, F) over N.
+
+    CUDA's kernel for an axis that does not lie beside itself has few threads (64 px, one picture: 0.6 ms a layer).
+    """
+    if not k.is_cuda:
+        return k.softmax(1)
+    return k.transpose(1, 2).contiguous().softmax(2).transpose(1, 2)
+
+
+def with_the_same_bits(image: Tensor) -> AbstractContextManager[None]:
+    """Where the same bits are asked for (`training.deterministic`), on a GPU, kernels of attention that give them.
+
+    PyTorch's others add up in whatever order, and would merely warn.
+    """
+    wanted = image.is_cuda and torch.are_deterministic_algorithms_enabled()
+    return sdpa_kernel(SDPBackend.MATH) if wanted else nullcontext()
 
 
 class ChannelNorm(nn.Module):
@@ -77,7 +99,7 @@ class LinearAttention(nn.Module):
         y = self.norm(pixels(image))  # (B, N, C)
         to_q, to_k, to_v = self.qkv.weight.chunk(3)  # (h·d, C, 1, 1) each
         q = pixels(F.conv2d(unpixels(y, like=image), to_q)).unflatten(2, (self.heads, -1))  # (B, N, h, d)
-        k = pixels(F.conv2d(unpixels(y, like=image), to_k)).softmax(1)  # (B, N, h·d)
+        k = over_pixels(pixels(F.conv2d(unpixels(y, like=image), to_k)))  # (B, N, h·d)
         context = (y.transpose(1, 2) @ k).transpose(1, 2)  # (B, h·d, C)
         matrix = self.project(context, to_v.flatten(1)) / y.shape[1]  # (B, h·d, C)
         mixed = torch.baddbmm(self.out.bias, q.softmax(3).flatten(2), matrix)  # (B, N, C)
@@ -129,6 +151,7 @@ class Attention(nn.Module):
         """(B, C, H, W) to (B, C, H, W)."""
         y = unpixels(self.norm(pixels(image)), like=image)  # (B, C, H, W)
         q, k, v = pixels(self.qkv(y)).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # (B, h, N, d) each
-        seen = F.scaled_dot_product_attention(q, k, v)  # (B, h, N, d)
+        with with_the_same_bits(image):
+            seen = F.scaled_dot_product_attention(q, k, v)  # (B, h, N, d)
         mixed = self.out(seen.transpose(1, 2).flatten(2))  # (B, N, C)
         return image + unpixels(mixed, like=image)  # (B, C, H, W)

@@ -67,12 +67,12 @@ def available() -> bool:
 
 def take(image: torch.Tensor) -> bool:
     """Whether this map is one for the passes in C++, here."""
-    return image.dtype in DTYPES and available()
+    return image.device.type == "cpu" and image.dtype in DTYPES and available()
 
 
 def take_weights(weight: torch.Tensor, kind: torch.dtype) -> bool:
     """Whether these weights are for the passes in C++, here, to be standardized in a precision."""
-    return (weight.dtype, kind) in WEIGHTS and available()
+    return weight.device.type == "cpu" and (weight.dtype, kind) in WEIGHTS and available()
 
 
 @cache
