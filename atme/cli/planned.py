@@ -18,6 +18,7 @@ from atme.cli import arguments as command_line
 from atme.cli.exits import say
 from atme.cli.own_words import taken
 from atme.cli.planning import in_words, refuse_preset
+from atme.data.recipes import find_root
 from atme.names import as_word
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def with_plan(asked: Asked, words: list[str], *, several: bool) -> tuple[list[st
 
     named = any(word.partition("=")[0] == "--run.dir" for word in words)
     run = Path(chosen.run.dir) if named else run_of(asked.data)
+    _require_pairs(asked.data, run)
     if chosen.training.resume == "auto" and (run / "options.yaml").is_file():
         say(f"{run}: goes on by its own options, without a new plan")
         return [f"--config={run / 'options.yaml'}", f"--data.root={asked.data}", *words], None
@@ -157,6 +159,21 @@ def _refuse(asked: Asked, words: list[str]) -> None:
         name = word.partition("=")[0]
         if name in _SAID:
             raise ValueError(f"{name}: {asked.data} is planned for, and this {_SAID[name]}")
+
+
+def _require_pairs(data: str, run: Path) -> None:
+    """Whether the pairs are there, be it to plan for or to go on with.
+
+    Raises:
+        ValueError: if they are not; with the words that go on with a run whose pairs lie elsewhere now.
+    """
+    try:
+        find_root(data)
+    except ValueError as error:
+        if not (run / "options.yaml").is_file():
+            raise
+        words = f"atme train FOLDER --run.dir {as_word(run)} --training.resume auto"
+        raise ValueError(f"{error}; where the pairs of {run} lie elsewhere now, {words} goes on with it") from error
 
 
 def _may_be_pairs(word: str) -> bool:

@@ -11,6 +11,7 @@ from atme.cli.page_word import page_taken_from
 from atme.cli.planned import data_taken_from, keeping, parsed, with_plan
 from atme.cli.processes import processes_taken_from, train_together
 from atme.cli.seeds import taken_from, train_seeds
+from atme.names import as_word
 
 if TYPE_CHECKING:
     from atme.training import Outcome
@@ -46,6 +47,8 @@ def train(arguments: list[str]) -> int:
     parser = options.parser()
     usage = "write atme train --config PRESET --section.key VALUE …"
     chosen = parsed(parser, plan, words) if plan else parse(parser, words, usage=usage, classes=options.CLASSES)
+    if chosen.training.resume == "auto":
+        _refuse_elsewhere(words, Path(chosen.run.dir))
     if seeds is not None:
         if processes > 1:
             raise ValueError("--processes: of several seeds each has one; leave it out, or say --jobs")
@@ -72,6 +75,29 @@ def _watcher(page: Path | None, plan: str | None) -> "Watcher | None":
 
         evening = Evening(page, say=say)
     return evening if plan is None else keeping(plan, evening)
+
+
+def _refuse_elsewhere(words: list[str], run: Path) -> None:
+    """What would begin anew, in silence, where a run of another place is to go on.
+
+    Raises:
+        ValueError: for a run's own options, whose folder is not where they say, seen from here.
+    """
+    named = [place for word, value in zip(words, [*words[1:], ""], strict=True) for place in _config(word, value)]
+    given = any(word.partition("=")[0] == "--run.dir" for word in words)
+    place = next((path.parent for path in named if (path.parent / "checkpoints").is_dir()), None)
+    if place is not None and not given and not run.exists():
+        raise ValueError(
+            f"run.dir: {run} is not there, seen from {Path().resolve()}, and {as_word(place / 'options.yaml')} is of a "
+            f"run; to go on with it say --run.dir {as_word(place)}"
+        )
+
+
+def _config(word: str, following: str) -> list[Path]:
+    """The file that a word, or the one after it, names as ``--config``."""
+    option, joined, value = word.partition("=")
+    path = Path(value if joined else following)
+    return [path] if option == "--config" and path.name == "options.yaml" else []
 
 
 def _best(outcome: "Outcome") -> str:

@@ -54,7 +54,7 @@ def analyze(arguments: list[str]) -> int:
 
 def compare(arguments: list[str]) -> int:
     """Compare runs, on one page."""
-    return call(compare_runs, arguments, prog="atme compare")
+    return call(compare_runs, arguments, prog="atme compare", spelled={"root": "data.root"})
 
 
 def presets(arguments: list[str]) -> int:
@@ -193,6 +193,7 @@ def compare_runs(
     output: Path,
     images: int = 6,
     split: str = "test",
+    root: str | None = None,
     weights: Weights = "average",
     precision: Precision = "float32",
     device: str = "auto",
@@ -205,6 +206,7 @@ def compare_runs(
         output: a new folder for the results, or that of an earlier comparison.
         images: test images that are shown side by side; 0 for none.
         split: the split to score.
+        root: where the data of all these runs lies now; where each found it by default.
         weights: average takes the averaged weights where a run has them.
         precision: bf16 is faster on most machines and a little less exact.
         device: auto takes a GPU where there is one.
@@ -216,7 +218,7 @@ def compare_runs(
     """
     from atme.reports.compare import Asked, compare_runs
 
-    asked = Asked(split=split, weights=weights, precision=precision, device=device, images=images, trust=trust)
+    asked = Asked(split, weights, precision, device, images, trust, root)
     page = compare_runs(runs, output=output, asked=asked)
     say(f"open {page} in a browser; the numbers are in {output / 'compare.json'}")
     return DONE

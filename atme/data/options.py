@@ -14,7 +14,7 @@ from atme.data.device import DeviceAugmentation
 from atme.data.kinds import Kinds, LabelResizing
 from atme.data.layout import Direction
 from atme.data.pairs import PairedImages
-from atme.data.recipes import LayoutChoice
+from atme.data.recipes import LayoutChoice, find_root
 from atme.data.shapes import Size
 from atme.data.sizes import Interpolation
 from atme.images.labels import Labels
@@ -158,6 +158,20 @@ class DataOptions:
         return self._open(self.train_split, self._test_view(self.load_size, crop, pad=pad), seed=0)
 
     @property
+    def folder(self) -> Path:
+        """Where the pairs lie now.
+
+        Raises:
+            ValueError: nowhere that ``root`` leads to, with the option that says where else.
+        """
+        try:
+            return find_root(self.root)
+        except ValueError as error:
+            sought = "" if Path(self.root).is_absolute() else f", sought from {Path().resolve()}"
+            where = "where the pairs lie elsewhere, say so with --data.root FOLDER"
+            raise ValueError(f"data.root{sought}: {error}; {where}") from error
+
+    @property
     def kinds(self) -> Kinds:
         """Which of the halves are labels."""
         return read_kinds(self)
@@ -192,7 +206,7 @@ class DataOptions:
 
     def _open(self, split: str, augment: Augment, *, seed: int, cached: bool = False) -> PairedImages:
         return PairedImages(
-            self.root,
+            self.folder,
             split=split,
             direction=self.direction,
             layout=self.layout,

@@ -9,7 +9,6 @@ from jsonargparse import Namespace
 
 from atme.data import DataOptions, PairedImages
 from atme.data.layout import has_split, split_names
-from atme.data.recipes import find_root
 from atme.data.shapes import compare_shapes
 from atme.metrics import OURS, WITHOUT_WEIGHTS, Answer, chosen, measure, metric
 from atme.metrics.classes import refuses
@@ -82,7 +81,7 @@ def _open(data: DataOptions) -> PairedImages:
     Raises:
         ValueError: if there are none, with ways to get some; or naming the file that does not fit.
     """
-    root, split = find_root(data.root), data.validation_split
+    root, split = data.folder, data.validation_split
     if has_split(root, split):
         return data.open_test(split)
     there = list(split_names(root))

@@ -49,6 +49,7 @@ class Asked:
         device: A device's name, or "auto".
         images: Test pairs that are shown.
         trust: Whether the runs' options may name code that is not of atme.
+        root: Where the runs' data lies now, if not where it lay.
     """
 
     split: str
@@ -57,6 +58,7 @@ class Asked:
     device: str
     images: int
     trust: bool = False
+    root: str | None = None
 
 
 def compare_runs(folders: Sequence[Path], *, output: Path, asked: Asked) -> Path:
@@ -109,7 +111,7 @@ def _check_output(output: Path, runs: Sequence[Run]) -> None:
 
 def _compare(runs: Sequence[Run], asked: Asked) -> Comparison:
     groups = grouped(runs)
-    data = {run.name: read_tested(run.folder) for run in runs}
+    data = {run.name: read_tested(run.folder, root=asked.root) for run in runs}
     tests = {name: options.open_test(asked.split) for name, options in data.items()}
     differ = differences(tests)
     test = tests[runs[0].name]

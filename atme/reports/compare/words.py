@@ -6,6 +6,7 @@ from atme.metrics import metric as about
 from atme.metrics import unit_of
 from atme.reports.compare.data import by_value
 from atme.reports.compare.result import Comparison, Result
+from atme.reports.compare.run import Run
 from atme.reports.compare.scores import lower_is_better
 
 
@@ -133,12 +134,11 @@ def _unequal(comparison: Comparison) -> Iterator[str]:
 def _of_runs(comparison: Comparison) -> Iterator[str]:
     groups = [result.group for result in comparison.results]
     for run in (run for group in groups for run in group.runs):
-        epochs = [run.options.get(f"training.rate.{part}") for part in ("epochs", "decay_epochs")]
-        asked = sum(each for each in epochs if isinstance(each, int))
+        unit, reached, asked = _length(run)
         if not run.log:
             yield f"{run.name}: its log.jsonl holds no line up to step {run.step}; time and curves are left out."
-        elif run.last and run.last["epoch"] < asked:
-            yield f"{run.name}: its last checkpoint is of epoch {run.last['epoch']} of {asked}."
+        elif reached < asked:
+            yield f"{run.name}: its last checkpoint is of {unit} {reached:,} of {asked:,}."
         if run.options.get("model.init_args.adversarial", "vanilla") != "vanilla":
             yield f"{run.name}: its game is not the vanilla one; log 4 and log 2 are not where it settles."
     twins = [setting for setting in comparison.settings if not setting.incidental]
@@ -153,3 +153,12 @@ def _listed(names: Sequence[str]) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _length(run: Run) -> tuple[str, int, int]:
+    """In which unit a run's length was said, how far it came, and how far it was to come."""
+    if isinstance(steps := run.options.get("training.steps"), int):
+        return "step", run.step, steps
+    epochs = [run.options.get(f"training.rate.{part}") for part in ("epochs", "decay_epochs")]
+    asked = sum(each for each in epochs if isinstance(each, int))
+    return "epoch", int(run.last["epoch"]) if run.last else asked, asked
