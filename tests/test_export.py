@@ -28,8 +28,9 @@ from torch.export import Dim
 
 from atme.cli import main
 from atme.images import read_image, write_image
+from atme.images.labels import Labels
 from atme.inference import Translator
-from atme.inference.export import agreement, command, export, formats, graph
+from atme.inference.export import agreement, command, export, formats, graph, usage
 from atme.inference.export.agreement import drawn
 from atme.inference.export.graph import trace
 from atme.models.any_size import continuation, cut, pad
@@ -349,6 +350,32 @@ def test_the_script_reads_labels_as_the_run_does(channels: int, data: dict[str, 
     assert made.shape == want.shape
     assert np.abs(made.astype(int) - want.astype(int)).max() <= 1
     assert want.std() > 1
+
+
+@pytest.mark.parametrize(
+    "classes", [CLASSES, {"a": 26, "b": 7, "void": 0}, {"a": 300, "b": 7, "c": 65535, "void": 2}], ids=str
+)
+def test_the_script_writes_labels_as_translate_does(
+    classes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = Labels.of(classes, ignore=["void"])
+    about: dict[str, Any] = dict.fromkeys(("clear_transparent", "source_labels", "work_size", "steps"))
+    about |= {"source_channels": 3, "target_bits": 8, "smallest_side": 1, "source_interpolation": "bilinear"}
+    about |= {"target_interpolation": "bilinear", "target_labels": labels.as_dict()}
+    monkeypatch.setattr(usage, "load", lambda _: (lambda image: image[:, : len(labels.colors[0])], about))
+    picture = smooth(np.random.default_rng(0), 20, 30)
+    write_image(tmp_path / "photo.png", picture)
+    files = "model.onnx", str(tmp_path / "photo.png"), str(tmp_path / "map.png")
+    usage.main(*files, "0", "labels")
+    made, want = read_image(tmp_path / "map.png"), labels.snapped(picture[..., : len(labels.colors[0])])
+    assert made.dtype == want.dtype
+    np.testing.assert_array_equal(made, want)
+    assert len(np.unique(made)) > 1
+    with pytest.raises(SystemExit, match="lables: the model writes picture or labels"):
+        usage.main(*files, "0", "lables")
+    about["target_labels"] = None
+    with pytest.raises(SystemExit, match="labels: the model writes pictures"):
+        usage.main(*files, "0", "labels")
 
 
 def test_the_script_runs_onnx_and_turns_pictures_upright(onnx_of_atme: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from test_recipes_all import FEW, archive_of
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "atme"
+CODE = {".py", ".html", ".md", ".cpp", ".h"}
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
 
 pytestmark = pytest.mark.slow
@@ -93,7 +94,7 @@ def test_it_holds_presets_recipes_earth_and_its_model_alone(wheel: Path) -> None
     assert {name for name in names if name.startswith("atme/shipped/") and not name.endswith(".py")} == models | {
         f"atme/shipped/{path.relative_to(ROOT).as_posix()}" for path in shipped
     }
-    code = {path.relative_to(ROOT).as_posix() for path in PACKAGE.rglob("*") if path.suffix in (".py", ".html")}
+    code = {path.relative_to(ROOT).as_posix() for path in PACKAGE.rglob("*") if path.suffix in CODE}
     assert code <= set(names)
 
 

@@ -59,6 +59,8 @@ def export_run(
         found = f"differs by {done.loss.l1:.2g} on average (L1, of values from -1 to 1), PSNR {done.loss.psnr:.1f} dB"
         say(f"{precision} {found}, on {done.loss.pictures} {done.loss.what}")
     say(f"try it without atme: {shlex.join(['python', str(done.script), str(done.model)])} picture.png translation.png")
+    if translator.knows.kinds.target is not None:
+        say("two words more, 0 labels, write every pixel as that of a class, as atme translate --as labels does")
     return DONE
 
 

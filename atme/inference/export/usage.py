@@ -1,15 +1,16 @@
 """Translate a picture with an exported model, without atme.
 
-    python usage.py MODEL picture.png translation.png [SEED]
+    python usage.py MODEL picture.png translation.png [SEED [labels]]
 
 It needs numpy, opencv-python-headless and, for a .onnx file, onnxruntime; for a .pt2 file torch. What the model's run
 knew of pictures is read from the model itself. Batches are float32 (batch, channels, height, width), red first, from -1
-(black) to 1 (white). SEED matters to models that draw their answers: another one is another answer.
+(black) to 1 (white). SEED matters to models that draw their answers: another one is another answer. With the word
+labels, of a model whose targets are labels, every pixel is written as that of the nearest class: its color, or its id.
 """
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import cv2
@@ -20,9 +21,11 @@ READ = {1: cv2.IMREAD_GRAYSCALE, 3: cv2.IMREAD_COLOR, 4: cv2.IMREAD_UNCHANGED}
 NOT_RGB = {1: None, 3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGBA}
 
 
-def main(model: str, source: str, output: str, seed: str = "0") -> None:
+def main(model: str, source: str, output: str, seed: str = "0", written: str = "picture") -> None:
     """Translate a picture at the size that the run was tested at; the translation gets the picture's own."""
     translate, about = load(model)
+    if written not in (["picture", "labels"] if about["target_labels"] else ["picture"]):
+        raise SystemExit(f"{written}: the model writes {'picture or labels' if about['target_labels'] else 'pictures'}")
     pixels = read(source, about)
     height, width = pixels.shape[:2]
     small = at_work(pixels, about["work_size"] or (height, width), about)
@@ -33,7 +36,8 @@ def main(model: str, source: str, output: str, seed: str = "0") -> None:
     made = translate(np.ascontiguousarray(image), *draws(about, image.shape[2:], seed=int(seed)))[0]  # (C', H, W)
     kind = np.uint16 if about["target_bits"] == 16 else np.uint8
     levels = ((made.transpose(1, 2, 0) + 1) * (np.iinfo(kind).max / 2)).round().clip(0, np.iinfo(kind).max).astype(kind)
-    write(output, resize(levels, (height, width), how=about["target_interpolation"]))
+    picture = resize(levels, (height, width), how=about["target_interpolation"])
+    write(output, snapped(picture, about) if written == "labels" else picture)
 
 
 def at_work(pixels: Array, size: tuple[int, ...], about: dict[str, Any]) -> Array:
@@ -52,10 +56,24 @@ def at_work(pixels: Array, size: tuple[int, ...], about: dict[str, Any]) -> Arra
     if about["one_hot"]:
         counted = [at for at, name in enumerate(names) if name not in labels.get("ignore", [])]
         return np.where(places == counted, 255, 0).astype(np.uint8)
-    painted = np.array(values)
-    if by_id:
-        painted = np.round(255 * np.argsort(np.argsort(painted)) / (len(values) - 1))[:, None]
-    return painted.astype(np.uint8)[places[..., 0]]
+    return painted(values)[places[..., 0]]
+
+
+def painted(values: Sequence[Any]) -> Array:
+    """Classes' colors as they are, and grays for ids: (classes, C) uint8."""
+    colors = np.array(values)
+    if colors.ndim == 1:
+        colors = np.round(255 * np.argsort(np.argsort(colors)) / (len(values) - 1))[:, None]
+    return colors.astype(np.uint8)
+
+
+def snapped(picture: Array, about: dict[str, Any]) -> Array:
+    """A translation (H, W, C) with every pixel as that of the nearest class: of its color, or as its id."""
+    names, values = zip(*about["target_labels"]["classes"].items(), strict=True)
+    counted = [at for at, name in enumerate(names) if name not in about["target_labels"].get("ignore", [])]
+    apart = [np.square(picture.astype(np.int32) - painted(values)[at]).sum(axis=2) for at in counted]
+    files = np.array(values).reshape(len(values), -1)
+    return files.astype(np.uint8 if files.max() < 256 else np.uint16)[np.array(counted)[np.argmin(apart, axis=0)]]
 
 
 def load(model: str) -> tuple[Callable[..., Array], dict[str, Any]]:
