@@ -4,6 +4,7 @@ Our own errors are such lines already. Those of the parser name types and namesp
 to who wrote a preset; what they know is put in our words here.
 """
 
+import errno
 import importlib
 import inspect
 import re
@@ -42,8 +43,26 @@ _SUCH = {
 
 def one_line(error: Exception) -> str:
     """The message of an error in one line that can be printed, whatever names are in it."""
-    text = re.sub(r"\s*\n\s*", " ", str(error)).strip() or type(error).__name__
+    said = _of_disk(error) if isinstance(error, OSError) else str(error)
+    text = re.sub(r"\s*\n\s*", " ", said).strip() or type(error).__name__
     return "".join(letter if letter.isprintable() else _escaped(letter) for letter in text)
+
+
+_ROOM = "make room there, or choose another place"
+_DISK = {
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EROFS: "choose another place",
+    errno.EACCES: "allow it, or choose another place",
+}
+
+
+def _of_disk(error: OSError) -> str:
+    """What the system says of a file, with a remedy where it knows of none."""
+    if error.errno not in _DISK or error.strerror is None:
+        return str(error)
+    name = error.filename.decode(errors="replace") if isinstance(error.filename, bytes) else error.filename
+    return f"{'' if name is None else f'{name}: '}{error.strerror}; {_DISK[error.errno]}"
 
 
 def _escaped(letter: str) -> str:

@@ -102,8 +102,8 @@ def with_plan(asked: Asked, words: list[str], *, several: bool) -> tuple[list[st
     if chosen.training.resume == "auto" and (run / "options.yaml").is_file():
         say(f"{run}: goes on by its own options, without a new plan")
         return [f"--config={run / 'options.yaml'}", f"--data.root={asked.data}", *words], None
-    if chosen.training.resume == "never" and said == words:  # what is only printed takes no folder
-        find_origin(run, "never", now={})
+    if chosen.training.resume in ("never", "auto") and said == words:  # what is only printed takes no folder
+        find_origin(run, chosen.training.resume, now={})
     planned = make_plan(
         asked.data,
         hours=USUAL if asked.hours is None else asked.hours,

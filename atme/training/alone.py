@@ -8,6 +8,9 @@ import os
 import sys
 from pathlib import Path
 
+from atme.names import as_word
+from atme.run_folder import checkpoints
+
 if sys.platform != "win32":
     import fcntl
 
@@ -20,13 +23,17 @@ class Alone:
         goes_on: whether it holds a part of this run already.
 
     Raises:
-        ValueError: if another training is at work in it, or began one meanwhile.
+        ValueError: if another training is at work in it, or began one meanwhile; or if it cannot be written to.
         OSError: if it cannot be made.
     """
 
     def __init__(self, run: Path, *, goes_on: bool) -> None:
         self._held: int | None = None
         run.mkdir(parents=True, exist_ok=True)
+        if not os.access(run, os.W_OK):
+            elsewhere = f"go on elsewhere with --training.resume {as_word(run)} and a new --run.dir"
+            other = elsewhere if checkpoints(run) else "choose another --run.dir"
+            raise ValueError(f"{run}: cannot be written to; allow it, or {other}")
         if sys.platform != "win32":
             self._held = os.open(run, os.O_RDONLY | os.O_CLOEXEC)
             try:

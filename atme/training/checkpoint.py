@@ -70,7 +70,9 @@ def save(state: State, measured: Measured, run: Path, *, keep: int, pairs: dict[
         _write(state, measured, unfinished, pairs)
     except (OSError, SafetensorError, RuntimeError) as error:
         shutil.rmtree(unfinished, ignore_errors=True)
-        raise OSError(f"{place}: the checkpoint could not be written ({error}); earlier ones are whole") from error
+        whole = "earlier ones are whole" if checkpoints(run) else "there is no earlier one"
+        mend = "mend that, such as by making room, and go on with --training.resume auto"
+        raise OSError(f"{place}: the checkpoint could not be written ({error}); {whole}; {mend}") from error
     unfinished.rename(place)
     _sync(place.parent)
     best = state.search.best and checkpoint_path(run, state.search.best.step)

@@ -7,6 +7,7 @@ from typing import Any
 from atme.data.fingerprint import differ
 from atme.models.build import Measured
 from atme.names import as_word
+from atme.outputs import require_free
 from atme.run_folder import checkpoints, find_run, named, read_log, read_options, read_state
 from atme.training.changes import Flat, differing, refuse_changes, resolved
 
@@ -44,9 +45,11 @@ def find_origin(run: Path, resume: str, *, now: Flat) -> Origin:
 
     Raises:
         ValueError: if the run folder holds something that would be lost or mixed up, or if the run that it holds
-            was trained otherwise.
+            was trained otherwise; if a new one cannot be written there.
     """
     held = _holds_anything(run)
+    if not held:
+        require_free([run / "options.yaml"])
     if resume == "never":
         if held:
             raise ValueError(
