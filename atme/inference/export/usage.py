@@ -72,8 +72,10 @@ def snapped(picture: Array, about: dict[str, Any]) -> Array:
     names, values = zip(*about["target_labels"]["classes"].items(), strict=True)
     counted = [at for at, name in enumerate(names) if name not in about["target_labels"].get("ignore", [])]
     apart = [np.square(picture.astype(np.int32) - painted(values)[at]).sum(axis=2) for at in counted]
-    files = np.array(values).reshape(len(values), -1)
-    return files.astype(np.uint8 if files.max() < 256 else np.uint16)[np.array(counted)[np.argmin(apart, axis=0)]]
+    files: Array = np.array(values).reshape(len(values), -1)
+    files = files.astype(np.uint8 if files.max() < 256 else np.uint16)
+    places: Array = np.array(counted)[np.argmin(apart, axis=0)]
+    return np.take(files, places, axis=0)
 
 
 def load(model: str) -> tuple[Callable[..., Array], dict[str, Any]]:
