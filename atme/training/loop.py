@@ -16,6 +16,7 @@ from atme.training.recorder import Recorder
 from atme.training.search import Search
 from atme.training.start import Start, prepare
 from atme.training.update import played
+from atme.training.waiting import connection
 from atme.training.watched import Watcher
 
 _Batch = TypeVar("_Batch")
@@ -52,14 +53,18 @@ def train(options: Namespace, *, text: str, watcher: Watcher | None = None) -> O
     """
     start = prepare(options, text=text)
     ended_by = None if start.is_over else _run(start, watcher)
-    start.state.accelerator.end_training()  # others are let go of here, not while Python is being taken down
-    return Outcome(
+    outcome = Outcome(
         start.run,
         start.state.step,
         None if start.is_over else ended_by,
         search=start.state.search,
         stopped_early=start.stopped_early,
     )
+    between = connection(start.state.accelerator)
+    start.state.accelerator.end_training()  # others are let go of here, not while Python is being taken down
+    del start  # with the networks, which must not be the last to hold what connects processes
+    del between
+    return outcome
 
 
 def _run(start: Start, watcher: Watcher | None) -> int | None:

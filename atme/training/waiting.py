@@ -36,3 +36,17 @@ class Waiting:
         torch.distributed.broadcast_object_list(found, src=0, group=self._group)
         answer: _T = found[0]
         return answer
+
+
+def connection(accelerator: Accelerator) -> object | None:
+    """What connects processes, as an object of Python's; None if there is one process.
+
+    It ends by waiting for a thread of its own, which may be waiting for Python's lock to drop a last tensor. PyTorch
+    gives the lock away meanwhile where such an object is the last holder, but not where a network that averages
+    gradients is (pytorch/pytorch#56297): then, once in many runs, the process stands still at its end. So this is
+    to be held until the networks are gone.
+    """
+    if accelerator.num_processes == 1:
+        return None
+    found: object = torch.distributed.group.WORLD._get_backend(accelerator.device)  # type: ignore[union-attr]
+    return found
