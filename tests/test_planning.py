@@ -253,6 +253,8 @@ class TestPlannedAndTrained:
         shown = capsys.readouterr()
         assert "4 to train on (not divided)" in shown.out
         assert "atme data split my_pairs my_pairs_split" in shown.out
+        wins = "--training.steps 3 --training.batch_size 1"
+        assert f"said beside the pairs, and wins over this plan: {wins}\n" in shown.err
         run = Path("runs/my_pairs")
         assert read_log(run)[-1]["step"] == 3
         resolved = yaml.safe_load((run / "options.yaml").read_text("utf-8"))

@@ -114,6 +114,16 @@ def test_a_healthy_run_is_said_to_be_one() -> None:
 
 
 @pytest.mark.parametrize(
+    ("steps", "said"),
+    [(3, "A run of 8 updates or more says more."), (24, "A smaller training.log_every, such as 1, says more")],
+)
+def test_what_says_more_next_time_can_be_had(steps: int, said: str) -> None:
+    """However many lines: a run of three updates has no more than three."""
+    lines = [{"step": at, "steps": steps, "g_l1": 0.3} for at in (steps // 3, 2 * steps // 3, steps)]
+    assert said in account(Curves(lines, {}))[0]
+
+
+@pytest.mark.parametrize(
     ("curves", "said"),
     [
         (made(lines=3), "too early to say: 3 lines of the log, 8 % of the updates"),

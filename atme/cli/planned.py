@@ -6,7 +6,8 @@ is planned.
 """
 
 import os
-from collections.abc import Mapping
+import shlex
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,6 +37,8 @@ _SAID = {
     "--training.max_time": f"is said by {HOURS} where a training is planned",
 }
 """Words that DATA leaves nothing to say for."""
+_TOLD = ("data.direction", "data.layout", "run.dir")
+"""What a plan is told, or is no part of it."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,8 @@ def with_plan(asked: Asked, words: list[str], *, several: bool) -> tuple[list[st
     )
     if said == words:
         print("\n".join(screen(planned)), flush=True)
+        if wins := _winning(said, planned.settings):
+            say(f"said beside the pairs, and wins over this plan: {shlex.join(wins)}")
     return words, planned.preset
 
 
@@ -150,6 +155,18 @@ def _with_words(sections: Mapping[str, Any], words: list[str]) -> tuple["Namespa
     parser = options.parser()
     chosen = parsed(parser, yaml.safe_dump(dict(sections), sort_keys=False), words)
     return parser.instantiate(chosen), parser.dump(chosen)
+
+
+def _winning(words: list[str], settings: Collection[str]) -> list[str]:
+    """Those words, with their values, that say otherwise what a plan has settled, unless the plan was told of them."""
+    found, takes = [], False
+    for word in words:
+        if word.startswith("--"):
+            key = word[2:].partition("=")[0].replace("-", "_")
+            settled = any(f"{each}.".startswith(f"{key}.") or f"{key}.".startswith(f"{each}.") for each in settings)
+            takes = settled and key not in _TOLD
+        found += [word] if takes else []
+    return found
 
 
 def _refuse(asked: Asked, words: list[str]) -> None:

@@ -162,6 +162,8 @@ def _so_far(curves: Curves) -> str:
 def _more_lines(curves: Curves) -> str:
     if curves.done < SHARE:
         return "Go on with it, with training.resume auto."
+    if curves.steps < LINES:  # no number of lines would do
+        return f"A run of {LINES} updates or more says more."
     every = max(1, curves.steps // (4 * LINES))
     return f"A smaller training.log_every, such as {every}, says more next time."
 
