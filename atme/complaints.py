@@ -209,6 +209,8 @@ def _stray(stray: Sequence[str], known: Sequence[str], words: Sequence[str], usa
     if word[0] in "—–":
         return f"{word}: begins with a long dash; write --{key}"
     if word.startswith("-"):
+        if key in known:  # a place of its own, such as RUN
+            return f"--{key}: write its value alone, without this word; {usage}"
         near = nearest(key, known)
         return f"{key}: no such option; {f'did you mean --{near}?' if near else 'see --help for those there are'}"
     last = max((number for number, each in enumerate(words) if each == word), default=0)

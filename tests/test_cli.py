@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import yaml
 from PIL import Image
 from refusals import refused
 
+from atme import cli
 from atme.cli import main
 from atme.images import read_image, write_image
 from atme.inference import Translator
@@ -271,3 +273,19 @@ def test_debugging_shows_the_traceback(monkeypatch: pytest.MonkeyPatch, capsys: 
     monkeypatch.setitem(os.environ, "ATME_DEBUG", "1")
     assert main(["evaluate", "nowhere"]) == 2
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_place_of_its_own_written_as_an_option_is_told_so(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["translate", "--run", "earth", "photo.png", str(tmp_path / "map.png")]) == 2
+    assert capsys.readouterr().err.startswith("atme: --run: write its value alone, without this word; usage: atme ")
+
+
+@pytest.mark.parametrize(("arguments", "code"), [((), 130), ((signal.SIGTERM,), 143)])
+def test_what_interrupted_a_verb_is_its_exit_code(
+    arguments: tuple[int, ...], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(words: list[str]) -> int:
+        raise KeyboardInterrupt(*arguments)
+
+    monkeypatch.setattr(cli, "known_verb", lambda *_, **__: interrupted)
+    assert cli._guarded("plan", []) == code

@@ -19,9 +19,11 @@ from test_docs import ROOT, commands
 from atme.cli import main, serving
 from atme.images import read_image, write_image
 from atme.inference import Translator
+from atme.serve import server
 from atme.serve.answers import Asked, Limits, answer, open_picture
 from atme.serve.examples import COUNT, write_examples
 from atme.serve.server import listening, names, where
+from atme.serve.shown import Shown
 
 pytest.importorskip("gradio")
 
@@ -90,6 +92,12 @@ class TestWhatIsShown:
             assert np.array_equal(read_image(example.target), whole[:, :48])
         assert write_examples(made, tmp_path / "none", megapixels=0.001) == []
         assert write_examples(translator(tmp_path / "other"), tmp_path / "none", megapixels=2) == []
+
+    def test_a_page_without_examples_is_told(self, tmp_path: Path) -> None:
+        said: list[str] = []
+        shown = [Shown(tmp_path, translator(tmp_path / "run"))]
+        assert server._examples(shown, tmp_path / "none", Limits(), said.append) == []
+        assert said == ["no examples to click on: no test pair is known here, or small enough"]
 
     def test_the_model_that_comes_along_has_examples_of_its_data(self, tmp_path: Path) -> None:
         found = write_examples(Translator.from_run("earth", device="cpu"), tmp_path, megapixels=2)

@@ -6,6 +6,7 @@ shows the traceback beneath it.
 """
 
 import os
+import signal
 import sys
 import traceback
 from io import TextIOWrapper
@@ -51,9 +52,9 @@ def _guarded(name: str, arguments: list[str]) -> int:
         return known_verb(name, VERBS, command="atme")(arguments)
     except (ValueError, OSError) as error:
         return _refuse(error)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         say("interrupted")
-        return INTERRUPTED + 2
+        return INTERRUPTED + (error.args[0] if error.args else signal.SIGINT)
 
 
 def _share_cores() -> None:

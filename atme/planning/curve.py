@@ -230,7 +230,7 @@ def _trained(plan: Plan, place: Path, *, updates: int, most: int, seed: int, rea
         options, text = read(sections)
         outcome = train(options, text=text)
     if outcome.signal is not None:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(outcome.signal)
     return float(read_log(outcome.run)[-1]["val_l1"])
 
 

@@ -162,6 +162,7 @@ def _examples(shown: Sequence[Shown], folder: Path, limits: Limits, say: Callabl
                 return found
         except ValueError as error:
             say(f"no examples of {each.name}: {error}")
+    say("no examples to click on: no test pair is known here, or small enough")
     return []
 
 

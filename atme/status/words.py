@@ -128,7 +128,7 @@ def _first(curves: Curves, found: list[Trouble]) -> str:
         return found[0].remedy
     key = score_key(curves)
     trend = None if key is None else curves.trend(key)
-    longer = "(training.resume auto, with a larger " + (
+    longer = "(--training.resume auto, with a larger " + (
         "training.steps)" if curves.options.get("training.steps") else "training.rate.epochs)"
     )
     if key is not None and key.startswith(VAL) and trend is None and curves.options.get("training.evaluate_every") == 1:
@@ -161,7 +161,7 @@ def _so_far(curves: Curves) -> str:
 
 def _more_lines(curves: Curves) -> str:
     if curves.done < SHARE:
-        return "Go on with it, with training.resume auto."
+        return "Go on with it, with --training.resume auto."
     if curves.steps < LINES:  # no number of lines would do
         return f"A run of {LINES} updates or more says more."
     every = max(1, curves.steps // (4 * LINES))

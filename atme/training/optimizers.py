@@ -11,7 +11,7 @@ What a network marks with a ``share_of_rate`` (networks/pretrained.py) is a grou
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from copy import copy
+from copy import copy, deepcopy
 from types import MappingProxyType
 from typing import Any
 
@@ -152,7 +152,7 @@ def go_on(optimizer: Optimizer, side: Side, state: Mapping[str, Any]) -> None:
         groups = [group | {"lr": group["lr"] * group.get(SHARE, 1)} for group in groups]
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     for first, moments in state["state"].items():
-        _try_moments(optimizer, side, moments, ndim=parameters[first].ndim)
+        _try_moments(optimizer, side, moments, of=parameters[first])
         break
     optimizer.load_state_dict({"state": state["state"], "param_groups": groups})
 
@@ -174,11 +174,13 @@ def _try(side: Side, maker: Maker, parameters: Sequence[nn.Parameter], device: t
         )
 
 
-def _try_moments(optimizer: Optimizer, side: Side, saved: Mapping[str, Any], *, ndim: int) -> None:
+def _try_moments(optimizer: Optimizer, side: Side, saved: Mapping[str, Any], *, of: nn.Parameter) -> None:
     """Whether a copy of the optimizer can step from moments of these names."""
-    device = optimizer.param_groups[0]["params"][0].device
-    number, trial = nn.Parameter(torch.ones((2,) * ndim, device=device)), copy(optimizer)
+    number, trial = nn.Parameter(torch.ones((2,) * of.ndim, device=of.device)), copy(optimizer)
     trial.param_groups, trial.state = [{**optimizer.param_groups[0], "params": [number]}], defaultdict(dict)
+    for key, value in optimizer.state.get(of, {}).items():  # Adagrad's are there from the start before PyTorch 2.12
+        whole = isinstance(value, torch.Tensor) and value.shape == of.shape
+        trial.state[number][key] = torch.full_like(number, float(value.flatten()[0])) if whole else deepcopy(value)
     _moves(trial, [number], rate=None)
     full = trial.state[number]
     trial.state[number] = {key: full[key] if saved[key] is not None else None for key in full.keys() & saved.keys()}
