@@ -210,7 +210,9 @@ class TestServers:
         monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
         asked = shlex.split(re.sub(r" --(port|host) \S+", "", words))[2:]
         with served(tmp_path / "log", *asked, "--port", 0, cwd=tmp_path) as server:
-            missing = "" if "earth" in named else "no examples to click on: no test pair is known here, or small enough\n"
+            missing = (
+                "" if "earth" in named else "no examples to click on: no test pair is known here, or small enough\n"
+            )
             assert server.said == f"{missing}{', '.join(named)} at {server.address} until Ctrl-C\n"
             assert fetched(server.address)[0] == 200
             assert any((tmp_path / "tmp").glob("atme-serve-*"))
