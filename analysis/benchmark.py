@@ -34,7 +34,7 @@ from benchmark_ceilings import ceilings
 from benchmark_folder import folder
 from benchmark_games import Play, Published, flops, translating
 from benchmark_peaks import beside_the_first, peak_in_fresh_process
-from benchmark_timing import clock_of, show, turns, write
+from benchmark_timing import clock_of, quickly, show, turns, write
 from benchmark_update import LIGHT, sized, update
 from denoising_diffusion_pytorch import Unet
 from jsonargparse import auto_cli
@@ -207,5 +207,5 @@ QUESTIONS: dict[str, Callable[..., None]] = {
 
 if __name__ == "__main__":
     keep_freed_memory()
-    sys.argv[1:] = ["--quick=true" if word == "--quick" else word for word in sys.argv[1:]]
+    sys.argv[1:] = quickly(sys.argv[1:])
     auto_cli(QUESTIONS)

@@ -17,9 +17,9 @@ each picture. Pairs lie on the GPU but where `data` is asked for.
 """
 
 import gc
-import json
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
@@ -29,7 +29,7 @@ from typing import Any
 import torch
 from benchmark_ceilings import on_gpu
 from benchmark_games import Play, Published, translating
-from benchmark_timing import show
+from benchmark_timing import quickly, show, write
 from benchmark_update import LIGHT, PAPER, sized
 from jsonargparse import auto_cli
 from torch import Tensor, nn
@@ -242,16 +242,13 @@ def steps_of(batch: int, size: int, kind: torch.dtype) -> dict[str, float]:
     return found
 
 
-def compiled(
-    *, quick: bool = False, output: Path | None = None, batches: tuple[int, ...] = (1, 8), wait: Path | None = None
-) -> None:
+def compiled(*, quick: bool = False, output: Path | None = None, batches: tuple[int, ...] = (1, 8)) -> None:
     """An update and a translation, eager, and through torch.compile.
 
     Args:
         quick: small networks.
         output: folder for the figures; null for none.
         batches: pictures of an update.
-        wait: a file that is waited for after compiling, before anything is timed.
     """
     sizes: dict[str, Any] = {"dim": 16, "size": 64} if quick else {}
     found: dict[str, float] = {}
@@ -268,8 +265,6 @@ def compiled(
             print(f"an update after {time.perf_counter() - before:.0f} s", flush=True)
         found[f"compiling, batch {batch}"] = time.perf_counter() - before
         print(found, flush=True)
-    while wait is not None and not wait.exists():
-        time.sleep(0.2)
     for batch, plays in both.items():
         for name, play in zip(("eager", "compiled"), plays, strict=True):
             found[f"update, batch {batch}, {name}"] = seconds(play)
@@ -314,15 +309,6 @@ def data(*, quick: bool = False, output: Path | None = None) -> None:
     write(output, "gpu_data", found)
 
 
-def write(folder: Path | None, question: str, figures: Mapping[str, object]) -> None:
-    """Figures as JSON, beside what the GPU is."""
-    if folder is None:
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    about = {"gpu": torch.cuda.get_device_name(), "torch": torch.__version__, "cuda": torch.version.cuda}
-    (folder / f"{question}.json").write_text(json.dumps({"machine": about, "figures": figures}, indent=2) + "\n")
-
-
 def everything(*, quick: bool = False, output: Path | None = None) -> None:
     """All questions, one after the other.
 
@@ -346,4 +332,7 @@ QUESTIONS: dict[str, Callable[..., None]] = {
 
 
 if __name__ == "__main__":
+    if not torch.cuda.is_available():
+        sys.exit("benchmark_gpu.py: PyTorch finds no CUDA GPU here; benchmark.py measures a CPU")
+    sys.argv[1:] = quickly(sys.argv[1:])
     auto_cli(QUESTIONS)

@@ -116,7 +116,13 @@ def write(folder: Path | None, question: str, figures: Mapping[str, object]) -> 
     folder.mkdir(parents=True, exist_ok=True)
     about = {"torch": torch.__version__, "cores": cores(), "capability": torch.backends.cpu.get_cpu_capability()}
     about |= {"processor": processor_name(), "load_in_the_last_minute": os.getloadavg()[0]}
+    about |= {"gpu": torch.cuda.get_device_name(), "cuda": torch.version.cuda} if torch.cuda.is_available() else {}
     (folder / f"{question}.json").write_text(json.dumps({"machine": about, **plain(figures)}, indent=2) + "\n")
+
+
+def quickly(words: Sequence[str]) -> list[str]:
+    """Words of a command line, in which `--quick` stands for `--quick=true`."""
+    return ["--quick=true" if word == "--quick" else word for word in words]
 
 
 def plain(figures: Mapping[str, object]) -> dict[str, object]:

@@ -125,3 +125,14 @@ def test_a_folder_and_its_pictures_one_by_one_are_timed(tmp_path: Path, capsys: 
     (taken,) = json.loads((tmp_path / "folder.json").read_text())["seconds"].values()
     assert set(taken) == {"one by one", "as a folder"}
     assert min(taken.values()) > 0
+
+
+def test_what_needs_a_gpu_says_so() -> None:
+    code = [sys.executable, str(studies.ANALYSIS / "benchmark_gpu.py"), "ceilings", "--quick"]
+    outcome = subprocess.run(code, capture_output=True, text=True, check=False)
+    assert outcome.returncode == 1
+    assert outcome.stderr == "benchmark_gpu.py: PyTorch finds no CUDA GPU here; benchmark.py measures a CPU\n"
+
+
+def test_a_word_alone_asks_for_little() -> None:
+    assert timing.quickly(["update", "--quick", "--output", "x"]) == ["update", "--quick=true", "--output", "x"]
