@@ -80,6 +80,7 @@ def test_games_learn_at_every_precision(
         **GAMES[game],
         training__precision=precision,
         training__accumulate=accumulate,
+        training__batch_size=1 if accumulate > 1 else 2,  # of seven pairs
         training__log_every=1,
         training__rate={"epochs": 60, "decay_epochs": 0},
         training__steps=60,

@@ -135,6 +135,16 @@ def test_moving_to_the_same_view_changes_nothing() -> None:
     torch.testing.assert_close(move(maps, then=view, now=view, size=(40, 40), stride=4), maps, atol=2e-5, rtol=0)
 
 
+def test_maps_are_moved_as_exactly_in_half_precision() -> None:
+    """So a training in bfloat16 calls it; a matrix of that precision misplaces cells, and has no inverse on a GPU."""
+    maps = torch.randn(2, 1, 30, 30, generator=torch.Generator().manual_seed(0))
+    then, now = (torch.stack([crop_view(a, b, 256, 286), crop_view(b, a, 256, 286)]) for a, b in ((3, 29), (17, 6)))
+    told = {"then": then, "now": now, "size": (256, 256), "stride": 8}
+    with torch.autocast("cpu", torch.bfloat16):
+        moved = move(maps, **told)
+    assert torch.equal(moved, move(maps, **told))
+
+
 def test_aligned_verdicts_are_those_that_the_discriminator_would_give() -> None:
     """A patch discriminator without norms is shift-equivariant: moving its map is judging the moved crop."""
     torch.manual_seed(0)

@@ -77,6 +77,21 @@ def test_moments_come_from_the_checkpoint_and_rates_from_the_options(name: str) 
     move(after)
 
 
+@pytest.mark.parametrize("name", ["Adafactor", "Adam"])
+def test_moments_are_tried_where_a_gpu_is_at_hand(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There PyTorch asks each copy of an optimizer whether its steps could be captured; Adafactor has no answer."""
+    before, after = made(name)["generator"], made(name)["generator"]
+    move(before)
+
+    def asked(self: Optimizer) -> None:  # as PyTorch 2.11 to 2.15 do
+        known = getattr(self, "_warned_capturable_if_run_uncaptured", False)
+        assert known or not all(group["capturable"] for group in self.param_groups)
+
+    monkeypatch.setattr(Optimizer, "_accelerator_graph_capture_health_check", asked)
+    optimizers.go_on(after, "generator", optimizers.saved(before))
+    assert after.state_dict()["state"].keys() == before.state_dict()["state"].keys()
+
+
 @pytest.mark.parametrize("name", ["AdamW", "SGD"])
 @pytest.mark.parametrize("then", [{}, {"lr": 0.3}])
 def test_moments_of_another_optimizer_are_refused(name: str, then: dict[str, float]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from conftest import TINY, smooth
+from conftest import DEVICE, TINY, smooth
 from safetensors.numpy import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -114,7 +114,7 @@ def test_scores_are_those_of_an_evaluation(finished: Path, data: Path) -> None:
     assert sorted(lines) == [4, 8, 12]
     pairs = PairedImages(data, split="val")
     for place in checkpoints(finished):
-        found = evaluate(Translator.from_run(place, device="cpu"), pairs, None)
+        found = evaluate(Translator.from_run(place, device=DEVICE), pairs, None)
         line = lines[read_state(place)["step"]]
         for name, value in found.summary().items():
             if f"val_{name}" in line:

@@ -183,9 +183,10 @@ def move(
     if start is not None:
         require.number("start", start)
     place = _place(tuple(decision.shape[-2:]), size, stride, start).to(now)
-    path = torch.linalg.inv(square(then.to(now)) @ place) @ square(now) @ place  # (B, 3, 3)
-    grid = F.affine_grid(path[:, :2].to(decision), list(decision.shape), align_corners=False)  # (B, h, w, 2)
-    return F.grid_sample(decision, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    with torch.autocast(decision.device.type, enabled=False):  # bf16 would place cells to 1 of 256
+        path = torch.linalg.inv(square(then.to(now)) @ place) @ square(now) @ place  # (B, 3, 3)
+        grid = F.affine_grid(path[:, :2].to(decision), list(decision.shape), align_corners=False)  # (B, h, w, 2)
+        return F.grid_sample(decision, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
 def _place(cells: tuple[int, ...], size: tuple[int, int], stride: int, start: float | None) -> Tensor:

@@ -177,7 +177,8 @@ def _try(side: Side, maker: Maker, parameters: Sequence[nn.Parameter], device: t
 def _try_moments(optimizer: Optimizer, side: Side, saved: Mapping[str, Any], *, of: nn.Parameter) -> None:
     """Whether a copy of the optimizer can step from moments of these names."""
     number, trial = nn.Parameter(torch.ones((2,) * of.ndim, device=of.device)), copy(optimizer)
-    trial.param_groups, trial.state = [{**optimizer.param_groups[0], "params": [number]}], defaultdict(dict)
+    group = {"capturable": False, **optimizer.param_groups[0], "params": [number]}  # asked of a copy where a GPU is
+    trial.param_groups, trial.state = [group], defaultdict(dict)
     for key, value in optimizer.state.get(of, {}).items():  # Adagrad's are there from the start before PyTorch 2.12
         whole = isinstance(value, torch.Tensor) and value.shape == of.shape
         trial.state[number][key] = torch.full_like(number, float(value.flatten()[0])) if whole else deepcopy(value)
