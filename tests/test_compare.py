@@ -488,6 +488,23 @@ def test_the_same_pictures_in_another_place(
     assert numbers(output)["comparable"] is alike
 
 
+def test_each_run_is_scored_on_its_own_test_split(
+    runs: dict[str, Path], copy: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As by ``atme evaluate``: a plan for pairs without a split test sets another one."""
+    output = tmp_path / "out"
+    own = [copy("atme_0", "one", data__test_split="eight"), copy("diffusion", "two", data__test_split="eight")]
+    words = ["--output", str(output), "--images", "1"]
+    assert main(["compare", *map(str, own), *words]) == 0
+    assert (numbers(output)["split"], numbers(output)["pairs"]) == ("eight", 8)
+    capsys.readouterr()
+    assert main(["compare", str(own[0]), str(runs["diffusion"]), *words]) == 0
+    assert numbers(output)["comparable"] is False
+    assert "split: eight (one), test (diffusion)" in capsys.readouterr().err
+    assert main(["compare", str(own[0]), str(runs["diffusion"]), "--split", "eight", *words]) == 0
+    assert numbers(output)["comparable"] is True
+
+
 def test_a_run_without_log_is_compared_with_a_remark(copy: Callable[..., Path], tmp_path: Path) -> None:
     run, output = copy(to="<i>run"), tmp_path / "out"
     (run / "log.jsonl").unlink()

@@ -122,7 +122,9 @@ def test_what_a_game_costs_later_counts(preset: Preset, tmp_path: Path, monkeypa
     file = preset(model={"class_path": "atme.Pix2Pix", "init_args": {"start": 0.5}})
     assert train(file, tmp_path / "run", "--training.max_time", "5s", "--training.steps", "3") == 0
     assert seen == []  # a number of updates is a plan
-    assert train(file, tmp_path / "other", "--training.max_time", "12s") == 0
+    file = preset(model={"class_path": "atme.Pix2Pix", "init_args": {"start": 0.5}}, training__steps=3)
+    assert train(file, tmp_path / "other", "--training.max_time", "12s") == 0  # of a preset, one that this word undoes
+    assert steps_of(tmp_path / "other") not in (None, 3)
     assert {0.125, 0.375, 0.625, 0.875} <= set(seen)
 
 
@@ -201,6 +203,8 @@ def test_the_more_time_the_nearer_is_the_plan(monkeypatch: pytest.MonkeyPatch) -
 
 def test_show_says_how_long(preset: Preset, capsys: Said) -> None:
     assert main(["show", str(preset()), "--training.max_time", "2h"]) == 0
+    assert "as many as fit into 2h" in capsys.readouterr().out
+    assert main(["show", str(preset(training__steps=70)), "--training.max_time=2h"]) == 0
     assert "as many as fit into 2h" in capsys.readouterr().out
     assert main(["show", str(preset()), "--training.steps", "70"]) == 0
     assert "as many as 70 updates take" in capsys.readouterr().out

@@ -14,6 +14,8 @@ from atme.cli.seeds import taken_from, train_seeds
 from atme.names import as_word
 
 if TYPE_CHECKING:
+    from jsonargparse import Namespace
+
     from atme.training import Outcome
     from atme.training.watched import Watcher
 
@@ -47,6 +49,7 @@ def train(arguments: list[str]) -> int:
     parser = options.parser()
     usage = "write atme train --config PRESET --section.key VALUE …"
     chosen = parsed(parser, plan, words) if plan else parse(parser, words, usage=usage, classes=options.CLASSES)
+    _let_time_win(chosen, words)
     if chosen.training.resume == "auto":
         _refuse_elsewhere(words, Path(chosen.run.dir))
     if seeds is not None:
@@ -75,6 +78,13 @@ def _watcher(page: Path | None, plan: str | None) -> "Watcher | None":
 
         evening = Evening(page, say=say)
     return evening if plan is None else keeping(plan, evening)
+
+
+def _let_time_win(chosen: "Namespace", words: list[str]) -> None:
+    """Let a time that the command line says win over the number of updates that a preset says, which is a plan, too."""
+    said = {word.partition("=")[0].replace("-", "_").lstrip("_") for word in words if word.startswith("--")}
+    if "training.max_time" in said and "training.steps" not in said:
+        chosen.training.steps = None
 
 
 def _refuse_elsewhere(words: list[str], run: Path) -> None:
@@ -128,6 +138,7 @@ def show(arguments: list[str]) -> int:
     preset = arguments[:1] if arguments and not arguments[0].startswith("-") else []
     words = [f"--config={path}" for path in preset] + arguments[len(preset) :]
     chosen = parse(parser, words, usage="write atme show PRESET --section.key VALUE …", classes=options.CLASSES)
+    _let_time_win(chosen, words)
     show_preset(parser.instantiate(chosen), text=parser.dump(chosen))
     return DONE
 

@@ -192,7 +192,7 @@ def compare_runs(
     *,
     output: Path,
     images: int = 6,
-    split: str = "test",
+    split: str | None = None,
     root: str | None = None,
     weights: Weights = "average",
     precision: Precision = "float32",
@@ -205,7 +205,7 @@ def compare_runs(
         runs: their folders, or those of checkpoints, which are only read.
         output: a new folder for the results, or that of an earlier comparison.
         images: test images that are shown side by side; 0 for none.
-        split: the split to score.
+        split: the split to score; the runs' data.test_split, mostly test, by default.
         root: where the data of all these runs lies now; where each found it by default.
         weights: average takes the averaged weights where a run has them.
         precision: bf16 is faster on most machines and a little less exact.

@@ -58,7 +58,7 @@ class TrainingOptions:
             as fit into it, by the speed of some on throw-away copies; the plan is kept as ``steps``, and the clock is
             not asked again. Null: as long as ``rate`` says.
         steps: updates of the whole run: the epochs of ``rate`` are then its shape alone, made longer or shorter. Where
-            it is given, ``max_time`` plans nothing. Null: as many as its epochs have.
+            both are given, ``max_time`` plans nothing. Null: as many as its epochs have.
         batch_size: images per process and micro-batch, at most: an epoch is split as evenly as it can be.
         accumulate: micro-batches per update of the weights. (The generator's terms of all but the last one see
             the discriminator before its update.)

@@ -43,7 +43,7 @@ class Asked:
     """How translations are made and scored.
 
     Attributes:
-        split: Of the data.
+        split: Of the data; None for each run's own ``data.test_split``.
         weights: "average" takes averaged weights where a run has them.
         precision: "float32" or "bf16".
         device: A device's name, or "auto".
@@ -52,7 +52,7 @@ class Asked:
         root: Where the runs' data lies now, if not where it lay.
     """
 
-    split: str
+    split: str | None
     weights: Literal["average", "last"]
     precision: Literal["float32", "bf16"]
     device: str
@@ -112,13 +112,13 @@ def _check_output(output: Path, runs: Sequence[Run]) -> None:
 def _compare(runs: Sequence[Run], asked: Asked) -> Comparison:
     groups = grouped(runs)
     data = {run.name: read_tested(run.folder, root=asked.root) for run in runs}
-    tests = {name: options.open_test(asked.split) for name, options in data.items()}
+    tests = {name: options.open_test(asked.split or options.test_split) for name, options in data.items()}
     differ = differences(tests)
     test = tests[runs[0].name]
     indices = [] if differ else chosen(len(test), asked.images)
     results, answers = _results(groups, data, tests, asked, indices)
     return Comparison(
-        split=asked.split,
+        split=", ".join(dict.fromkeys(each.split for each in tests.values())),
         pairs=len(test),
         view=test.view_in_words,
         direction=test.direction,

@@ -23,13 +23,14 @@ def differences(tests: Mapping[str, PairedImages]) -> list[str]:
     told: dict[str, dict[str, str]] = {
         "direction": {name: test.direction for name, test in tests.items()},
         "view": {name: test.view_in_words for name, test in tests.items()},
+        "split": {name: test.split for name, test in tests.items()},
         "folder": {name: str(test.root) for name, test in tests.items()},
         "pairs": {name: f"{len(test)}" for name, test in tests.items()},
         "classes of the target": {name: _classes(test) for name, test in tests.items()},
         "bits of the target": {name: f"{test.target_bits}" for name, test in tests.items()},
     }
     differ = {what: values for what, values in told.items() if len(set(values.values())) > 1}
-    if set(differ) == {"folder"} and len({_digest(test) for test in _one_a_folder(tests)}) == 1:
+    if differ and set(differ) <= {"split", "folder"} and len({_digest(test) for test in _one_a_place(tests)}) == 1:
         return []
     return [f"{what}: {by_value(values)}" for what, values in differ.items()]
 
@@ -40,8 +41,8 @@ def _classes(test: PairedImages) -> str:
     return "none" if labels is None else f"{labels.as_dict()['classes']}, resized by {test.kinds.resizing}"
 
 
-def _one_a_folder(tests: Mapping[str, PairedImages]) -> list[PairedImages]:
-    return list({test.root: test for test in tests.values()}.values())
+def _one_a_place(tests: Mapping[str, PairedImages]) -> list[PairedImages]:
+    return list({(test.root, test.split): test for test in tests.values()}.values())
 
 
 def _digest(test: PairedImages) -> str:
