@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -289,3 +290,20 @@ def test_what_interrupted_a_verb_is_its_exit_code(
 
     monkeypatch.setattr(cli, "known_verb", lambda *_, **__: interrupted)
     assert cli._guarded("plan", []) == code
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_what_interrupts_a_verb_leaves_no_temporary_folder(
+    number: signal.Signals, code: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def verb(words: list[str]) -> int:
+        with TemporaryDirectory(dir=tmp_path):
+            assert list(tmp_path.iterdir())
+            signal.raise_signal(number)
+        return 0
+
+    monkeypatch.setattr(cli, "known_verb", lambda *_, **__: verb)
+    assert cli._guarded("plan", []) == code
+    assert capsys.readouterr().err == "interrupted\n"
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

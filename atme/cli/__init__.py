@@ -8,8 +8,12 @@ shows the traceback beneath it.
 import os
 import signal
 import sys
+import threading
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import TextIOWrapper
+from types import FrameType
 
 from atme import __version__
 from atme.cli.arguments import known_verb
@@ -49,12 +53,34 @@ def _guarded(name: str, arguments: list[str]) -> int:
     os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")  # what Apple's GPU lacks; read when PyTorch is loaded
     _share_cores()
     try:
-        return known_verb(name, VERBS, command="atme")(arguments)
+        with _sigterm_interrupts():
+            return known_verb(name, VERBS, command="atme")(arguments)
     except (ValueError, OSError) as error:
         return _refuse(error)
     except KeyboardInterrupt as error:
         say("interrupted")
         return INTERRUPTED + (error.args[0] if error.args else signal.SIGINT)
+
+
+@contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    """Let SIGTERM interrupt a verb, so that nothing unfinished and no temporary folder is left of it.
+
+    Who started this process may have it ignored, and in a thread there are no signals: that stays.
+    """
+    alone = threading.current_thread() is not threading.main_thread()
+    if alone or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _interrupt(number: int, _: FrameType | None) -> None:
+    raise KeyboardInterrupt(number)
 
 
 def _share_cores() -> None:
