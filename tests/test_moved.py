@@ -65,6 +65,22 @@ def test_a_run_goes_on_with_pairs_that_were_moved(work: Path, capsys: Said) -> N
     assert read_options(work / "runs" / "mine")["data"]["root"] == "elsewhere"
 
 
+def test_a_complete_run_keeps_where_its_pairs_lie_now(work: Path, capsys: Said) -> None:
+    """And nothing else: what is asked for beside it was not done."""
+    shutil.move("pairs", "elsewhere")
+    run, go_on = work / "runs" / "mine", [*GO_ON[:-2], "--training.log_every", "3"]
+    before = read_options(run)
+    assert main([*go_on, "--data.root", "elsewhere"]) == 0
+    assert read_options(run) == before | {"data": before["data"] | {"root": "elsewhere"}}
+    assert not list(run.glob("options_to_step_*"))
+    assert main(go_on) == 0
+    assert main(["evaluate", "runs/mine", "--scores", "l1", "--device", "cpu"]) == 0
+    shutil.move("runs/mine", "runs/other")
+    assert main(["train", "--config", "runs/other/options.yaml", *go_on[3:], "--run.dir", "runs/other"]) == 0
+    assert read_options(work / "runs" / "other")["run"]["dir"] == "runs/other"
+    assert main(["train", "--config", "runs/other/options.yaml", *go_on[3:]]) == 0
+
+
 def test_from_another_folder_a_run_does_not_begin_anew(
     work: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said
 ) -> None:

@@ -115,9 +115,30 @@ def write_options(folder: Path, text: str, *, earlier: Mapping[int, str]) -> Non
         if _EARLIER.fullmatch(path.name) and path.name not in wanted:
             path.unlink()
     for name, content in wanted.items():
-        unfinished = folder / f".{name}"
-        unfinished.write_text(content)
-        unfinished.replace(folder / name)
+        write_option_file(folder / name, content)
+
+
+def moved(folder: Path, text: str) -> str | None:
+    """A run's options with the places of the run and of its pairs as other options have them; None: where they were.
+
+    Args:
+        folder: of the run.
+        text: the other options as YAML.
+    """
+    before, now = (folder / "options.yaml").read_text(), yaml.safe_load(text)
+    kept = before
+    for section, key in (("run", "dir"), ("data", "root")):
+        place = now[section][key]
+        if Path(yaml.safe_load(before)[section][key]).resolve() != Path(place).resolve():
+            kept = with_value(kept, section, key, place)
+    return None if kept == before else kept
+
+
+def write_option_file(place: Path, text: str) -> None:
+    """Write a file of options whole, or leave it as it was."""
+    unfinished = place.with_name(f".{place.name}")
+    unfinished.write_text(text)
+    unfinished.replace(place)
 
 
 def with_value(text: str, section: str, key: str, value: object) -> str:

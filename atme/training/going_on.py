@@ -8,7 +8,8 @@ import yaml
 
 from atme.data import Batches
 from atme.run_folder import read_options
-from atme.training.changes import Flat, earlier_options, made_alike, with_value
+from atme.training.alone import Alone
+from atme.training.changes import Flat, earlier_options, made_alike, moved, with_value, write_option_file
 from atme.training.options import TrainingOptions
 from atme.training.origin import Origin
 from atme.training.rate import Rate
@@ -53,6 +54,21 @@ def recorded(text: str, origin: Origin, run: Path, weights: Weights | None) -> s
         if before != yaml.safe_load(text)["training"].get(key):
             text = with_value(text, "training", key, before)
     return text
+
+
+def record_places(run: Path, text: str) -> None:
+    """Where a complete run and its pairs lie now: the one thing that is left to record of what it is asked to go on with.
+
+    Raises:
+        ValueError: if it cannot be written, or another training is at work in the folder.
+    """
+    anew = moved(run, text)
+    if anew is not None:
+        alone = Alone(run, goes_on=True)
+        try:
+            write_option_file(run / "options.yaml", anew)
+        finally:
+            alone.let_go()
 
 
 def earlier(origin: Origin, text: str, *, step: int) -> dict[int, str]:
