@@ -8,7 +8,7 @@ import pytest
 from conftest import smooth
 from plans import Told, facts
 
-from atme.cli import planning
+from atme.cli import main, planning
 from atme.data.layout import find_layout
 from atme.data.scan import list_pairs
 from atme.images import write_image
@@ -18,6 +18,8 @@ from atme.planning.fingerprint import Splits
 from atme.planning.plan import Plan
 from atme.planning.rule import Facts, Setting
 from atme.planning.words import cost_of, of_curve
+
+Said = pytest.CaptureFixture[str]
 
 PARTS = (125, 250, 500)
 
@@ -124,11 +126,34 @@ def test_the_command_shows_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     known = scores(floor=0.1, slope=0.05, exponent=0.5, scatter=0.003, seed=1)
     runs = ((count, each) for count, found in known.items() for each in found)
     monkeypatch.setattr(curve, "learn_curve", lambda planned, study: runs)
-    planning._learn(plan(facts(hours=1.0)))
+    planned = plan(facts(hours=1.0))
+    planning._learn(planned, study_of(planned))
     shown = capsys.readouterr()
     assert "learning curve: trains on 125, 250, 500 pairs, twice each" in shown.err
     assert "125 pairs: L1 0." in shown.err
     assert "2,000 pairs" in shown.out
+
+
+@pytest.mark.parametrize(
+    ("hours", "word", "said"),
+    [(0.05, "--learning-curve", "--learning-curve: 6 runs in half"), (1.0, "--hours=1", "exists already")],
+)
+def test_what_is_refused_writes_nothing(
+    hours: float, word: str, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Said
+) -> None:
+    """Be it too little time for a curve, or another plan, which wrote the same file while this one was made."""
+    place = tmp_path / "mine.yaml"
+
+    def made(*_: object, **__: object) -> Plan:
+        if word != "--learning-curve":
+            place.write_text("another's")
+        return plan(facts(hours=hours))
+
+    monkeypatch.setattr("atme.planning.plan.make_plan", made)
+    words = ["plan", str(tmp_path), word, "--output", str(place)]
+    assert main(words) == 2
+    assert said in capsys.readouterr().err
+    assert not place.exists() or place.read_text() == "another's"
 
 
 def test_no_score_is_below_zero() -> None:

@@ -75,10 +75,6 @@ def test_a_complete_run_keeps_where_its_pairs_lie_now(work: Path, capsys: Said) 
     assert not list(run.glob("options_to_step_*"))
     assert main(go_on) == 0
     assert main(["evaluate", "runs/mine", "--scores", "l1", "--device", "cpu"]) == 0
-    shutil.move("runs/mine", "runs/other")
-    assert main(["train", "--config", "runs/other/options.yaml", *go_on[3:], "--run.dir", "runs/other"]) == 0
-    assert read_options(work / "runs" / "other")["run"]["dir"] == "runs/other"
-    assert main(["train", "--config", "runs/other/options.yaml", *go_on[3:]]) == 0
 
 
 def test_from_another_folder_a_run_does_not_begin_anew(

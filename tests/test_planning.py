@@ -1,6 +1,7 @@
 """What a plan is made of, looked at in pictures whose answer is known; and the command, from folder to preset."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -204,6 +205,14 @@ def test_what_cannot_be_planned_is_one_line(words: list[str], said: str, capsys:
     told = capsys.readouterr().err.strip()
     assert said in told
     assert len(told.splitlines()) == 1
+
+
+def test_a_run_and_a_presets_file_are_no_pairs(run: Path, preset: Callable[..., Path], capsys: Said) -> None:
+    """Grids of samples would pass for pairs of a split."""
+    for place, what in ((run, "run"), (preset(), "preset")):
+        assert main(["plan", str(place)]) == 2
+        said = f"{place}: is a {what}, and no pairs; name a folder of pairs, or a dataset"
+        assert said in capsys.readouterr().err
 
 
 def test_splits_that_none_is_to_train_on_are_named(earth: Path, capsys: Said) -> None:

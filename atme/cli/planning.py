@@ -9,6 +9,7 @@ from atme.data.recipes import LayoutChoice
 from atme.names import as_word
 
 if TYPE_CHECKING:
+    from atme.planning.curve import Study
     from atme.planning.plan import Plan
 
 _AS_TRAIN = {"--data.direction": "--direction", "--data.layout": "--layout"}
@@ -52,6 +53,7 @@ def plan_pairs(
         atme plan my_pairs --hours 1 --learning-curve
     """
     from atme.outputs import require_free
+    from atme.planning.curve import study_of
     from atme.planning.plan import make_plan
     from atme.planning.words import screen
     from atme.terminal import counted
@@ -67,11 +69,13 @@ def plan_pairs(
         track=lambda pairs, total: counted(pairs, total=total, doing="looking"),
     )
     print("\n".join(screen(planned)), flush=True)
+    study = study_of(planned) if learning_curve else None
     if output is not None:
+        require_free([output], overwrite=overwrite)  # another plan may have been quicker
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_text(planned.preset, encoding="utf-8")
-    if learning_curve:
-        _learn(planned)
+    if study is not None:
+        _learn(planned, study)
     if output is None:
         words = in_words(data, hours=hours, direction=direction, layout=layout)
         say(f"{words} --output mine.yaml writes it as a preset")
@@ -81,14 +85,17 @@ def plan_pairs(
 
 
 def refuse_preset(data: str, *, remedy: str) -> None:
-    """Refuse the name of a preset where pairs belong.
+    """Refuse a preset, or a run, where pairs belong: in a run's folder grids of samples would pass for some.
 
     Raises:
         ValueError: with the remedy.
     """
     from atme.shipped.presets import preset_paths
 
-    if data in preset_paths() and not Path(data).is_dir():
+    place = Path(data)
+    if (place / "options.yaml").is_file():
+        raise ValueError(f"{data}: is a run, and no pairs; {remedy}")
+    if not place.is_dir() and (data in preset_paths() or place.suffix in (".yaml", ".yml")):
         raise ValueError(f"{data}: is a preset, and no pairs; {remedy}")
 
 
@@ -101,12 +108,11 @@ def in_words(data: str, *, hours: float | None, direction: str = "AtoB", layout:
     return " ".join(words)
 
 
-def _learn(planned: "Plan") -> None:
+def _learn(planned: "Plan", study: "Study") -> None:
     """Train on parts of the pairs, each run told as it ends, and say what their scores mean."""
-    from atme.planning.curve import curve_of, learn_curve, study_of
+    from atme.planning.curve import curve_of, learn_curve
     from atme.planning.words import cost_of, of_curve
 
-    study = study_of(planned)
     say(cost_of(study))
     scores: dict[int, list[float]] = {}
     for count, score in learn_curve(planned, study):

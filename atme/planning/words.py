@@ -16,6 +16,7 @@ from atme.planning.plan import MORE, Plan
 from atme.planning.speed import Machine
 from atme.prepare.check.faults import COLORS
 from atme.prepare.palette import Palette
+from atme.training.duration import in_words
 
 _WIDE, _LEFT = 98, 14
 _HELPS = 0.03
@@ -121,7 +122,7 @@ def cost_of(study: Study) -> str:
     parts = ", ".join(f"{part:,}" for part in study.parts)
     return (
         f"learning curve: trains on {parts} pairs, twice each, {study.updates:,} updates a run, some "
-        f"{study.seconds / 60:.0f} minutes in all; scored by {study.scored:,} pairs that are not trained on"
+        f"{in_words(study.seconds)} in all; scored by {study.scored:,} pairs that are not trained on"
     )
 
 

@@ -119,19 +119,16 @@ def write_options(folder: Path, text: str, *, earlier: Mapping[int, str]) -> Non
 
 
 def moved(folder: Path, text: str) -> str | None:
-    """A run's options with the places of the run and of its pairs as other options have them; None: where they were.
+    """A run's options with its pairs where other options say that they lie; None where these say nothing new.
 
     Args:
         folder: of the run.
         text: the other options as YAML.
     """
-    before, now = (folder / "options.yaml").read_text(), yaml.safe_load(text)
-    kept = before
-    for section, key in (("run", "dir"), ("data", "root")):
-        place = now[section][key]
-        if Path(yaml.safe_load(before)[section][key]).resolve() != Path(place).resolve():
-            kept = with_value(kept, section, key, place)
-    return None if kept == before else kept
+    before, now = read_options(folder)["data"]["root"], yaml.safe_load(text)["data"]["root"]
+    if Path(before).resolve() == Path(now).resolve():
+        return None
+    return with_value((folder / "options.yaml").read_text(), "data", "root", now)
 
 
 def write_option_file(place: Path, text: str) -> None:

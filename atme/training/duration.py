@@ -21,3 +21,10 @@ def seconds_of(text: str, *, option: str) -> float:
     if "".join(number + unit for number, unit in parts) != plain or not seconds:
         raise ValueError(f"{option}: {text!r} is no time; give one such as 2h, 90m or 45s")
     return seconds
+
+
+def in_words(seconds: float) -> str:
+    """About how long: "72 s", "5 minutes", "1.5 hours"."""
+    if seconds >= 5400:
+        return f"{seconds / 3600:.1f} hours"
+    return f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} s"

@@ -56,8 +56,8 @@ def recorded(text: str, origin: Origin, run: Path, weights: Weights | None) -> s
     return text
 
 
-def record_places(run: Path, text: str) -> None:
-    """Where a complete run and its pairs lie now: the one thing that is left to record of what it is asked to go on with.
+def record_place(run: Path, text: str) -> None:
+    """Where the pairs of a complete run lie now: of what it is asked to go on with, all that is left to record.
 
     Raises:
         ValueError: if it cannot be written, or another training is at work in the folder.

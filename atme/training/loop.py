@@ -11,7 +11,7 @@ from jsonargparse import Namespace
 
 from atme.data import loader
 from atme.data.workers import workers_in_words
-from atme.training.going_on import record_places
+from atme.training.going_on import record_place
 from atme.training.interruption import Interrupted, Interruption
 from atme.training.recorder import Recorder
 from atme.training.search import Search
@@ -57,7 +57,7 @@ def train(options: Namespace, *, text: str, watcher: Watcher | None = None) -> O
     if not start.is_over:
         ended_by = _run(start, watcher)
     elif start.state.accelerator.is_main_process:
-        record_places(start.run, start.text)
+        record_place(start.run, start.text)
     outcome = Outcome(
         start.run,
         start.state.step,

@@ -3,6 +3,7 @@
 from math import ceil
 
 from atme.planning.rule import Chosen, Decision, Facts, Setting, rule
+from atme.training.duration import in_words
 
 EPOCHS, LEAST = 200, 1500
 """Times that each pair is seen, at most; but so many updates, if there is time for them."""
@@ -42,7 +43,7 @@ def length(facts: Facts, chosen: Chosen) -> Decision:
     steps = min(updates, most)
     seconds = once + (looks + 1) * look + steps * speed.update
     why = "each pair is seen 200 times" if steps == most == EPOCHS * epoch else "enough for a first set of so few pairs"
-    comment = f"of {speed.update:.2g} s each, as measured here; about {_time(seconds)} in all"
+    comment = f"of {speed.update:.2g} s each, as measured here; about {in_words(seconds)} in all"
     decay = "linear" if "discriminator" in chosen.settings else "cosine"  # which would leave a late game little
     settings = {
         "training.steps": Setting(steps, comment if steps == updates else f"{comment}; {why}"),
@@ -54,7 +55,7 @@ def length(facts: Facts, chosen: Chosen) -> Decision:
     }
     every = max(1, round(steps / epoch / looks))
     first = min(every * epoch, steps)
-    grids = "the only grid, at the end" if first == steps else f"the first grid after {_time(first * speed.update)}"
+    grids = "the only grid, at the end" if first == steps else f"the first grid after {in_words(first * speed.update)}"
     settings["training.sample_every"] = Setting(every, grids)
     settings["training.checkpoint_every"] = Setting(every, "as often")
     settings["training.log_every"] = Setting(max(1, steps // 100), "a hundred lines")
@@ -63,11 +64,5 @@ def length(facts: Facts, chosen: Chosen) -> Decision:
         settings["training.evaluate_images"] = Setting(SCORED, "pairs, the same at each look, at most")
     spare = "" if steps == updates else f", fewer than there is time for: {why}"
     once_only = "" if first < steps else "; no more than an epoch, so that nothing is looked at or kept before its end"
-    words = f"{steps:,} updates of {speed.update:.2g} s, about {_time(seconds)}{spare}{once_only}"
+    words = f"{steps:,} updates of {speed.update:.2g} s, about {in_words(seconds)}{spare}{once_only}"
     return Decision(settings, words)
-
-
-def _time(seconds: float) -> str:
-    if seconds >= 5400:
-        return f"{seconds / 3600:.1f} hours"
-    return f"{seconds / 60:.0f} minutes" if seconds >= 90 else f"{seconds:.0f} s"
