@@ -294,7 +294,11 @@ def test_what_interrupted_a_verb_is_its_exit_code(
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_what_interrupts_a_verb_leaves_no_temporary_folder(
-    number: signal.Signals, code: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    number: signal.Signals,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def verb(words: list[str]) -> int:
         with TemporaryDirectory(dir=tmp_path):
