@@ -13,10 +13,12 @@ from runs import make_run, measured, sections
 from sklearn.metrics import accuracy_score, jaccard_score
 
 from atme.cli import main
+from atme.data.options import read_data_options
 from atme.images import to_tensor, write_image
 from atme.images.labels import Labels
 from atme.metrics import OURS, Answer, Measured, measure
 from atme.metrics.classes import DOTS, ONE_CLASS, Classes, names
+from atme.reports.compare.data import differences
 
 COLORS = {"ground": [236, 230, 222], "road": [255, 255, 255], "track": [255, 158, 32], "void": [0, 0, 0]}
 LABELS = Labels.of(COLORS, ignore=["void"], thin=["road"])
@@ -63,6 +65,15 @@ class TestPooled:
         found = scored(truth, truth).ours
         assert {score.value for score in found.values()} == {1.0}
         assert {score.interval for score in found.values()} == {None}
+
+    def test_one_picture_alone_has_pixels_that_count(self) -> None:
+        """Without it nothing is left to score, so that no interval can be had."""
+        truth = np.full((3, 4, 4), 3)
+        truth[1] = np.arange(16).reshape(4, 4) % 3
+        scores = scored(truth, np.zeros_like(truth)).scores
+        assert scores[OURS]["accuracy"].value == scores[ONE_CLASS]["accuracy"].value == 6 / 16
+        assert scores[OURS]["iou"].value == scores[ONE_CLASS]["iou"].value == pytest.approx(6 / 16 / 3)
+        assert {score.interval for each in scores.values() for score in each.values()} == {None}
 
     def test_intervals_are_over_pictures(self) -> None:
         rng = np.random.default_rng(0)
@@ -162,6 +173,8 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
             noisy = np.where(rng.random((32, 32)) < 0.2, 0, at)
             halves = [LABELS.painted(each[..., None]) for each in (noisy, at)]
             write_image(root / "pairs" / split / f"{i}.png", np.concatenate(halves, axis=1))
+    (root / "pairs" / "void").mkdir()
+    write_image(root / "pairs" / "void" / "0.png", LABELS.painted(np.full((32, 64, 1), 3, np.uint8)))
     for name in ("one", "two"):
         options = sections(root="pairs", target_kind="labels", target_labels=COLORS, ignore=["void"], thin=["road"])
         make_run(root / "runs" / name, options | {"run": {"dir": f"runs/{name}", "seed": len(name)}}, measured())
@@ -225,20 +238,35 @@ def test_runs_of_other_targets_are_not_compared(
     assert json.loads(Path("others/compare.json").read_text())["comparable"] is False
 
 
+LOOKS = {
+    "data": {"root": "pairs", "workers": 0, "target_kind": "labels", "target_labels": COLORS, "thin": ["road"]}
+    | {"ignore": ["void"]},
+    "model": {"class_path": "atme.Regression", "init_args": {"palette": 0.1}},
+    "generator": {"class_path": "atme.UNet", "init_args": {"dim": 8, "dim_mults": [1, 2]}},
+    "noise": {"class_path": "atme.Identity"},
+    "training": {"rate": {"epochs": 2, "decay_epochs": 0}, "batch_size": 3, "device": "cpu", "sample_every": 0}
+    | {"evaluate_every": 1, "evaluate_scores": "l1,iou,f1_road", "keep_best": "iou"},
+}
+"""A preset that looks at classes."""
+
+
+@pytest.mark.parametrize(("changes", "same"), [({"ignore": []}, False), ({"label_resizing": "area"}, True)])
+def test_runs_of_other_classes_that_count_are_not_compared(
+    work: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object], same: bool
+) -> None:
+    """One that scores what the other ignores; and one that would resize labels otherwise, of which nothing is."""
+    monkeypatch.chdir(work)
+    one = {"target_kind": "labels", "target_labels": COLORS, "ignore": ["void"], "thin": ["road"], "workers": 0}
+    options = [read_data_options(None, **{"root": "pairs"} | one | each) for each in ({}, changes)]
+    differ = differences({str(at): each.open_test() for at, each in enumerate(options)})
+    assert (not differ) is same, differ
+
+
 def test_the_loop_looks_at_classes(
     work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(work)
-    preset = {
-        "data": {"root": "pairs", "workers": 0, "target_kind": "labels", "target_labels": COLORS, "thin": ["road"]}
-        | {"ignore": ["void"]},
-        "model": {"class_path": "atme.Regression", "init_args": {"palette": 0.1}},
-        "generator": {"class_path": "atme.UNet", "init_args": {"dim": 8, "dim_mults": [1, 2]}},
-        "noise": {"class_path": "atme.Identity"},
-        "training": {"rate": {"epochs": 2, "decay_epochs": 0}, "batch_size": 3, "device": "cpu", "sample_every": 0}
-        | {"evaluate_every": 1, "evaluate_scores": "l1,iou,f1_road", "keep_best": "iou"},
-    }
-    (tmp_path / "preset.yaml").write_text(yaml.safe_dump(preset))
+    (tmp_path / "preset.yaml").write_text(yaml.safe_dump(LOOKS))
     words = ["train", "--config", str(tmp_path / "preset.yaml"), "--run.dir", str(tmp_path / "run")]
     assert main(words) == 0
     assert "best iou of split val" in capsys.readouterr().err
@@ -248,3 +276,16 @@ def test_the_loop_looks_at_classes(
     assert all(0 < value < 1 for value in looks)
     assert main([*words, "--run.dir", str(tmp_path / "other"), "--training.evaluate_scores", "iou_sky"]) == 2
     assert "the validation split has no IoU of sky (the labels have no class sky" in capsys.readouterr().err
+
+
+def test_the_loop_looks_at_pairs_of_which_no_pixel_counts(
+    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(work)
+    (tmp_path / "preset.yaml").write_text(yaml.safe_dump(LOOKS))
+    words = ["train", "--config", str(tmp_path / "preset.yaml"), "--run.dir", str(tmp_path / "run")]
+    assert main([*words, "--data.validation_split", "void"]) == 0, capsys.readouterr().err
+    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    looks = [line for line in log if "val_l1" in line]
+    assert len(looks) == 2
+    assert all(line["val_l1"] > 0 and line["val_iou"] is None for line in looks), looks

@@ -248,6 +248,8 @@ class TestPairs:
         ({"target_kind": "labels", "target_labels": {"a": 1, "b": 70000}}, "70000 is no id"),
         ({"target_kind": "labels", "target_labels": {"a": 1}}, "has 1 classes"),
         ({"target_kind": "labels", "target_labels": {"a b": 1, "c": 2}}, "'a b' is no name of a class"),
+        ({"target_kind": "labels", "target_labels": {0: 1, "c": 2}}, "target_labels: 0 is no text.*in quotes"),
+        ({"target_kind": "labels", "labels": {"c": [1, 1, 1], False: [2, 2, 2]}}, "labels: False is no text.*quotes"),
         ({"target_kind": "labels", "target_labels": COLORS, "ignore": ["sky"]}, "data.ignore: 'sky' is no class"),
         ({"target_kind": "labels", "target_labels": {"a": 1, "b": 2}, "ignore": ["a"]}, "fewer than two classes"),
         ({"target_kind": "labels", "target_labels": COLORS, "one_hot": True}, "data.one_hot: the source is a picture"),

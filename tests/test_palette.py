@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from atme.cli import main
 from atme.data.options import read_data_options
 from atme.images import write_image
-from atme.prepare.palette import find_palette
+from atme.prepare.palette import find_palette, why_none
 
 COLORS = np.array([(236, 230, 222), (255, 255, 255), (255, 158, 32), (200, 222, 170), (168, 204, 255)], np.uint8)
 
@@ -117,6 +117,25 @@ def test_what_is_printed_goes_into_a_preset(
     assert "A: pictures, of more colors than labels have" in said.err
     assert "B: 5 classes exactly, in 3 pictures of split train" in said.err
     assert said.out.count("%") == 5
+
+
+ID = np.uint8([0, 1, 2, 3])[np.arange(64).reshape(8, 8, 1) % 4]
+NONE = {
+    "ids in three channels": ([ID.repeat(3, axis=2)], "gray in three equal channels; if it is ids, convert it to one"),
+    "alpha": ([ID.repeat(4, axis=2)], "pictures with alpha, which labels have none of; convert them to RGB"),
+    "16 bits": ([COLORS.astype(np.uint16)[ID[..., 0]]], "colors of 16 bits, and those of labels have 8; convert them"),
+    "both": ([ID, ID.repeat(3, axis=2)], "pictures of 1 and of 3 channels; labels have one, or three"),
+    "one color": ([ID * 0, ID * 0], "pictures of one color"),
+    "two pictures": ([ID * 0, photograph(np.random.default_rng(0))], "pictures of 1 and of 3 channels"),
+    "a photograph": ([photograph(np.random.default_rng(0))], "pictures, of more colors than labels have"),
+}
+
+
+@pytest.mark.parametrize("name", NONE)
+def test_why_there_is_none(name: str) -> None:
+    pictures, said = NONE[name]
+    assert find_palette(pictures) is None
+    assert why_none(pictures).startswith(said)
 
 
 def test_no_half_of_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

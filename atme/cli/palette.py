@@ -37,7 +37,7 @@ def palette(
     from atme.data.layout import find_layout
     from atme.data.recipes import find_root
     from atme.data.scan import list_pairs
-    from atme.prepare.palette import find_palette
+    from atme.prepare.palette import find_palette, why_none
     from atme.terminal import counted
 
     require.whole("--pictures", pictures, least=1)
@@ -50,7 +50,7 @@ def palette(
     for half, side in zip("AB", ("source", "target") if direction == "AtoB" else ("target", "source"), strict=True):
         palette = found[half]
         if palette is None:
-            say(f"{half}: pictures, of more colors than labels have")
+            say(f"{half}: {why_none([pair['AB'.index(half)] for pair in halves])}")
             continue
         exact = "exactly" if palette.exact else f"and noise: {palette.explained:.1%} of the pixels are near to one"
         say(f"{half}: {len(palette.values)} classes {exact}, in {count} pictures of split {split}")

@@ -61,12 +61,14 @@ class Labels:
             key: what errors call ``classes``.
 
         Raises:
-            ValueError: fewer than two classes that count, twice the same, or a color or id that is none.
+            ValueError: fewer than two classes that count, twice the same, or a name, color or id that is none.
         """
-        classes = dict(sorted(classes.items()))
         for name in classes:
+            if not isinstance(name, str):  # as YAML reads 0, no and null
+                raise ValueError(f"{key}: {name!r} is no text, and classes have names; write it in quotes")
             if not _NAME.fullmatch(name):
                 raise ValueError(f"{key}: {name!r} is no name of a class; use letters, digits, - and _")
+        classes = dict(sorted(classes.items()))
         values = list(classes.values())
         if not 2 <= len(values) < NOWHERE:
             raise ValueError(f"{key}: has {len(values)} classes; name from 2 to {NOWHERE - 1}, each with a color or id")

@@ -16,6 +16,7 @@ the mean), and dots of it on a grid of 2r + 1 pixels, of which every pixel has o
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from math import nan
 from typing import Any
 
 import cv2
@@ -136,20 +137,22 @@ class Classes:
             yield DOTS
 
     def score(self, name: str, predictor: str, kept: NDArray[np.bool_] | None = None) -> float:
-        """A score of a predictor over all pictures, or over those that are kept."""
+        """A score of a predictor over all pictures, or over those that are kept; NaN where these have none."""
         kind, _, of = name.partition("_")
         if kind in ("precision", "recall", "f1"):
             return _line_score(kind, _pooled(self.lines[predictor], kept)[self.thin.index(of)])
         if predictor in self.confusion:
             matrix = _pooled(self.confusion[predictor], kept)
             true, made, both = matrix.sum(axis=1), matrix.sum(axis=0), np.diagonal(matrix)
-            if kind == "accuracy":
-                return float(both.sum() / matrix.sum())
         else:
             made, true, both = _pooled(self.shares[predictor], kept).T
-            if not of:  # the class that does best
-                best = float(np.max(both / made))
-                return best if kind == "accuracy" else best / float(np.count_nonzero(true))
+        if not np.any(true):
+            return nan
+        if predictor == ONE_CLASS and not of:  # the class that does best
+            best = float(np.max(both / made))
+            return best if kind == "accuracy" else best / float(np.count_nonzero(true))
+        if kind == "accuracy":
+            return float(both.sum() / true.sum())
         with np.errstate(invalid="ignore"):
             iou = np.where(true > 0, both / (true + made - both), np.nan)
         return float(iou[self.counted.index(of)]) if of else float(np.nanmean(iou))
@@ -167,7 +170,9 @@ class Classes:
 
 def _line_score(kind: str, counts: Counts) -> float:
     made, right, true, found = (float(each) for each in counts)
-    precision, recall = right / made if made else 0.0, found / true if true else float("nan")
+    if not true:
+        return nan
+    precision, recall = right / made if made else 0.0, found / true
     if kind == "f1":
         return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
     return precision if kind == "precision" else recall

@@ -85,6 +85,22 @@ def find_palette(pictures: Iterable[Pixels]) -> Palette | None:
     return _peaks(every, flat) if channels == 3 and len(flat.sum()[0]) else None
 
 
+def why_none(pictures: Sequence[Pixels]) -> str:
+    """Why pictures (H, W, C) in which `find_palette` finds no palette are no labels as they are, in words."""
+    channels = sorted({picture.shape[2] for picture in pictures})
+    if len(channels) > 1:
+        return f"pictures of {' and of '.join(map(str, channels))} channels; labels have one, or three"
+    if channels == [4]:
+        return "pictures with alpha, which labels have none of; convert them to RGB"
+    if channels == [3] and any(picture.dtype != np.uint8 for picture in pictures):
+        return "colors of 16 bits, and those of labels have 8; convert them"
+    if len({int(value) for picture in pictures for value in np.unique(_packed(picture))[:2]}) == 1:
+        return "pictures of one color"
+    if channels == [3] and all((picture == picture[..., :1]).all() for picture in pictures):
+        return "gray in three equal channels; if it is ids, convert it to one"
+    return "pictures, of more colors than labels have"
+
+
 class _Counted:
     """How many pixels have each color, by its channels as one number, or each id: of millions, too."""
 

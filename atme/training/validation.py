@@ -142,7 +142,7 @@ class Validation:
             return f"data.validation_split: a picture is too large to translate here ({reason}); set data.test_size"
         except ValueError as error:
             return f"data.validation_split: {error}"
-        absent = {name for name in found.left_out if metric(name).of_labels == "one"}  # no target has such a pixel
+        absent = {name for name in found.left_out if metric(name).of_labels}  # no target has such a pixel, or any
         assert absent == found.left_out.keys(), found.left_out
         return {name: nan if name in absent else found.ours[name].value for name in self.metrics}
 

@@ -36,9 +36,13 @@ def differences(tests: Mapping[str, PairedImages]) -> list[str]:
 
 
 def _classes(test: PairedImages) -> str:
-    """Of which the pixels of targets are, and how these were resized; "none" of pictures."""
+    """Of which the pixels of targets are, which of them count, and how these were resized; "none" of pictures."""
     labels = test.kinds.target
-    return "none" if labels is None else f"{labels.as_dict()['classes']}, resized by {test.kinds.resizing}"
+    if labels is None:
+        return "none"
+    ignored = f", without {', '.join(sorted(set(labels.ignored)))}" if labels.ignored else ""
+    resized = f", resized by {test.kinds.resizing}" if test.augment.sizes.load_size else ""
+    return f"{labels.as_dict()['classes']}{ignored}{resized}"
 
 
 def _one_a_place(tests: Mapping[str, PairedImages]) -> list[PairedImages]:
