@@ -9,6 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from test_training import same_bits, train
 
 from atme.cli import main
@@ -59,10 +61,10 @@ class TestAPlan:
     def test_it_is_kept_and_repeated_bit_for_bit(self, preset: Preset, tmp_path: Path, capsys: Said) -> None:
         """Six updates of an epoch of four: the log ends, and a grid and a checkpoint are made, in the middle of one."""
         file = preset(training__evaluate_every=1, data__validation_split="test")
-        assert train(file, tmp_path / "planned", "--training.max_time", "16s") == 0
+        assert train(file, tmp_path / "planned", "--training.max_time", "16.3s") == 0
         steps = steps_of(tmp_path / "planned")
         assert steps == 6
-        assert f"{steps} updates fit into 16s" in capsys.readouterr().err
+        assert f"{steps} updates fit into 16.3s" in capsys.readouterr().err
         assert read_log(tmp_path / "planned")[-1]["step"] == steps
         assert "val_l1" in read_log(tmp_path / "planned")[-1]
         assert checkpoints(tmp_path / "planned")[-1].name == f"step_{steps:08d}"
@@ -199,6 +201,32 @@ def test_the_more_time_the_nearer_is_the_plan(monkeypatch: pytest.MonkeyPatch) -
     assert missed == sorted(missed, reverse=True)
     assert missed[1] < 0.12
     assert missed[2] < 0.05
+
+
+def test_what_is_done_at_the_end_counts_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Updates of a second, and a look of 50 after 1,000 of them: there is one at the end of a run that has fewer."""
+    now = [0.0]
+
+    def takes(seconds: float) -> None:
+        now[0] += seconds
+
+    monkeypatch.setattr(plan, "update", lambda trial, *, at: takes(1.0))
+    trial = SimpleNamespace(between=((1000, lambda: takes(50.0)),), state=TRIAL.state)
+    steps = plan.updates_within(200, trial, clock=lambda: now[0])  # type: ignore[arg-type]
+    assert now[0] == 63.0  # thirteen updates and a look tell it
+    assert steps == 200 - 63 - 50
+    with pytest.raises(ValueError, match=r"an update takes 1 s, what is done at the end 50 s, .*into 113 s; give more"):
+        plan.updates_within(113, trial, clock=lambda: now[0])  # type: ignore[arg-type]
+    assert plan.updates_within(114, trial, clock=lambda: now[0]) == 1  # type: ignore[arg-type]
+
+
+@given(st.floats(0, 50), st.floats(0.1, 3), st.lists(st.tuples(st.integers(1, 9), st.floats(0, 5)), max_size=2))
+def test_one_more_would_not_fit(seconds: float, each: float, between: list[tuple[int, float]]) -> None:
+    def spent(steps: int) -> float:
+        return steps * each + sum(once * -(-steps // every) for every, once in between)
+
+    steps = plan.most_within(seconds, each, between)
+    assert spent(steps) <= seconds < spent(steps + 1)
 
 
 def test_show_says_how_long(preset: Preset, capsys: Said) -> None:

@@ -9,9 +9,11 @@ A game may cost more from some share of the training on (`start`, ramps): the co
 
 import sys
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from math import ceil
 
 import torch
 from accelerate import Accelerator
@@ -39,7 +41,7 @@ FEWEST, MOST = 2, 250
 """Updates at each share. Beside other work some take twice as long as others, and few of them tell little."""
 
 Between = Sequence[tuple[int, Callable[[], object]]]
-"""What is done after so many updates each: grids of samples, looks at the validation split."""
+"""What is done after so many updates each, and at the end: grids of samples, looks at the validation split."""
 
 
 @dataclass(frozen=True)
@@ -69,18 +71,36 @@ def updates_within(seconds: float, trial: Trial, *, clock: Callable[[], float] =
     """
     began = clock()
     each = seconds_an_update(seconds, trial, clock=clock)
+    between = [(every, _timed(work, clock)) for every, work in trial.between]
     left = seconds - (clock() - began)
-    steps = int(trial.state.of_main(left / each))
+    steps = int(trial.state.of_main(most_within(left, each, between)))
     if steps < 1:
+        end = sum(spent for _, spent in between)
+        besides = f"what is done at the end {end:.2g} s, " if end else ""
         raise ValueError(
-            f"training.max_time: an update takes {each:.2g} s with what is done between updates, and finding that out "
-            f"took {seconds - left:.2g} s, so that none fits into {seconds:g} s; give more"
+            f"training.max_time: an update takes {each:.2g} s, {besides}"
+            f"and finding that out took {seconds - left:.2g} s, so that none fits into {seconds:g} s; give more"
         )
     return steps
 
 
+def most_within(seconds: float, each: float, between: Sequence[tuple[int, float]]) -> int:
+    """The most updates that fit into some seconds, with what is done after every so many and at the end.
+
+    Args:
+        seconds: that there are; with fewer than 0 the answer is -1.
+        each: seconds of an update.
+        between: after how many updates something is done, and the seconds that it takes.
+    """
+
+    def spent(steps: int) -> float:
+        return steps * each + sum(once * ceil(steps / every) for every, once in between)
+
+    return bisect_right(range(max(0, int(seconds / each)) + 1), seconds, key=spent) - 1
+
+
 def seconds_an_update(seconds: float, trial: Trial, *, clock: Callable[[], float] = time.perf_counter) -> float:
-    """How long an update takes, its share of what is done between updates included; every process must call it.
+    """How long an update takes, alone; every process must call it.
 
     Args:
         seconds: that are planned: the timing takes a small share of them, and some updates at least.
@@ -95,12 +115,14 @@ def seconds_an_update(seconds: float, trial: Trial, *, clock: Callable[[], float
         for share in SHARES:
             update(trial, at=share)
         rounds, spent = rounds + 1, clock() - began
-    each = (clock() - before) / (len(SHARES) * rounds)
-    for every, work in trial.between:
-        before = clock()
-        work()
-        each += (clock() - before) / every
-    return each
+    return (clock() - before) / (len(SHARES) * rounds)
+
+
+def _timed(work: Callable[[], object], clock: Callable[[], float]) -> float:
+    """The seconds that something takes."""
+    before = clock()
+    work()
+    return clock() - before
 
 
 def planned(
