@@ -273,6 +273,18 @@ class TestWhereWeightsComeFrom:
         assert all(torch.equal(value, theirs.state_dict()[key]) for key, value in ours.state_dict().items())
         assert str(origin(LITE, str(path))) == f"the file mine{suffix}; license: as whoever made it says"
 
+    def test_other_names_need_an_order(self, lite: nn.Module, tmp_path: Path) -> None:
+        """A .pth has one; .safetensors sorts what is written."""
+        others = {f"n{at:03d}": value for at, value in enumerate(lite.state_dict().values())}
+        torch.save(others, tmp_path / "others.pth")
+        encoder = Encoder(weights=str(tmp_path / "others.pth"), strides=(2,))
+        assert torch.equal(next(encoder.parameters()), next(lite.parameters()))
+        save_file(others, tmp_path / "others.safetensors")
+        with pytest.raises(
+            ValueError, match=r"such as n000, and \.safetensors keeps no order of them; .* give a \.pth"
+        ):
+            Encoder(weights=str(tmp_path / "others.safetensors"))
+
     def test_others_are_refused(self, lite: nn.Module, tmp_path: Path) -> None:
         own = lite.state_dict()
         with pytest.raises(ValueError, match=f"weights: has 295 tensors, and {LITE} 296; give the weights of {LITE}"):

