@@ -146,6 +146,14 @@ class TestFloors:
         truth[:, 0, 0] = truth[:, -1, -1] = 1
         assert scored(truth, truth, radius=radius).scores[DOTS]["recall_road"].value == 1
 
+    def test_a_dot_on_an_ignored_pixel_is_none(self) -> None:
+        """The middle one of three: eight of the nine pixels around it count, and are near to no other."""
+        truth = np.ones((1, 3, 9), int)
+        truth[:, 1, 4] = 3
+        found = scored(truth, truth, radius=1).scores
+        assert found[DOTS]["recall_road"].value == pytest.approx(18 / 26)
+        assert found[ONE_CLASS]["recall_road"].value == 1
+
     def test_ids_are_told_apart_by_their_grays(self) -> None:
         labels = Labels.of({"a": 3, "b": 4, "c": 200})
         truth = np.arange(9).reshape(3, 3, 1) % 3

@@ -11,7 +11,8 @@ in the window of 2r + 1 pixels around it, *recall* the share of true ones with a
 mean. What is never translated has precision 0.
 
 Beside them stand two answers that know nothing: all pixels of the class (of the one that does best, for accuracy and
-the mean), and dots of it on a grid of 2r + 1 pixels, of which every pixel has one within r: both have recall 1.
+the mean), and dots of it on a grid of 2r + 1 pixels, of which every pixel has one within r: both have recall 1, the
+dots where none of them lies on an ignored pixel.
 """
 
 from collections.abc import Iterator, Sequence
