@@ -258,18 +258,22 @@ class TestPlannedAndTrained:
         """In one command; what is said beside the pairs wins; it goes on, and never begins twice."""
         monkeypatch.chdir(few)
         words = ["train", "my_pairs", "--hours", "0.02", "--training.steps", "3", "--data.direction", "BtoA"]
-        assert main([*words, "--training.batch_size", "1"]) == 0
+        rate = ["--optimizers.generator.init_args.lr", "0.002"]
+        assert main([*words, "--training.batch_size", "1", *rate]) == 0
         shown = capsys.readouterr()
         assert "4 to train on (not divided)" in shown.out
         assert "atme data split my_pairs my_pairs_split" in shown.out
-        wins = "--training.steps 3 --training.batch_size 1"
-        assert f"said beside the pairs, and wins over this plan: {wins}\n" in shown.err
+        said = " ".join(shown.out.split())
+        assert "batch as said, training.batch_size 1; by the rule 2 crops" in said
+        assert "as many as said" in said
+        assert f"said beside the pairs, and wins over this plan: {' '.join(rate)}\n" in shown.err
         run = Path("runs/my_pairs")
         assert read_log(run)[-1]["step"] == 3
         resolved = yaml.safe_load((run / "options.yaml").read_text("utf-8"))
         assert (resolved["data"]["direction"], resolved["training"]["batch_size"]) == ("BtoA", 1)
         kept = yaml.safe_load((run / "plan.yaml").read_text("utf-8"))
-        assert kept["training"]["steps"] >= 10
+        assert (kept["training"]["steps"], kept["training"]["batch_size"]) == (3, 1)
+        assert kept["training"]["log_every"] == 1
         assert kept["data"]["direction"] == "BtoA"
         assert main(words) == 2
         assert "runs/my_pairs: the run folder exists" in capsys.readouterr().err

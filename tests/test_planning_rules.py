@@ -1,6 +1,7 @@
 """Each rule decides by its facts, and beside each stands a case in which it decides otherwise."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -239,3 +240,21 @@ def test_what_is_measured_is_known_again() -> None:
 def test_rules_are_rules() -> None:
     assert all(isinstance(each, Rule) for each in all_rules())
     assert PAIRS.one_size
+
+
+def test_rules_read_what_the_user_has_settled() -> None:
+    """A smaller batch makes longer epochs, in which each pair is seen as often; a hundred lines are told of any run."""
+    plain = chosen(facts(hours=100.0))
+    less = chosen(replace(facts(hours=100.0), said={"training.batch_size": 4}))
+    assert (plain["training.batch_size"], less["training.batch_size"]) == (16, 4)
+    assert less["training.steps"] == 200 * 250
+    assert less["training.sample_every"] == pytest.approx(plain["training.sample_every"], abs=1)
+    assert less["optimizers.generator"]["init_args"]["lr"] < plain["optimizers.generator"]["init_args"]["lr"]
+    short = replace(facts(hours=100.0), said={"training.steps": 300, "training.keep": 5})
+    settings = decide(short).chosen.settings
+    assert (settings["training.steps"].value, settings["training.log_every"].value) == (300, 3)
+    assert settings["training.average"].value == 0.99
+    assert "training.keep" not in settings
+    assert "300 updates" in decide(short).decisions["length"].words
+    assert "as many as said" in decide(short).decisions["length"].words
+    assert decide(short).decisions["batch"] == decide(facts(hours=100.0)).decisions["batch"]

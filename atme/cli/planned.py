@@ -113,12 +113,14 @@ def with_plan(asked: Asked, words: list[str], *, several: bool) -> tuple[list[st
         direction=chosen.data.direction,
         layout=chosen.data.layout,
         device=chosen.training.device,
+        said=(settled := _settled(said, chosen)),
         read=lambda sections: _with_words(sections, said),
         track=lambda pairs, total: counted(pairs, total=total, doing="looking"),
     )
     if said == words:
         print("\n".join(screen(planned)), flush=True)
-        if wins := _winning(said, planned.settings):
+        heard = settled.keys() & planned.decided.chosen.settings.keys()
+        if wins := _winning(said, planned.settings, told={*_TOLD, *heard}):
             say(f"said beside the pairs, and wins over this plan: {shlex.join(wins)}")
     return words, planned.preset
 
@@ -157,14 +159,26 @@ def _with_words(sections: Mapping[str, Any], words: list[str]) -> tuple["Namespa
     return parser.instantiate(chosen), parser.dump(chosen)
 
 
-def _winning(words: list[str], settings: Collection[str]) -> list[str]:
+def _settled(words: list[str], chosen: "Namespace") -> dict[str, Any]:
+    """What words settle, by its keys, as far as rules can read it: numbers, names and lists of these."""
+    keys = (word[2:].partition("=")[0].replace("-", "_") for word in words if word.startswith("--"))
+    found = {key: chosen.get(key) for key in keys if key in chosen}
+    plain = (bool, int, float, str, type(None))
+    return {
+        key: value
+        for key, value in found.items()
+        if all(isinstance(each, plain) for each in (value if isinstance(value, list) else [value]))
+    }
+
+
+def _winning(words: list[str], settings: Collection[str], *, told: Collection[str]) -> list[str]:
     """Those words, with their values, that say otherwise what a plan has settled, unless the plan was told of them."""
     found, takes = [], False
     for word in words:
         if word.startswith("--"):
             key = word[2:].partition("=")[0].replace("-", "_")
             settled = any(f"{each}.".startswith(f"{key}.") or f"{key}.".startswith(f"{each}.") for each in settings)
-            takes = settled and key not in _TOLD
+            takes = settled and key not in told
         found += [word] if takes else []
     return found
 

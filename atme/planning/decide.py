@@ -50,5 +50,6 @@ def decide(facts: Facts) -> Decided:
     """
     decided = Decided({})
     for each in all_rules():
-        decided = Decided({**decided.decisions, each.name: each.decide(facts, decided.chosen)})
+        decision = each.decide(facts, decided.chosen).as_said(facts.said)
+        decided = Decided({**decided.decisions, each.name: decision})
     return decided

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
+from typing import Any
 
 from atme.data.layout import Direction
 from atme.data.recipes import LayoutChoice
@@ -65,6 +66,7 @@ def make_plan(
     direction: Direction = "AtoB",
     layout: LayoutChoice = "auto",
     device: str = "auto",
+    said: Mapping[str, Any] | None = None,
     read: Read = read_preset,
     track: Track = lambda each, _: each,
 ) -> Plan:
@@ -76,6 +78,7 @@ def make_plan(
         direction: which half is the source.
         layout: where the halves lie.
         device: to train on.
+        said: what the user has settled, by the keys of settings.
         read: makes options of a preset's sections.
         track: progress of reading.
 
@@ -86,7 +89,7 @@ def make_plan(
         raise ValueError(f"--hours: {hours:g} is no time to train; give a number above 0, such as 0.5")
     pairs = take_fingerprint(data, direction=direction, layout=layout, track=track)
     clock = Clock(read)
-    facts = Facts(pairs, find_machine(device), seconds=3600 * hours, clock=clock)
+    facts = Facts(pairs, find_machine(device), seconds=3600 * hours, clock=clock, said=said or {})
     decided = decide(facts)
     guessed = replace(facts, clock=clock.without_measuring())
     with_time = decide(replace(guessed, seconds=MORE * facts.seconds))

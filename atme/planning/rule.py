@@ -6,7 +6,7 @@ rules it names by ``after``.
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from atme.planning.fingerprint import Fingerprint
@@ -26,6 +26,8 @@ class Facts:
     """That the training may take."""
     clock: Clock
     """Measures how long updates of a preset take here."""
+    said: Mapping[str, Any] = field(default_factory=dict)
+    """What the user has settled, by the keys of settings; rules that read these read them so."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Setting:
 class Decision:
     """What a rule comes to."""
 
-    settings: Mapping[str, Setting]
+    settings: dict[str, Setting]
     """By their keys, such as ``data.crop_size``."""
     words: str
     """For the plan: what is done, and why here, in a line or two."""
@@ -51,6 +53,15 @@ class Decision:
     def values(self) -> dict[str, Any]:
         """What is set, without its reasons."""
         return {key: setting.value for key, setting in self.settings.items()}
+
+    def as_said(self, said: Mapping[str, Any]) -> "Decision":
+        """The same, but for what the user has settled."""
+        other = {key: said[key] for key, value in self.values.items() if key in said and said[key] != value}
+        if not other:
+            return self
+        named = ", ".join(f"{key} {value}" for key, value in other.items())
+        settings = self.settings | {key: Setting(value, "as said") for key, value in other.items()}
+        return Decision(settings, f"as said, {named}; by the rule {self.words}")
 
 
 @dataclass(frozen=True)

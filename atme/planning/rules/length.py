@@ -33,20 +33,22 @@ def length(facts: Facts, chosen: Chosen) -> Decision:
     look = speed.look + speed.grid + CHECKPOINT
     looks = max(1, min(LOOKS, int(0.15 * facts.seconds / look)))
     updates = int((facts.seconds - once - (looks + 1) * look) / speed.update)
-    if updates < 10:
+    said = facts.said.get("training.steps")
+    if updates < 10 and said is None:
         least = ceil((once + 2 * look + 100 * speed.update) / 60)
         raise ValueError(
             f"--hours: {facts.seconds / 3600:g} is too little: an update takes {speed.update:.2g} s, and the start "
             f"{once:.0f} s; give {least / 60:.2g} or more"
         )
     most = max(EPOCHS * epoch, LEAST)
-    steps = min(updates, most)
+    steps = min(updates, most) if said is None else said
     seconds = once + (looks + 1) * look + steps * speed.update
-    why = "each pair is seen 200 times" if steps == most == EPOCHS * epoch else "enough for a first set of so few pairs"
+    enough = "each pair is seen 200 times" if most == EPOCHS * epoch else "enough for a first set of so few pairs"
+    why = "" if steps == updates else f"fewer than there is time for: {enough}" if said is None else "as many as said"
     comment = f"of {speed.update:.2g} s each, as measured here; about {in_words(seconds)} in all"
     decay = "linear" if "discriminator" in chosen.settings else "cosine"  # which would leave a late game little
     settings = {
-        "training.steps": Setting(steps, comment if steps == updates else f"{comment}; {why}"),
+        "training.steps": Setting(steps, f"{comment}; {why}" if why else comment),
         "training.rate": Setting(
             {"epochs": 0, "decay_epochs": max(1, round(steps / epoch)), "decay": decay},
             f"its shape over the run; an epoch is {epoch} updates",
@@ -62,7 +64,7 @@ def length(facts: Facts, chosen: Chosen) -> Decision:
     if looked:
         settings["training.evaluate_every"] = Setting(every, f"epochs; a look takes {speed.look:.1f} s")
         settings["training.evaluate_images"] = Setting(SCORED, "pairs, the same at each look, at most")
-    spare = "" if steps == updates else f", fewer than there is time for: {why}"
+    spare = f", {why}" if why else ""
     once_only = "" if first < steps else "; no more than an epoch, so that nothing is looked at or kept before its end"
     words = f"{steps:,} updates of {speed.update:.2g} s, about {in_words(seconds)}{spare}{once_only}"
     return Decision(settings, words)
