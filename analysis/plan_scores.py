@@ -1,7 +1,7 @@
 """Scores of runs that were trained at other sizes, beside one another: translated as by `atme translate`, then shrunk.
 
     python analysis/plan_scores.py RUN DATA --output scores.json --split test --direction AtoB [--size 128]
-        [--colors '{ground: [236, 230, 222], street: [255, 255, 255]}']
+        [--colors '{ground: [236, 230, 222], street: [255, 255, 255]}' --thin '[street]' --scores '[l1, iou]']
 
 Each source is translated at its own size by the run's own rules, rounded to the target's bits, and compared with its
 target, both shrunk by area until the shorter side has `size` pixels. `atme evaluate` scores a run at the size that it
@@ -42,6 +42,7 @@ def score(
     direction: Literal["AtoB", "BtoA"] = "AtoB",
     size: int | None = None,
     colors: Mapping[str, Sequence[int]] | None = None,
+    thin: Sequence[str] = (),
     scores: Sequence[str] = ("l1", "psnr", "ssim", "swd"),
 ) -> None:
     """Score a run.
@@ -55,6 +56,7 @@ def score(
         direction: which half is the source.
         size: of the shorter side, at which pictures are compared; None for their own.
         colors: of classes, RGB of 8 bits, by their names.
+        thin: classes that are scored within two pixels as well.
         scores: names, as of `atme evaluate`.
     """
     translator = Translator.from_run(run, device="cpu", trust=True)
@@ -69,7 +71,9 @@ def score(
             truth = tensor(target, size)
             yield Answer(name, truth, {OURS: tensor(translator.pixels(source), size), MEDIAN: median.expand_as(truth)})
 
-    found = measure(answers(), pairs=len(scored), metrics=scores, labels=Labels.of(colors) if colors else None)
+    found = measure(
+        answers(), pairs=len(scored), metrics=scores, labels=Labels.of(colors, thin=thin) if colors else None
+    )
     told = {who: {name: each.value for name, each in of.items()} for who, of in found.scores.items()}
     output.write_text(json.dumps({**told[OURS], MEDIAN: told[MEDIAN], "left out": found.left_out}, indent=1))
 
