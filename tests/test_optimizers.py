@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 from jsonargparse import Namespace
 from torch import nn
 from torch.optim import Optimizer
+from torch.profiler import ProfilerActivity, profile
 
 from atme.cli import main
 from atme.models import Networks
@@ -218,6 +220,23 @@ def test_a_fused_adam_heeds_layouts_in_memory(
         found.append(judge.weight.detach())
     torch.testing.assert_close(found[0], found[1], rtol=1e-5, atol=1e-6)
     assert not torch.allclose(found[0], start, atol=1e-2)
+
+
+def test_a_fused_adam_copies_no_gradient() -> None:
+    """It moves weights with channels last to the bits of PyTorch's alone, which copies each gradient (2.14)."""
+    torch.manual_seed(0)
+    ours = UNet(1, 1, dim=4, dim_mults=(1,), groups=2)
+    plain = deepcopy(ours)
+    makers = Namespace(generator=partial(torch.optim.Adam, lr=0.1), discriminator=torch.optim.Adam)
+    scheme = Identity(Game(1, (16, 16), 1, lambda h, w: (h, w), 1))
+    optimizer = optimizers.make(makers, Networks(ours, nn.Linear(1, 1), scheme), device=torch.device("cpu"))["generator"]
+    for weights in zip(ours.parameters(), plain.parameters(), strict=True):
+        weights[0].grad, weights[1].grad = (torch.full_like(weight, 0.5).copy_(weights[0]) for weight in weights)
+    torch.optim.Adam(plain.parameters(), lr=0.1, fused=True).step()
+    with profile(activities=[ProfilerActivity.CPU]) as seen:
+        optimizer.step()
+    assert all(map(torch.equal, ours.parameters(), plain.parameters()))
+    assert not any(event.name == "aten::clone" for event in seen.events())
 
 
 def start_from(optimizer: Optimizer, other: Optimizer) -> None:

@@ -95,6 +95,7 @@ def _made(
             group["fused"] = True
     if optimizer.defaults.get("fused"):
         optimizer.register_step_pre_hook(lambda optimizer, *_: _lay_out_alike(optimizer))
+        _read_in_order(optimizer)
     return optimizer
 
 
@@ -110,6 +111,31 @@ def _lay_out_alike(optimizer: Optimizer) -> None:
         moments = optimizer.state.get(weight, {})
         for name, moment in moments.items():
             moments[name] = _laid_out(moment, weight)
+
+
+def _read_in_order(optimizer: Optimizer) -> None:
+    """Show a fused Adam weights with channels last, and all that belongs to them, as they lie in memory.
+
+    PyTorch 2.14's else copies the gradient of each into the other layout on a CPU, which takes longer than the step.
+    What its step lists, weights, gradients, moments, is replaced by views on the same numbers.
+    """
+    list_all = getattr(optimizer, "_init_group", None)  # not of PyTorch's public words: without it, copies are made
+    if list_all is None or type(optimizer) not in (Adam, AdamW):
+        return
+
+    def listed(group: dict[str, Any], *lists: list[Tensor]) -> Any:
+        found = list_all(group, *lists)
+        for tensors in lists:
+            tensors[:] = map(_in_order, tensors)
+        return found
+
+    optimizer._init_group = listed  # type: ignore[attr-defined]
+
+
+def _in_order(values: Tensor) -> Tensor:
+    """(A, B, H, W) that have B last in memory as (A, H, W, B), others as they are."""
+    last = values.ndim == 4 and values.is_contiguous(memory_format=torch.channels_last)
+    return values.permute(0, 2, 3, 1) if last else values
 
 
 def _laid_out(values: Any, weight: Tensor) -> Any:
