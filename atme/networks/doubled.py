@@ -1,12 +1,14 @@
-"""A map at twice the size and a convolution after it, as one transposed convolution."""
+"""A map at twice the size and a convolution after it, as one convolution of the map as it is.
+
+Along one axis, with each pixel doubled, three taps w₀, w₁, w₂ see two pixels: the first of a doubled pixel sees the one
+before it, by w₀, and itself, by w₁ + w₂; the second one itself, by w₀ + w₁, and the one after it, by w₂. So between two
+pixels, and beyond the first and the last, lie two results of the same two pixels, with weights (w₀ + w₁, w₂) and
+(w₀, w₁ + w₂): a convolution of two taps with a border of 1 makes both, as channels, and the outermost are cut off.
+"""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-TAPS = ((0, 0, 1), (0, 1, 1), (1, 1, 0), (1, 0, 0))
-"""Along one axis, the three taps of a convolution after each pixel was doubled, seen from the four taps of a
-transposed convolution of stride 2 that reads the pixel once."""
 
 
 def doubled(image: Tensor, convolution: nn.Conv2d) -> Tensor:
@@ -19,7 +21,18 @@ def doubled(image: Tensor, convolution: nn.Conv2d) -> Tensor:
     Returns:
         (B, C', 2H, 2W).
     """
-    weight = convolution.weight  # (C', C, 3, 3)
-    taps = weight.new_tensor(TAPS)  # (4, 3)
-    weight = (weight.flatten(2) @ torch.kron(taps, taps).T).unflatten(2, (4, 4))  # (C', C, 4, 4)
-    return F.conv_transpose2d(image, weight.transpose(0, 1), convolution.bias, stride=2, padding=1)
+    weight, bias = _between(convolution.weight), convolution.bias  # (2·2·C', C, 2, 2)
+    result = F.conv2d(image, weight, None if bias is None else bias.repeat(4), padding=1)  # (B, 2·2·C', H+1, W+1)
+    pixels = result.permute(0, 2, 3, 1).unflatten(3, (2, 2, -1)).transpose(2, 3)  # (B, H+1, 2, W+1, 2, C')
+    whole = pixels.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)  # (B, C', 2H+2, 2W+2)
+    return whole[:, :, 1:-1, 1:-1].contiguous(memory_format=torch.channels_last)
+
+
+def _between(weight: Tensor) -> Tensor:
+    """(C', C, 3, 3) to (2·2·C', C, 2, 2): for each of four results between pixels its weights."""
+    rows = weight.permute(0, 2, 3, 1)  # (C', 3, 3, C)
+    for axis in (1, 2):
+        first, middle, last = rows.unbind(axis)
+        rows = torch.stack([first + middle, last, first, middle + last], axis)  # (C', 2·2, 2·2, C) in the end
+    results = rows.unflatten(2, (2, 2)).unflatten(1, (2, 2)).permute(1, 3, 0, 2, 4, 5)  # (2, 2, C', 2, 2, C)
+    return results.flatten(0, 2).permute(0, 3, 1, 2)
