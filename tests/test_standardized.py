@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.grad import conv2d_weight
 
+from atme.networks import few_pixels
 from atme.networks.block import Block, standardize
 from atme.networks.fused import normalize_scale_silu
 from atme.networks.standardized import convolved, normalized_and_convolved
@@ -64,7 +66,21 @@ def residual_block_and_maps() -> tuple[ResidualBlock, Tensor, Tensor, Tensor]:
     return block, image, beside, torch.randn(1, 4)
 
 
-def test_in_bfloat16_compiled_weights_stay_near_those_in_float32(compiled: None) -> None:
+@pytest.mark.parametrize("side", [1, 3, 5])
+def test_a_gradient_of_weights_as_one_product(side: int) -> None:
+    torch.manual_seed(0)
+    image, gradient = random(2, 3, 5, 4), random(2, 6, 5, 4)
+    plain = conv2d_weight(image, (6, 3, side, side), gradient, padding=side // 2)
+    product = few_pixels.weights_slope(gradient, image, side)
+    torch.testing.assert_close(product, plain, rtol=1e-12, atol=1e-12)
+    assert product.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("pixels", [0, 512])
+def test_in_bfloat16_compiled_weights_stay_near_those_in_float32(
+    compiled: None, pixels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(few_pixels, "PIXELS", pixels)
     block, image, beside, level = residual_block_and_maps()
     found = []
     for bfloat16 in (False, True):

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from atme.networks import kernels, passes
+from atme.networks import few_pixels, kernels, passes
 from atme.networks.fused import Numbers, derivative, heard_or_none, ways
 
 
@@ -164,12 +164,12 @@ def derivatives(
     to_maps: list[Tensor | None] = []
     to_made: list[Tensor] = []
     for each, of_map, wants in zip(maps, made, wanted, strict=True):
-        shape = [1, 1], [border, border], [1, 1], False, [0, 0], 1
+        shape, few = ([1, 1], [border, border], [1, 1], False, [0, 0], 1), few_pixels.are_few(each)
         to_map, to_weights, _ = torch.ops.aten.convolution_backward(
-            gradient, each, of_map, None, *shape, [wants, True, False]
+            gradient, each, of_map, None, *shape, [wants, not few, False]
         )
         to_maps.append(to_map if wants else None)
-        to_made.append(to_weights)
+        to_made.append(few_pixels.weights_slope(gradient, each, weight.shape[2]) if few else to_weights)
     if kernels.take_weights(weight, maps[0].dtype):
         return to_maps, passes.standardized_slope(to_made, weight, statistics)
     whole = to_made[0] if len(to_made) == 1 else torch.cat(to_made, dim=1)  # (C', C₁ + C₂, k, k)
