@@ -229,8 +229,8 @@ def test_a_fused_adam_copies_no_gradient() -> None:
     plain = deepcopy(ours)
     makers = Namespace(generator=partial(torch.optim.Adam, lr=0.1), discriminator=torch.optim.Adam)
     scheme = Identity(Game(1, (16, 16), 1, lambda h, w: (h, w), 1))
-    networks = Networks(ours, nn.Linear(1, 1), scheme)
-    optimizer = optimizers.make(makers, networks, device=torch.device("cpu"))["generator"]
+    played = Networks(ours, nn.Linear(1, 1), scheme)
+    optimizer = optimizers.make(makers, played, device=torch.device("cpu"))["generator"]
     for weights in zip(ours.parameters(), plain.parameters(), strict=True):
         weights[0].grad, weights[1].grad = (torch.full_like(weight, 0.5).copy_(weights[0]) for weight in weights)
     torch.optim.Adam(plain.parameters(), lr=0.1, fused=True).step()

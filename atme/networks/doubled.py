@@ -24,7 +24,7 @@ def doubled(image: Tensor, convolution: nn.Conv2d) -> Tensor:
     weight, bias = _between(convolution.weight), convolution.bias  # (2·2·C', C, 2, 2)
     result = F.conv2d(image, weight, None if bias is None else bias.repeat(4), padding=1)  # (B, 2·2·C', H+1, W+1)
     pixels = result.permute(0, 2, 3, 1).unflatten(3, (2, 2, -1)).transpose(2, 3)  # (B, H+1, 2, W+1, 2, C')
-    whole = pixels.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)  # (B, C', 2H+2, 2W+2)
+    whole: Tensor = pixels.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)  # (B, C', 2H+2, 2W+2)
     return whole[:, :, 1:-1, 1:-1].contiguous(memory_format=torch.channels_last)
 
 
@@ -34,5 +34,5 @@ def _between(weight: Tensor) -> Tensor:
     for axis in (1, 2):
         first, middle, last = rows.unbind(axis)
         rows = torch.stack([first + middle, last, first, middle + last], axis)  # (C', 2·2, 2·2, C) in the end
-    results = rows.unflatten(2, (2, 2)).unflatten(1, (2, 2)).permute(1, 3, 0, 2, 4, 5)  # (2, 2, C', 2, 2, C)
+    results: Tensor = rows.unflatten(2, (2, 2)).unflatten(1, (2, 2)).permute(1, 3, 0, 2, 4, 5)  # (2, 2, C', 2, 2, C)
     return results.flatten(0, 2).permute(0, 3, 1, 2)
