@@ -130,6 +130,7 @@ def test_what_says_more_next_time_can_be_had(steps: int, said: str) -> None:
         (made(lines=20, steps=4000), "too early to say: 20 lines of the log, 5 % of the updates"),
         (Curves([]), "too early to say: 0 lines of the log, 0 % of the updates"),
         (made(lines=3, objective=0.0), "too early to say"),
+        (Curves([{"step": 3, "steps": 3, "g_l1": 0.3}]), "too little to say: 1 line of the log, 100 % of the updates"),
     ],
 )
 def test_nothing_is_said_where_there_is_too_little(curves: Curves, said: str) -> None:

@@ -21,7 +21,7 @@ def line(curves: Curves) -> str:
         others = f"; also: {', '.join(each.what for each in found[1:3])}" if found[1:] else ""
         return f"trouble: {found[0].what} ({found[0].why}){others}; {found[0].remedy}"
     if is_early(curves):
-        return f"too early to say: {_so_far(curves)}"
+        return f"too {'early' if curves.done < 1 else 'little'} to say: {_so_far(curves)}"
     return "; ".join(_standing(curves))
 
 
