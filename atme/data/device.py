@@ -59,8 +59,14 @@ class Cut:
         """Samples (B, C, h, w) in [-1, 1] of pictures (B, H, W, C), uint8 or uint16, under views (B, 2, 3)."""
         images = centered(pictures.permute(0, 3, 1, 2).contiguous())  # (B, C, H, W)
         if how != "nearest" and max(self.shrink) > 1:
-            images = gaussian_blur2d(images, self._kernel(images), self._sigma(images, view))
+            images = self._blurred(images, self._sigma(images, view))
         return homography_warp(images, square(view), self.size, mode=how, padding_mode="border", align_corners=False)
+
+    def _blurred(self, images: Tensor, sigma: Tensor) -> Tensor:
+        """Each image by its own σ; on a CPU one by one, since some, AMD's among them, sum a batch in another order."""
+        kernel, at_once = self._kernel(images), 1 if images.device.type == "cpu" else len(images)
+        parts = zip(images.split(at_once), sigma.split(at_once), strict=True)
+        return torch.cat([gaussian_blur2d(part, kernel, of_part) for part, of_part in parts])
 
     def _sigma(self, images: Tensor, view: Tensor) -> Tensor:
         """Of the blur, vertically and horizontally, in pixels: (B, 2); next to nothing where nothing is shrunk."""
