@@ -19,6 +19,7 @@ from atme.images.labels import Labels
 from atme.metrics import OURS, Answer, Measured, measure
 from atme.metrics.classes import DOTS, ONE_CLASS, Classes, names
 from atme.reports.compare.data import differences
+from atme.run_folder import read_log
 
 COLORS = {"ground": [236, 230, 222], "road": [255, 255, 255], "track": [255, 158, 32], "void": [0, 0, 0]}
 LABELS = Labels.of(COLORS, ignore=["void"], thin=["road"])
@@ -270,15 +271,20 @@ def test_runs_of_other_classes_that_count_are_not_compared(
     assert (not differ) is same, differ
 
 
+def looking(place: Path) -> list[str]:
+    """The words of a training that looks at classes, in a folder."""
+    (place / "preset.yaml").write_text(yaml.safe_dump(LOOKS))
+    return ["train", "--config", str(place / "preset.yaml"), "--run.dir", str(place / "run")]
+
+
 def test_the_loop_looks_at_classes(
     work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(work)
-    (tmp_path / "preset.yaml").write_text(yaml.safe_dump(LOOKS))
-    words = ["train", "--config", str(tmp_path / "preset.yaml"), "--run.dir", str(tmp_path / "run")]
+    words = looking(tmp_path)
     assert main(words) == 0
     assert "best iou of split val" in capsys.readouterr().err
-    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    log = read_log(tmp_path / "run")
     looks = [line["val_iou"] for line in log if "val_iou" in line]
     assert len(looks) == 2
     assert all(0 < value < 1 for value in looks)
@@ -290,10 +296,9 @@ def test_the_loop_looks_at_pairs_of_which_no_pixel_counts(
     work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(work)
-    (tmp_path / "preset.yaml").write_text(yaml.safe_dump(LOOKS))
-    words = ["train", "--config", str(tmp_path / "preset.yaml"), "--run.dir", str(tmp_path / "run")]
+    words = looking(tmp_path)
     assert main([*words, "--data.validation_split", "void"]) == 0, capsys.readouterr().err
-    log = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    log = read_log(tmp_path / "run")
     looks = [line for line in log if "val_l1" in line]
     assert len(looks) == 2
     assert all(line["val_l1"] > 0 and line["val_iou"] is None for line in looks), looks
