@@ -221,4 +221,13 @@ def _is_installed(module: ModuleType | None) -> bool:
     place = getattr(module, "__file__", None)
     if place is None or module.__name__ == "atme" or module.__name__ in sys.stdlib_module_names:
         return True
-    return any(part in _INSTALLED for part in Path(place).parts)
+    return any(part in _INSTALLED for part in Path(place).parts) or _is_delivered(Path(place))
+
+
+def _is_delivered(place: Path) -> bool:
+    """Whether a module's first file lies where `pip install --target` put it, which leaves a list of files there."""
+    home, first = (
+        (place.parent.parent, f"{place.parent.name}/") if place.name == "__init__.py" else (place.parent, place.name)
+    )
+    lists = (record.read_text("utf-8") for record in home.glob("*.dist-info/RECORD"))
+    return any(line.startswith(first) for text in lists for line in text.splitlines())

@@ -3,6 +3,7 @@
 The file lies beside a preset, and nowhere on Python's path.
 """
 
+import importlib
 import json
 import re
 import shutil
@@ -404,3 +405,19 @@ def test_what_is_installed_is_neither_replaced_nor_kept(tmp_path: Path) -> None:
     outside.use({"class_path": "torch.optim.Adam"}, [tmp_path])
     assert sys.modules["torch"] is torch
     assert outside.sources({"class_path": "torch.optim.Adam", "other": "atme.UNet"}) == {}
+
+
+@pytest.mark.parametrize(("top", "name"), [("brought", "brought.py"), ("delivered", "delivered/__init__.py")])
+def test_what_pip_put_into_a_folder_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, top: str, name: str
+) -> None:
+    """As by `pip install --target`, whose folder is no site-packages; without pip's list it is a file of the user's."""
+    file, record = tmp_path / name, tmp_path / f"{top}-1.0.dist-info" / "RECORD"
+    for each, text in {file: "class It: pass\n", record: f"{name},sha256=x,16\n"}.items():
+        each.parent.mkdir(exist_ok=True)
+        each.write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    importlib.import_module(top)
+    assert outside.sources({"class_path": f"{top}.It"}) == {}
+    record.unlink()
+    assert outside.sources({"class_path": f"{top}.It"}) == {name: file}
