@@ -130,7 +130,7 @@ class PretrainedUNet(nn.Module):
         *,
         encoder: str = DEFAULT,
         weights: str = "wheel",
-        widths: Sequence[int] = (24, 32, 64, 96, 128, 192),
+        widths: Sequence[int] = (32, 64, 128, 192, 256, 384),
         freeze: Sequence[str | int] = (),
         encoder_rate: float = 1.0,
         groups: int = 8,

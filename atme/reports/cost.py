@@ -8,11 +8,14 @@ from when they are saved until their graph is gone.
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, UntypedStorage, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._ops import OpOverload
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.autograd.graph import saved_tensors_hooks
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils.flop_counter import FlopCounterMode
 
 from atme.data import Pair
@@ -99,7 +102,7 @@ def cost(
         kept = Kept(map(mode.from_tensor, there))
         autocast = torch.autocast("cpu", half or torch.bfloat16, enabled=half is not None)
         # what is compiled takes no fake tensors
-        with kernels.left_out(), _flop_counter() as counter, kept.counted(), autocast:
+        with kernels.left_out(), _flop_counter() as counter, kept.counted(), autocast, _Numbers():  # type: ignore[no-untyped-call]
             colors = torch.zeros(2, measured.target_channels)
             palette = Palette(colors, torch.ones(2), colors[:0])  # any: what colors cost is next to nothing
             model.step(Rehearsal(networks, palette), _pair(measured, batch))
@@ -113,6 +116,18 @@ def cost(
         memory=sum(buffer.nbytes for module in modules for buffer in module.buffers()),
         activations=kept.peak,
     )
+
+
+class _Numbers(TorchDispatchMode):
+    """Numbers that a game keeps, such as the length of a chain, are read as they are: PyTorch 2.11 would refuse."""
+
+    def __torch_dispatch__(
+        self, func: OpOverload, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func is torch.ops.aten._local_scalar_dense.default and not isinstance(args[0], FakeTensor):
+            with _disable_current_modes():
+                return args[0].item()
+        return func(*args, **(kwargs or {}))
 
 
 def _flop_counter() -> FlopCounterMode:

@@ -5,38 +5,40 @@ from atme.planning.rules.precision import REGRESSION, seconds_of
 
 FEWEST_PAIRS, FEWEST_UPDATES = 200, 1000
 """Without which there is no game."""
-START, PALETTE, WIDTH = 0.65, 0.1, 32
-"""Share of the training before the game; weight of the palette loss, as a share of L1's; the first width of the
-discriminator."""
-OF_PICTURES, OF_LABELS = 60.0, 20.0
-"""Weight of L1 beside the game, by what the target is."""
+OF_PICTURES, OF_LABELS = (0.65, 60.0), (0.7, 30.0)
+"""Share of the training before the game and weight of L1 beside it, by what the target is."""
+PALETTE, ALONE, WIDTH = 1.0, 0.1, 32
+"""Weight of the palette loss beside a game, and without one; the first width of the discriminator."""
 
 
 @rule(
     after=("precision",),
-    measured="earth, 101 pairs, 325 updates, three seeds: L1 0.1283 ± 0.0008 without a game, 0.1312 ± 0.0005 to 0.135 "
-    "± 0.004 with one (docs/which-noise.md). Maps, 1,096 pairs, 1,587 updates, a game for the last 35 %: mean "
+    measured="earth, 101 pairs, 325 updates, three seeds: L1 0.1283 ± 0.0008 without a game, 0.1312 ± 0.0005 to "
+    "0.135 ± 0.004 with one (docs/which-noise.md). Maps, 1,096 pairs, 1,587 updates, a game for the last 35 %: mean "
     "IoU 0.525; for the last 40 % of 1,518, with a wider and faster discriminator, 0.505 (options/maps_quick.yaml). "
-    "L1 × 20 and × 60, 1,066 and 1,084 updates, one seed each: labels L1 0.395 and 0.380, SWD 107 and 130, "
-    "map to photograph L1 0.215 and 0.208, SWD 48 and 48, SSIM better by 0.018 and 0.001 (docs/plan.md). Where "
-    "the one becomes the other was not measured.",
+    "One change each of 1,570 updates: palette loss 2 (twice), 1, 4: 0.524 and 0.529, 0.529, 0.523, park 0.43, 0.45, "
+    "0.44; L1 × 40, × 10: 0.528, 0.514, park 0.45, 0.42; a game for the last 20 %, 50 %: 0.528, 0.519, park 0.45, "
+    "0.42 (docs/evening.md). L1 × 20 and × 60, 1,066 and 1,084 updates, one seed each: labels L1 0.395 and 0.380, "
+    "SWD 107 and 130, map to photograph L1 0.215 and 0.208, SWD 48 and 48, SSIM better by 0.018 and 0.001 "
+    "(docs/plan.md). Where the one becomes the other was not measured.",
 )
 def game(facts: Facts, chosen: Chosen) -> Decision:
-    """The distance to the target first, since it tells what is where; a game for the last 35 %, which draws lines where
-    the distance alone is in doubt. With few pairs or little time the game takes more than it gives, and is left out."""
+    """The distance to the target first, since it tells what is where; a game for the last third, which draws lines
+    where the distance alone is in doubt. With few pairs or little time the game takes more than it gives, and is left
+    out."""
     precision = chosen["training.precision"]
     each = seconds_of(facts, chosen.preset | {"model": REGRESSION}, precision=precision)
     updates = facts.seconds / each
-    palette = PALETTE if facts.pairs.labels else 0.0
-    weight = OF_LABELS if facts.pairs.labels else OF_PICTURES
+    labels = facts.pairs.labels
+    start, weight = OF_LABELS if labels else OF_PICTURES
     if facts.pairs.pairs < FEWEST_PAIRS or updates < FEWEST_UPDATES:
         pairs = facts.pairs.pairs
         few = (
             f"about {updates:,.0f} updates" if pairs >= FEWEST_PAIRS else f"{pairs} pairs" if pairs > 1 else "one pair"
         )
         settings = {"model.class_path": Setting("atme.Regression", f"{few}: a game would take more than it gives")}
-        if palette:
-            settings["model.init_args.palette"] = Setting(palette, "a tenth of L1, for thin and rare classes")
+        if labels:
+            settings["model.init_args.palette"] = Setting(ALONE, "a tenth of L1, for thin and rare classes")
         return Decision(
             settings,
             f"the distance to the target alone: {few} {'are few' if few.endswith('s') else 'is too few'} for a game",
@@ -46,11 +48,11 @@ def game(facts: Facts, chosen: Chosen) -> Decision:
     critic = {"class_path": "atme.PatchGAN", "init_args": {"layers": layers, "dim": WIDTH, "norm": "instance"}}
     settings = {
         "model.class_path": Setting("atme.Pix2Pix", "a distance, and a game"),
-        "model.init_args.start": Setting(START, "until then the distance alone finds what is where"),
+        "model.init_args.start": Setting(start, "until then the distance alone finds what is where"),
         "model.init_args.lambda_l1": Setting(weight, "weight of the distance beside the game"),
         "model.init_args.d_loss_factor": Setting(0.5, "as pix2pix: slows the discriminator"),
         "discriminator": Setting(critic, f"judges patches, of crops of {crop} pixels"),
     }
-    if palette:
-        settings["model.init_args.palette"] = Setting(palette * weight, "a tenth of L1, for thin and rare classes")
-    return Decision(settings, f"distance first (L1 × {weight:g}), a game for the last {1 - START:.0%}")
+    if labels:
+        settings["model.init_args.palette"] = Setting(PALETTE, "beside L1, for thin and rare classes")
+    return Decision(settings, f"distance first (L1 × {weight:g}), a game for the last {1 - start:.0%}")

@@ -1,10 +1,13 @@
 """Whether sources are numbers of classes."""
 
 from atme.planning.labelled import classes_of, holds_ids
-from atme.planning.rule import NOT_MEASURED, Chosen, Decision, Facts, Setting, rule
+from atme.planning.rule import Chosen, Decision, Facts, Setting, rule
 
 
-@rule(measured=NOT_MEASURED)
+@rule(
+    measured="Street scenes in nine colors → photograph, 300 updates of a regression, one seed: L1 0.3321 read as "
+    "pictures, 0.3333 as a channel for each class. Numbers of classes read as pictures were not measured.",
+)
 def source(facts: Facts, _: Chosen) -> Decision:
     """A source that holds numbers of classes looks black, and seven is no brighter than three: each class gets a
     channel of its own. Label pictures in colors are read as the pictures that they are."""
