@@ -153,7 +153,11 @@ def test_a_new_rule_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         ({"pairs": 50}, "training.keep_best", "l1"),
         ({}, "training.keep_best", None),  # of a game L1 does not tell
         ({}, "model.class_path", "atme.Pix2Pix"),
-        ({"pairs": 199}, "model.class_path", "atme.Regression"),
+        ({"pairs": 149}, "model.class_path", "atme.Regression"),
+        ({"pairs": 150}, "model.class_path", "atme.Pix2Pix"),
+        ({"pairs": 150}, "noise", {"class_path": "atme.DiffAugment"}),
+        ({"pairs": 149}, "noise", {"class_path": "atme.Identity"}),
+        ({}, "noise", {"class_path": "atme.Identity"}),
         ({"hours": 0.1}, "model.class_path", "atme.Regression"),
         ({}, "training.precision", "bf16"),
         ({"clock": Told(bf16=0.95)}, "training.precision", "float32"),
