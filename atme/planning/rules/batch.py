@@ -10,8 +10,9 @@ PIXEL = 4096
 
 @rule(
     after=("view", "generator"),
-    measured="Maps in batches of 16 crops of 128 pixels, 0.4 GiB (options/maps_quick.yaml); batches of 8 at the same "
-    "rate (docs/speed.md, Pretrained weights). Other sizes were not measured.",
+    measured="Maps in batches of 16 crops of 128 pixels (docs/evening.md) and of 7 of 192, 0.4 GiB "
+    "(options/maps_quick.yaml); batches of 8 at the same rate (docs/speed.md, Pretrained weights). Other sizes were "
+    "not measured.",
 )
 def batch(facts: Facts, chosen: Chosen) -> Decision:
     """Sixteen crops of 128 pixels, or as many pixels in fewer ones; at most half of the pairs, so that updates differ,

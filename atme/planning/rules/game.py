@@ -15,13 +15,13 @@ PALETTE, ALONE, WIDTH = 1.0, 0.1, 32
     after=("precision",),
     measured="earth, 101 pairs, 325 updates, three seeds: L1 0.1283 ± 0.0008 without a game, 0.1312 ± 0.0005 to "
     "0.135 ± 0.004 with one (docs/which-noise.md). Maps, 1,096 pairs, 1,587 updates, a game for the last 35 %: mean "
-    "IoU 0.525; for the last 40 % of 1,518, with a wider and faster discriminator, 0.505 (options/maps_quick.yaml). "
-    "On 150 pairs of it, from a start of 1,111 updates: IoU 0.486 without a game, 0.501 and 0.510 with one, L1 "
-    "0.056, 0.066 and 0.061 (docs/which-noise.md). One change each of 1,570 updates: palette loss 2 (twice), 1, 4: "
-    "0.524 and 0.529, 0.529, 0.523, park 0.43, 0.45, 0.44; L1 × 40, × 10: 0.528, 0.514, park 0.45, 0.42; a game for "
-    "the last 20 %, 50 %: 0.528, 0.519, park 0.45, 0.42 (docs/evening.md). L1 × 20 and × 60, 1,066 and 1,084 "
-    "updates, one seed each: labels L1 0.395 and 0.380, SWD 107 and 130, map to photograph L1 0.215 and 0.208, SWD "
-    "48 and 48, SSIM better by 0.018 and 0.001 (docs/plan.md). Where the one becomes the other was not measured.",
+    "IoU 0.525; for the last 40 % of 1,518, with a wider and faster discriminator, 0.505 (docs/evening.md). On 150 "
+    "pairs of it, from a start of 1,111 updates: IoU 0.486 without a game, 0.501 and 0.510 with one, L1 0.056, 0.066 "
+    "and 0.061 (docs/which-noise.md). One change each of 1,570 updates: palette loss 2 (twice), 1, 4: 0.524 and "
+    "0.529, 0.529, 0.523, park 0.43, 0.45, 0.44; L1 × 40, × 10: 0.528, 0.514, park 0.45, 0.42; a game for the last "
+    "20 %, 50 %: 0.528, 0.519, park 0.45, 0.42 (docs/evening.md). L1 × 20 and × 60, 1,066 and 1,084 updates, one "
+    "seed each: labels L1 0.395 and 0.380, SWD 107 and 130, map to photograph L1 0.215 and 0.208, SWD 48 and 48, "
+    "SSIM better by 0.018 and 0.001 (docs/plan.md). Where the one becomes the other was not measured.",
 )
 def game(facts: Facts, chosen: Chosen) -> Decision:
     """The distance to the target first, since it tells what is where; a game for the last third, which draws lines

@@ -18,8 +18,8 @@ START, CHECKPOINT = 5.0, 0.5
 @rule(
     after=("rates",),
     measured="The time of an update is measured on this machine, each time, by updates of throw-away copies, as "
-    "training.max_time does. 200 epochs are pix2pix's own number; 1,500 updates those of options/maps_quick.yaml; "
-    "where more stop helping was not measured.",
+    "training.max_time does. 200 epochs are pix2pix's own number; 1,500 updates those of Maps' first presets; where "
+    "more stop helping was not measured.",
 )
 def length(facts: Facts, chosen: Chosen) -> Decision:
     """As many updates as the time allows, as measured, start, first reading and looks included; and no more than make
