@@ -59,7 +59,8 @@ def test_one_pair_is_one() -> None:
     [
         ({"size": (64, 64), "largest": (64, 64), "detail": ()}, "the whole picture"),
         ({"size": (40, 400), "largest": (40, 400), "detail": ()}, "a crop sees 10% of a picture"),
-        ({}, "of 144×144 pixels: a crop sees 79% of a picture"),
+        ({}, "the whole picture"),
+        ({"detail": ((144, 0.1),)}, "of 144×144 pixels: a crop sees 79% of a picture"),
         ({"size": (100, 120), "largest": (150, 130), "detail": ()}, "of pictures from 100 pixels on"),
     ],
 )
