@@ -18,8 +18,8 @@ _PART = 0.25  # of the memory that can be had, for decoded pictures
 
 @rule(
     after=("splits",),
-    measured="Maps at 144 of 286 pixels loses 0.17 to 0.20 of the map, and streets are 2 to 3 pixels wide; at 208, "
-    "0.12. From nothing, 1,570 updates of as many pixels: mean IoU 0.525 with crops of 128 of 144, 0.524 and 0.529 "
+    measured="Maps at 144 of 286 pixels loses 0.17 to 0.20 of the map, and streets are 2 to 3 pixels wide; at 192, "
+    "0.13. From nothing, 1,570 updates of as many pixels: mean IoU 0.525 with crops of 128 of 144, 0.524 and 0.529 "
     "with crops of 192 of 208, streets within two pixels (F1) 0.74, 0.79 and 0.78; from a start at 144, 800 updates: "
     "0.526, 0.544, and 0.537 with crops of 256 (docs/evening.md). Other sets were not measured.",
 )
