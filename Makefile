@@ -11,7 +11,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(if $(C
 .PHONY: demo test check docs clean
 
 demo: $(VENV)/.installed
-	$(BIN)/atme train --config options/earth_atme_demo.yaml --run.dir runs/demo --training.resume auto
+	$(BIN)/atme train --config options/earth_atme_demo.yaml --run.dir runs/demo --training.resume auto --processes auto
 	$(BIN)/atme evaluate runs/demo
 	$(BIN)/atme translate runs/demo datasets/earth/test runs/demo/translations --overwrite
 	@echo

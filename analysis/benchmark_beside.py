@@ -2,7 +2,7 @@
 
 Each figure is that of `atme train` in processes of its own, as a user starts it: two threads that spin for long or for
 a moment while they wait for one another, one thread, and processes of one thread each that share the update
-(`--processes`). Beside it run none, one and two processes that keep a core busy each.
+(`--processes auto`), whose batch is the same. Beside it run none, one and two processes that keep a core busy each.
 """
 
 import json
@@ -43,7 +43,7 @@ def ways() -> dict[str, Way]:
         f"{cores()} threads, as `atme` sets it (GOMP_SPINCOUNT=1000)": Way({}),
         **{name: Way(environment) for name, environment in spinning.items()},
         "one thread": Way({"OMP_NUM_THREADS": "1"}),
-        f"{cores()} processes of one thread": Way({}, ("--processes", str(cores()))),
+        "processes of one thread (--processes auto)": Way({}, ("--processes", "auto")),
     }
 
 

@@ -20,9 +20,9 @@ SIZES = {
 }
 
 
-def by_process(images: int, *, world: int, **options: int) -> list[list[list[tuple[int, int]]]]:
+def by_process(images: int, *, world: int, share: bool = False, **options: int) -> list[list[list[tuple[int, int]]]]:
     """For each process the micro-batches of two epochs."""
-    return [list(Batches(images, epochs=2, rank=rank, world=world, **options)) for rank in range(world)]
+    return [list(Batches(images, epochs=2, rank=rank, world=world, share=share, **options)) for rank in range(world)]
 
 
 class TestLaws:
@@ -71,6 +71,26 @@ class TestLaws:
         two = [list(Batches(50, batch_size=4, epochs=2, seed=3, rank=rank, world=2)) for rank in range(2)]
         assert one == [part for step in zip(*two, strict=True) for part in step]
 
+    @settings(max_examples=200)
+    @given(**SIZES)
+    def test_a_shared_batch_is_the_same_for_any_number_of_processes(
+        self, images: int, batch_size: int, accumulate: int, world: int, seed: int
+    ) -> None:
+        assume(images >= batch_size * accumulate)
+        assume(batch_size >= world)
+        options = {"batch_size": batch_size, "accumulate": accumulate, "seed": seed}
+        one = list(Batches(images, epochs=2, **options))
+        shared = by_process(images, world=world, share=True, **options)
+        together = [[key for part in parts for key in part] for parts in zip(*shared, strict=True)]
+        assert sorted(key for part in together for key in part) == sorted(key for part in one for key in part)
+        assert all(max(sizes) - min(sizes) <= 1 for parts in zip(*shared, strict=True) if (sizes := [*map(len, parts)]))
+        if min(len(part) for part in one) >= world:
+            assert together == one
+
+    def test_a_batch_of_fewer_images_than_processes_cannot_be_shared(self) -> None:
+        with pytest.raises(ValueError, match=r"share_batch: 3 processes cannot share a batch of 2; .* of at least 3"):
+            Batches(9, batch_size=2, share=True, world=3, epochs=1)
+
     def test_epochs_and_seeds_differ(self) -> None:
         orders = {
             tuple(index for part in Batches(20, batch_size=1, epochs=2, seed=seed) for _, index in part)
@@ -85,10 +105,19 @@ class TestLaws:
         assert [batches.epoch_of(step) for step in range(8)] == [0, 0, 0, 0, 1, 1, 1, 1]
         assert [{epoch for epoch, _ in part} for part in batches] == [{batches.epoch_of(s)} for s in range(8)]
 
-    @pytest.mark.parametrize("options", [{"batch_size": 8}, {"batch_size": 2, "accumulate": 2, "world": 2}])
-    def test_too_few_images(self, options: dict[str, int]) -> None:
-        with pytest.raises(ValueError, match=r"too few for a batch: 7, and a step takes 8 .*; choose"):
+    @pytest.mark.parametrize(
+        ("options", "remedy"),
+        [
+            ({"batch_size": 8}, {"batch_size": 7}),
+            ({"batch_size": 2, "accumulate": 2, "world": 2}, {"batch_size": 1}),
+            ({"batch_size": 4, "accumulate": 2, "world": 2, "share": True}, {"batch_size": 3}),
+        ],
+    )
+    def test_too_few_images(self, options: dict[str, int], remedy: dict[str, int]) -> None:
+        told = rf"too few for a batch: 7, and a step takes 8 .*; choose .* at most {remedy['batch_size']}, or"
+        with pytest.raises(ValueError, match=told):
             Batches(7, epochs=1, **options)
+        assert Batches(7, epochs=1, **options | remedy).steps == 1
 
 
 class TestLoader:

@@ -13,7 +13,7 @@ from test_training import command, train
 
 from atme.cli import processes
 from atme.cli.children import Children
-from atme.cli.processes import processes_taken_from, train_together
+from atme.cli.processes import as_many_as_share, processes_taken_from, train_together
 from atme.run_folder import checkpoints
 
 Preset = Callable[..., Path]
@@ -105,3 +105,26 @@ def test_other_words_stay_in_their_order() -> None:
         ["--config", "a", "--run.seed", "1"],
     )
     assert processes_taken_from(["--config", "a"]) == (1, ["--config", "a"])
+    assert processes_taken_from(["--processes", "auto", "--config", "a"]) == (None, ["--config", "a"])
+
+
+@pytest.mark.parametrize(
+    ("batch", "gpus", "cores", "gigabytes", "count"),
+    [
+        (8, 0, 2, 20, 2),
+        (1, 0, 2, 20, 1),
+        (3, 0, 16, 200, 3),
+        (64, 0, 16, 200, 4),
+        (8, 0, 4, 5, 2),
+        (8, 0, 4, 1, 1),
+        (8, 2, 16, 20, 2),
+        (1, 2, 16, 20, 1),
+        (8, 8, 2, 1, 8),
+    ],
+)
+def test_as_many_as_can_share_a_batch(
+    batch: int, gpus: int, cores: int, gigabytes: int, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "cores", lambda: cores)
+    monkeypatch.setattr(processes, "free_memory", lambda: gigabytes * 1024**3)
+    assert as_many_as_share(batch, gpus=gpus) == count

@@ -100,7 +100,8 @@ def test_a_wrong_preset_is_one_line(
 
 SEVERAL = [
     ("--processes", "--processes: no value; write --processes 2"),
-    ("--processes two", "--processes: 'two' is no whole number"),
+    ("--processes two", "--processes: 'two' is no whole number of 1 or more; write --processes 2, or --processes auto"),
+    ("--processes auto --seeds 0,1", "--processes: of several seeds each has one"),
     ("--processes 0", "--processes: '0' is no whole number"),
     ("--processes 2 --seeds 0,1", "--processes: of several seeds each has one"),
     ("--seeds 0,a", "--seeds: 'a' is no whole number of 0 or more"),

@@ -230,16 +230,15 @@ def test_bf16_trains(preset: Preset, tmp_path: Path) -> None:
 
 
 def test_two_processes_share_one_memory_and_one_game(preset: Preset, tmp_path: Path) -> None:
-    """Two processes of one image a step play the game of one process with two, but for rounding."""
+    """Two processes that share a batch play the game of one, but for rounding; and one goes on with it."""
     whole = tmp_path / "whole"
     one_epoch = {"training__rate": {"epochs": 1, "decay_epochs": 0}, "data__train_split": "eight"}
     alone = preset(**one_epoch, training__batch_size=2, noise__init_args={"initial": "equilibrium"})
     assert train(alone, whole) == 0
-    both = preset(**one_epoch, training__batch_size=1, noise__init_args={"initial": "equilibrium"})
     run = tmp_path / "both"
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     outcome = subprocess.run(
-        command(both, run, "--processes", "2"), env=environment, capture_output=True, text=True, check=False
+        command(alone, run, "--processes", "auto"), env=environment, capture_output=True, text=True, check=False
     )
     assert outcome.returncode == 0, outcome.stderr
     assert outcome.stderr.count("trained to step") == 1, "one speaks for all"
@@ -250,6 +249,10 @@ def test_two_processes_share_one_memory_and_one_game(preset: Preset, tmp_path: P
         assert ours[0][name] == pytest.approx(theirs[0][name], rel=1e-3)
     memories = [load_file(checkpoints(where)[-1] / "scheme.safetensors") for where in (run, whole)]
     np.testing.assert_allclose(memories[0]["decisions"], memories[1]["decisions"], atol=0.05)
+    longer = ("--training.rate.epochs", "2", "--training.resume", "auto")
+    assert train(run / "options.yaml", run, *longer) == 0
+    assert train(alone, whole, *longer) == 0
+    assert read_log(run)[-1]["g_l1"] == pytest.approx(read_log(whole)[-1]["g_l1"], rel=0.05)
 
 
 def test_losses_that_are_not_finite_end_the_run(

@@ -136,7 +136,7 @@ def training_page(function: Callable[..., int], *, command: str) -> str:
             *(_line(f"--{part}", f"atme.{names[0]}", _others(names)) for part, names in _GAME.items()),
             _line("--optimizers.generator.init_args.lr", _learning_rate(), "and optimizers.discriminator"),
             *(line for section in ("training.rate", "training", "history") for line in _section(section)),
-            *([_line("--processes 2", "1", "share each update; training.batch_size is each one's")] if trains else []),
+            *([_line("--processes auto", "1", "share a batch; 2: batch_size is each one's")] if trains else []),
             *([_line("--seeds 0,1,2", "", "a run each, RUN_0 …; --jobs 2: two at a time")] if trains else []),
             *([_line("DATA --hours 1", "", "in place of --config: by a plan for these pairs")] if trains else []),
             *([_line("--page evening.html", "", "a page of the run, written anew as it goes on")] if trains else []),

@@ -1,8 +1,11 @@
-"""One training by several processes of this machine: ``atme train --processes 2``.
+"""One training by several processes of this machine: ``atme train --processes 2``, or ``auto``.
 
 They share each update (torch's data parallelism, by way of accelerate), wait for one another once in it, and each has
 its part of the cores, or a GPU of its own. On a CPU two processes of one thread do more than one of two threads, which
 wait for one another some thousand times in an update, the more so beside other work.
+
+``auto`` takes as many as there are cores or GPUs, four at most on cores, and shares the batch between them
+(`training.share_batch`), so that the run is the one that a single process would make, up to rounding.
 """
 
 import os
@@ -13,26 +16,44 @@ from collections import deque
 from atme.cli.children import Children
 from atme.cli.exits import DONE, FAULTY, say
 from atme.cli.own_words import taken
-from atme.machine import cores
+from atme.machine import cores, free_memory
 
-WORD = "--processes"
+WORD, AUTO = "--processes", "auto"
+_MOST = 4
+"""Processes that ``auto`` starts on a CPU; two were measured."""
+_EACH = 2 * 1024**3
+"""Bytes of free memory for each of them: PyTorch takes one by itself."""
+SHARED = ("--training.share_batch", "true")
+"""Words of each process that ``auto`` starts."""
 _LINES = 40
 """Of another process than the first, that are shown where it alone fails."""
 _GRACE = 60.0
 """Seconds within which the others end by themselves where one has failed: they say why, or miss it."""
 
 
-def processes_taken_from(arguments: list[str]) -> tuple[int, list[str]]:
-    """The number that ``--processes`` gives, and the other words; 1 where it is not there.
+def processes_taken_from(arguments: list[str]) -> tuple[int | None, list[str]]:
+    """The number that ``--processes`` gives, and the other words; 1 where it is not there, None for ``auto``.
 
     Raises:
         ValueError: if it gives none.
     """
     given, rest = taken(arguments, {WORD: "2"})
     value = given.get(WORD, "1")
+    if value == AUTO:
+        return None, rest
     if not value.isdecimal() or int(value) < 1:
-        raise ValueError(f"{WORD}: {value!r} is no whole number of 1 or more; write {WORD} 2")
+        raise ValueError(f"{WORD}: {value!r} is no whole number of 1 or more; write {WORD} 2, or {WORD} {AUTO}")
     return int(value), rest
+
+
+def as_many_as_share(batch: int, *, gpus: int) -> int:
+    """How many processes ``auto`` starts.
+
+    Args:
+        batch: images of a batch, which they share.
+        gpus: that this machine trains on; 0: it trains on its cores.
+    """
+    return min(batch, gpus or max(1, min(cores(), _MOST, free_memory() // _EACH)))
 
 
 def train_together(count: int, arguments: list[str], *, gpus: int) -> int:

@@ -1,5 +1,6 @@
 """The verbs that read a preset: ``atme train`` and ``atme show``."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from atme.cli.exits import DONE, INTERRUPTED, say
 from atme.cli.help import asks_for_help, first_line, training_page
 from atme.cli.page_word import page_taken_from
 from atme.cli.planned import data_taken_from, keeping, parsed, with_plan
-from atme.cli.processes import processes_taken_from, train_together
+from atme.cli.processes import SHARED, as_many_as_share, processes_taken_from, train_together
 from atme.cli.seeds import taken_from, train_seeds
 from atme.names import as_word
 
@@ -30,7 +31,7 @@ def train(arguments: list[str]) -> int:
         atme train --config runs/mine/options.yaml --training.resume auto
         atme train --config earth_atme_demo --run.dir runs/atme --seeds 0,1,2 --jobs 2
         atme train --config earth_atme_demo --run.dir runs/demo --page evening.html
-        atme train --config earth_atme_demo --run.dir runs/demo --processes 2 --training.batch_size 4
+        atme train --config earth_atme_demo --run.dir runs/demo --processes auto
     """
     if asks_for_help(arguments):
         return _training_help(train, arguments, command="atme train")
@@ -44,7 +45,7 @@ def train(arguments: list[str]) -> int:
     processes, words = processes_taken_from(words)
     alone, (page, words) = words, page_taken_from(words)
     asked, words = data_taken_from(words)
-    several = seeds is not None or processes > 1
+    several = seeds is not None or processes != 1
     words, plan = with_plan(asked, words, several=several) if asked else (words, None)
     parser = options.parser()
     usage = "write atme train --config PRESET --section.key VALUE …"
@@ -53,12 +54,17 @@ def train(arguments: list[str]) -> int:
     if chosen.training.resume == "auto":
         _refuse_elsewhere(words, Path(chosen.run.dir))
     if seeds is not None:
-        if processes > 1:
+        if processes != 1:
             raise ValueError("--processes: of several seeds each has one; leave it out, or say --jobs")
         on_gpu = kind_of(chosen.training.device) != "cpu"
         return train_seeds(seeds, words, run=str(chosen.run.dir), page=page, on_gpu=on_gpu)
-    if processes > 1:
-        return train_together(processes, alone, gpus=gpus_of(chosen.training.device))
+    if processes != 1:
+        gpus = gpus_of(chosen.training.device)
+        if processes is None:
+            processes, alone = as_many_as_share(chosen.training.batch_size, gpus=gpus), [*alone, *SHARED]
+            chosen.training.share_batch = True
+        if processes > 1 or "WORLD_SIZE" in os.environ:
+            return train_together(processes, alone, gpus=gpus)
     text = parser.dump(chosen)
     outcome = run_training(parser.instantiate(chosen), text=text, watcher=_watcher(page, plan))
     if outcome.signal is not None:

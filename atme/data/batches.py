@@ -32,6 +32,8 @@ class Batches(Sampler[list[tuple[int, int]]]):
         images: how many there are.
         batch_size: images in a micro-batch, at most. (Two where it is one, and the number of images is no
             multiple of accumulate × world: a micro-batch may not be empty.)
+        share: whether that is the number of all processes together, so that a step takes as many with any number of
+            them. The parts of it may differ by one image, and weigh the same.
         epochs: of the whole run.
         steps: of the whole run, where it does not end with an epoch; None for all of its epochs.
         accumulate: micro-batches per step and process.
@@ -49,6 +51,7 @@ class Batches(Sampler[list[tuple[int, int]]]):
         images: int,
         *,
         batch_size: int,
+        share: bool = False,
         epochs: int,
         steps: int | None = None,
         accumulate: int = 1,
@@ -60,10 +63,16 @@ class Batches(Sampler[list[tuple[int, int]]]):
         require.wholes(0, images=images, epochs=epochs, seed=seed, start_step=start_step)
         require.wholes(1, batch_size=batch_size, accumulate=accumulate, world=world)
         require.whole("rank", rank, most=world - 1)
-        self.steps_per_epoch = _steps_per_epoch(images, batch_size, slots=accumulate * world)
+        if share and batch_size < world:
+            raise ValueError(
+                f"training.share_batch: {world} processes cannot share a batch of {batch_size}; start fewer processes, "
+                f"or choose a training.batch_size of at least {world}"
+            )
+        times, slots = accumulate * (1 if share else world), accumulate * world
+        self.steps_per_epoch = _steps_per_epoch(images, batch_size, times=times, slots=slots)
         self.steps = epochs * self.steps_per_epoch if steps is None else steps
         self.start_step = start_step
-        self._images, self._seed = images, seed
+        self._images, self._seed, self._share = images, seed, share
         self._accumulate, self._rank, self._world = accumulate, rank, world
 
     def __len__(self) -> int:
@@ -92,8 +101,10 @@ class Batches(Sampler[list[tuple[int, int]]]):
     def _cut(self, epoch: int) -> list[NDArray[np.int64]]:
         """The epoch's permutation in micro-batches: in the order of steps, accumulation, processes."""
         chance = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(_ORDER, epoch)))
-        parts = self.steps_per_epoch * self._accumulate * self._world
-        return np.array_split(chance.permutation(self._images), parts)
+        parts, order = self.steps_per_epoch * self._accumulate, chance.permutation(self._images)
+        if self._share:  # as one process cuts it
+            return [mine for part in np.array_split(order, parts) for mine in np.array_split(part, self._world)]
+        return np.array_split(order, parts * self._world)
 
 
 def loader(
@@ -145,13 +156,14 @@ def _collate(samples: list[Any]) -> Pair | Uncut:
     return batch
 
 
-def _steps_per_epoch(images: int, batch_size: int, *, slots: int) -> int:
-    """The least number of steps of ``slots`` micro-batches that are not too large, and none of them empty."""
-    if images < batch_size * slots:
-        need = f"{images}, and a step takes {batch_size * slots} (batch size × accumulation × processes)"
-        fewer = f"a training.batch_size of at most {images // slots}" if images >= slots else "less accumulation"
+def _steps_per_epoch(images: int, batch_size: int, *, times: int, slots: int) -> int:
+    """The least number of steps of so many times the batch size, in ``slots`` micro-batches, none of them empty."""
+    if images < batch_size * times:
+        need = f"{images}, and a step takes {batch_size * times} (batch size × accumulation × processes)"
+        least = f"a training.batch_size of at most {images // times}"
+        fewer = least if images >= slots else "less accumulation, fewer processes"
         raise ValueError(f"images: too few for a batch: {need}; choose {fewer}, or add images")
-    return min(math.ceil(images / (batch_size * slots)), images // slots)
+    return min(math.ceil(images / (batch_size * times)), images // slots)
 
 
 def _prepare(worker: int) -> None:

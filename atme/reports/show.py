@@ -28,7 +28,7 @@ def show(options: Namespace, *, text: str, console: Console | None = None) -> No
     console = console or results()
     training: TrainingOptions = options.training
     train = options.data.open_train(seed=options.run.seed)
-    measured = measure(train, batch=training.batch_size * training.accumulate)
+    measured = measure(train, batch=training.images_per_update())
     try:
         found: RenderableType = _table(_cost(options, measured), measured, training)
     except DataDependentOutputException as error:  # of a class of the user's own

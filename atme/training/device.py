@@ -75,7 +75,7 @@ def crowded(accelerator: Accelerator) -> list[str]:
     fewer = max(1, threads - max(1, round(busy)))
     return [
         f"other programs keep {busy:.1f} of {cores()} cores busy, and threads wait for one another: beside them "
-        f"OMP_NUM_THREADS={fewer} atme train … is faster"
+        f"OMP_NUM_THREADS={fewer} atme train … is faster, and so is --processes auto"
     ]
 
 

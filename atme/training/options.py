@@ -60,6 +60,9 @@ class TrainingOptions:
         steps: updates of the whole run: the epochs of ``rate`` are then its shape alone, made longer or shorter. Where
             both are given, ``max_time`` plans nothing. Null: as many as its epochs have.
         batch_size: images per process and micro-batch, at most: an epoch is split as evenly as it can be.
+        share_batch: whether ``batch_size`` is that of all processes together, which then make the same run with any
+            number of them, up to rounding. Where it cannot be split evenly, parts differ by one image and weigh the
+            same.
         accumulate: micro-batches per update of the weights. (The generator's terms of all but the last one see
             the discriminator before its update.)
         precision: ``bf16`` halves the time on most machines; ``fp16`` needs a GPU.
@@ -91,6 +94,7 @@ class TrainingOptions:
     max_time: str | None = None
     steps: int | None = None
     batch_size: int = 1
+    share_batch: bool = False
     accumulate: int = 1
     precision: Literal["float32", "bf16", "fp16"] = "float32"
     channels_last: bool = True
@@ -129,6 +133,10 @@ class TrainingOptions:
     def seconds(self) -> float | None:
         """`max_time` in seconds."""
         return None if self.max_time is None else seconds_of(self.max_time, option="training.max_time")
+
+    def images_per_update(self, processes: int = 1) -> int:
+        """How many images an update of the weights takes, at most, with so many processes."""
+        return self.batch_size * self.accumulate * (1 if self.share_batch else processes)
 
     def epochs_at(self, step: int, *, an_epoch: int) -> float:
         """Where in the epochs of `rate` a run is after so many updates, of which an epoch has some."""

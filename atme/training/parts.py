@@ -61,6 +61,7 @@ def batches_of(training: TrainingOptions, processes: Accelerator, *, images: int
     return Batches(
         images,
         batch_size=training.batch_size,
+        share=training.share_batch,
         accumulate=training.accumulate,
         rank=processes.process_index,
         world=processes.num_processes,

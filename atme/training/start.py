@@ -112,7 +112,7 @@ def prepare(options: Namespace, *, text: str) -> Start:
     processes = accelerator(training)
     train, test = options.data.open_train(seed=options.run.seed), options.data.open_test()
     noted = compare_shapes(train.shapes, test.shapes)
-    measured = measure(train, batch=training.batch_size * training.accumulate * processes.num_processes)
+    measured = measure(train, batch=training.images_per_update(processes.num_processes))
     pairs = train.fingerprint
     refuse_other_data(origin, measured, pairs, now=now)
     if origin.goes_on:
