@@ -289,6 +289,23 @@ class TestPlannedAndTrained:
         assert main([*others, "--training.steps", "7"]) == 2
         assert "was trained on pairs with other names" in capsys.readouterr().err
 
+    @pytest.mark.parametrize("noise", ["DecisionMemory", "Diffusion"])
+    def test_a_game_with_noise_is_planned_where_one_is_said(
+        self, noise: str, few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said
+    ) -> None:
+        monkeypatch.chdir(few)
+        words = ["train", "my_pairs", "--hours", "0.02", "--training.steps", "2", "--run.dir", str(tmp_path / "run")]
+        assert main([*words, "--noise", f"atme.{noise}", "--discriminator.init_args.layers", "1"]) == 0
+        shown = capsys.readouterr()
+        assert "as said, though 4 pairs are few for a game" in " ".join(shown.out.split())
+        assert f"noise as said, noise.class_path atme.{noise}" in " ".join(shown.out.split())
+        assert "wins over this plan: --discriminator.init_args.layers 1\n" in shown.err
+        kept = yaml.safe_load((tmp_path / "run" / "plan.yaml").read_text("utf-8"))
+        assert kept["noise"]["class_path"] == f"atme.{noise}"
+        assert yaml.safe_load((tmp_path / "run" / "options.yaml").read_text("utf-8"))["model"]["class_path"] == (
+            "atme.Pix2Pix"
+        )
+
     def test_what_it_comes_to_is_printed(self, few: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said) -> None:
         monkeypatch.chdir(few)
         there = sorted(few.rglob("*"))

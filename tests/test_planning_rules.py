@@ -261,3 +261,36 @@ def test_rules_read_what_the_user_has_settled() -> None:
     assert "300 updates" in decide(short).decisions["length"].words
     assert "as many as said" in decide(short).decisions["length"].words
     assert decide(short).decisions["batch"] == decide(facts(hours=100.0)).decisions["batch"]
+
+
+NOISES = ("atme.Identity", "atme.DecisionMemory", "atme.Diffusion", "atme.DiffAugment")
+
+
+@pytest.mark.parametrize("name", MANY)
+@pytest.mark.parametrize("noise", [None, *NOISES])
+def test_a_noise_always_has_a_game(name: str, noise: str | None) -> None:
+    """A regression has no discriminator that one could be for."""
+    known = replace(MANY[name], said={} if noise is None else {"noise.class_path": noise})
+    settings = chosen(known)
+    assert settings["noise.class_path"] == (noise or settings["noise.class_path"])
+    alone = settings["model.class_path"] == "atme.Regression"
+    assert alone != ("discriminator" in settings)
+    assert settings["noise.class_path"] == "atme.Identity" or not alone
+
+
+@pytest.mark.parametrize("pairs", [50, 1000])
+def test_rules_go_by_the_model_that_is_said(pairs: int) -> None:
+    def by(model: str) -> tuple[dict[str, Any], str]:
+        decided = decide(replace(facts(pairs=pairs), said={"model.class_path": model}))
+        return {key: each.value for key, each in decided.chosen.settings.items()}, decided.decisions["game"].words
+
+    alone, words = by("atme.Regression")
+    assert alone["model.class_path"] == "atme.Regression"
+    assert "discriminator" not in alone
+    assert words.endswith("50 pairs are few for a game" if pairs == 50 else "alone, as said")
+    game, words = by("atme.Pix2Pix")
+    assert {"model.init_args.start", "discriminator", "optimizers.discriminator"} <= game.keys()
+    assert words.endswith("as said, though 50 pairs are few for a game") == (pairs == 50)
+    other, words = by("mine.Game")
+    assert [key for key in other if key.startswith("model")] == ["model.class_path"]
+    assert words == "mine.Game, as said"

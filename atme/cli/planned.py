@@ -39,6 +39,8 @@ _SAID = {
 """Words that DATA leaves nothing to say for."""
 _TOLD = ("data.direction", "data.layout", "run.dir")
 """What a plan is told, or is no part of it."""
+_CLASS = ".class_path"
+_OF_A_GAME = ("model", "discriminator", "noise", "optimizers.discriminator", "history")
 
 
 @dataclass(frozen=True)
@@ -115,11 +117,12 @@ def with_plan(asked: Asked, words: list[str], *, several: bool) -> tuple[list[st
         device=chosen.training.device,
         said=(settled := _settled(said, chosen)),
         read=lambda sections: _with_words(sections, said),
+        read_alone=lambda sections: _with_words(sections, _without_a_game(said)),
         track=lambda pairs, total: counted(pairs, total=total, doing="looking"),
     )
     if said == words:
         print("\n".join(screen(planned)), flush=True)
-        heard = settled.keys() & planned.decided.chosen.settings.keys()
+        heard = {key.removesuffix(_CLASS) for key in settled.keys() & planned.decided.chosen.settings.keys()}
         if wins := _winning(said, planned.settings, told={*_TOLD, *heard}):
             say(f"said beside the pairs, and wins over this plan: {shlex.join(wins)}")
     return words, planned.preset
@@ -159,10 +162,22 @@ def _with_words(sections: Mapping[str, Any], words: list[str]) -> tuple["Namespa
     return parser.instantiate(chosen), parser.dump(chosen)
 
 
+def _without_a_game(words: list[str]) -> list[str]:
+    """The words that are not of a game."""
+    found, takes = [], False
+    for word in words:
+        if word.startswith("--"):
+            key = word[2:].partition("=")[0].replace("-", "_")
+            takes = not any(f"{key}.".startswith(f"{name}.") for name in _OF_A_GAME)
+        found += [word] if takes else []
+    return found
+
+
 def _settled(words: list[str], chosen: "Namespace") -> dict[str, Any]:
-    """What words settle, by its keys, as far as rules can read it: numbers, names and lists of these."""
+    """What words settle, by its keys, as far as rules can read it: numbers, names, lists of these, and classes."""
     keys = (word[2:].partition("=")[0].replace("-", "_") for word in words if word.startswith("--"))
     found = {key: chosen.get(key) for key in keys if key in chosen}
+    found |= {f"{key}{_CLASS}": found[key].class_path for key in ("model", "noise") if key in found}
     plain = (bool, int, float, str, type(None))
     return {
         key: value

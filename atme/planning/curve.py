@@ -211,6 +211,7 @@ def _sections(plan: Plan) -> dict[str, Any]:
     palette = sections["model"].get("init_args", {}).get("palette", 0.0)
     lambda_l1 = sections["model"].get("init_args", {}).get("lambda_l1", 1.0)
     sections["model"] = {"class_path": "atme.Regression", "init_args": {"palette": palette / lambda_l1}}
+    sections["noise"] = {"class_path": "atme.Identity"}
     sections.pop("discriminator", None)
     sections["optimizers"].pop("discriminator", None)
     return sections

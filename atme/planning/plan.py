@@ -68,6 +68,7 @@ def make_plan(
     device: str = "auto",
     said: Mapping[str, Any] | None = None,
     read: Read = read_preset,
+    read_alone: Read = read_preset,
     track: Track = lambda each, _: each,
 ) -> Plan:
     """Look at pairs and machine, and ask the rules.
@@ -79,7 +80,8 @@ def make_plan(
         layout: where the halves lie.
         device: to train on.
         said: what the user has settled, by the keys of settings.
-        read: makes options of a preset's sections.
+        read: makes options of a preset's sections, with all that the user settled.
+        read_alone: the same without what the user settled of a game.
         track: progress of reading.
 
     Raises:
@@ -88,7 +90,7 @@ def make_plan(
     if not (isfinite(hours) and hours > 0):
         raise ValueError(f"--hours: {hours:g} is no time to train; give a number above 0, such as 0.5")
     pairs = take_fingerprint(data, direction=direction, layout=layout, track=track)
-    clock = Clock(read)
+    clock = Clock(read, read_alone)
     facts = Facts(pairs, find_machine(device), seconds=3600 * hours, clock=clock, said=said or {})
     decided = decide(facts)
     guessed = replace(facts, clock=clock.without_measuring())

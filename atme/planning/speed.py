@@ -81,15 +81,17 @@ class Clock:
 
     Args:
         read: makes options of a preset's sections, with all that the user set anew.
+        read_alone: the same without what the user set of a game, for an update of the generator alone.
         now: seconds since any moment.
     """
 
     read: Read = read_preset
+    read_alone: Read = read_preset
     now: Callable[[], float] = time.perf_counter
     _known: dict[str, Any] = field(default_factory=dict)
 
     def few(self, sections: Mapping[str, Any]) -> float:
-        """Seconds of an update, from few of them."""
+        """Seconds of an update of the generator alone, from few of them."""
         return float(self._once("few", sections, self._few))
 
     def whole(self, sections: Mapping[str, Any]) -> Speed:
@@ -99,7 +101,7 @@ class Clock:
 
     def without_measuring(self) -> "Clock":
         """One that knows what this one measured, and takes the last of it for what it did not: for what would be."""
-        return _Remembering(self.read, self.now, dict(self._known))
+        return _Remembering(self.read, self.read_alone, self.now, dict(self._known))
 
     def _once(self, kind: str, sections: Mapping[str, Any], measured: Callable[[Mapping[str, Any]], Any]) -> Any:
         parts = ("data", "model", "generator", "discriminator", "noise", "optimizers")
@@ -113,7 +115,7 @@ class Clock:
         return measured(sections)
 
     def _few(self, sections: Mapping[str, Any]) -> float:
-        with self._trial(sections, looks=False) as (trial, _, _):
+        with self._trial(self.read_alone, sections, looks=False) as (trial, _, _):
             seconds = []
             for _ in range(1 + _FEW):
                 before = self.now()
@@ -122,7 +124,7 @@ class Clock:
         return min(seconds[1:])
 
     def _whole(self, sections: Mapping[str, Any]) -> Speed:
-        with self._trial(sections, looks=True) as (trial, between, spent):
+        with self._trial(self.read, sections, looks=True) as (trial, between, spent):
             each = seconds_an_update(0.0, trial, clock=self.now)
             for name, work in between.items():
                 before = self.now()
@@ -132,11 +134,11 @@ class Clock:
 
     @contextmanager
     def _trial(
-        self, sections: Mapping[str, Any], *, looks: bool
+        self, read: Read, sections: Mapping[str, Any], *, looks: bool
     ) -> Iterator[tuple[Trial, dict[str, Callable[[], object]], dict[str, float]]]:
         """Copies that can be trained, what is done between updates, and how long it took to make them."""
         began = self.now()
-        options, _ = self.read(sections)
+        options, _ = read(sections)
         training = options.training
         processes = accelerator(training)
         train, test = options.data.open_train(seed=0), options.data.open_test()

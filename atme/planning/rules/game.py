@@ -1,7 +1,7 @@
 """Which losses there are."""
 
 from atme.planning.rule import Chosen, Decision, Facts, Setting, rule
-from atme.planning.rules.precision import REGRESSION, seconds_of
+from atme.planning.rules.precision import seconds_of
 
 FEWEST_PAIRS, FEWEST_UPDATES = 150, 1000
 """Without which there is no game."""
@@ -9,6 +9,7 @@ OF_PICTURES, OF_LABELS = (0.65, 60.0), (0.7, 30.0)
 """Share of the training before the game and weight of L1 beside it, by what the target is."""
 PALETTE, ALONE, WIDTH = 1.0, 0.1, 32
 """Weight of the palette loss beside a game, and without one; the first width of the discriminator."""
+GAME, REGRESSION, IDENTITY = "atme.Pix2Pix", "atme.Regression", "atme.Identity"
 
 
 @rule(
@@ -27,33 +28,45 @@ def game(facts: Facts, chosen: Chosen) -> Decision:
     """The distance to the target first, since it tells what is where; a game for the last third, which draws lines
     where the distance alone is in doubt. With few pairs or little time the game takes more than it gives, and is left
     out."""
-    precision = chosen["training.precision"]
-    each = seconds_of(facts, chosen.preset | {"model": REGRESSION}, precision=precision)
-    updates = facts.seconds / each
-    labels = facts.pairs.labels
-    start, weight = OF_LABELS if labels else OF_PICTURES
-    if facts.pairs.pairs < FEWEST_PAIRS or updates < FEWEST_UPDATES:
-        pairs = facts.pairs.pairs
-        few = (
-            f"about {updates:,.0f} updates" if pairs >= FEWEST_PAIRS else f"{pairs} pairs" if pairs > 1 else "one pair"
-        )
-        settings = {"model.class_path": Setting("atme.Regression", f"{few}: a game would take more than it gives")}
-        if labels:
-            settings["model.init_args.palette"] = Setting(ALONE, "a tenth of L1, for thin and rare classes")
-        return Decision(
-            settings,
-            f"the distance to the target alone: {few} {'are few' if few.endswith('s') else 'is too few'} for a game",
-        )
+    few, model = _few(facts, chosen), facts.said.get("model.class_path")
+    noisy = facts.said.get("noise.class_path", IDENTITY) != IDENTITY
+    if model == REGRESSION or (few and model is None and not noisy):
+        return _alone(facts, few)
     crop = chosen["data.crop_size"]
     layers = 3 if crop >= 96 else 2 if crop >= 32 else 1
     critic = {"class_path": "atme.PatchGAN", "init_args": {"layers": layers, "dim": WIDTH, "norm": "instance"}}
+    judge = {"discriminator": Setting(critic, f"judges patches, of crops of {crop} pixels")}
+    if model not in (None, GAME):
+        return Decision({"model.class_path": Setting(model, "as said")} | judge, f"{model}, as said")
+    start, weight = OF_LABELS if facts.pairs.labels else OF_PICTURES
     settings = {
-        "model.class_path": Setting("atme.Pix2Pix", "a distance, and a game"),
+        "model.class_path": Setting(GAME, "a distance, and a game"),
         "model.init_args.start": Setting(start, "until then the distance alone finds what is where"),
         "model.init_args.lambda_l1": Setting(weight, "weight of the distance beside the game"),
         "model.init_args.d_loss_factor": Setting(0.5, "as pix2pix: slows the discriminator"),
-        "discriminator": Setting(critic, f"judges patches, of crops of {crop} pixels"),
     }
-    if labels:
+    if facts.pairs.labels:
         settings["model.init_args.palette"] = Setting(PALETTE, "beside L1, for thin and rare classes")
-    return Decision(settings, f"distance first (L1 × {weight:g}), a game for the last {1 - start:.0%}")
+    though = f", as said, though {few} {_are_few(few)}" if few else ""
+    return Decision(settings | judge, f"distance first (L1 × {weight:g}), a game for the last {1 - start:.0%}{though}")
+
+
+def _few(facts: Facts, chosen: Chosen) -> str:
+    """What there is too little of for a game; empty: there is enough."""
+    pairs = facts.pairs.pairs
+    if pairs < FEWEST_PAIRS:
+        return f"{pairs} pairs" if pairs > 1 else "one pair"
+    updates = facts.seconds / seconds_of(facts, chosen, precision=chosen["training.precision"])
+    return f"about {updates:,.0f} updates" if updates < FEWEST_UPDATES else ""
+
+
+def _are_few(few: str) -> str:
+    return f"{'are few' if few.endswith('s') else 'is too few'} for a game"
+
+
+def _alone(facts: Facts, few: str) -> Decision:
+    reason = f"{few}: a game would take more than it gives" if few else "as said"
+    settings = {"model.class_path": Setting(REGRESSION, reason)}
+    if facts.pairs.labels:
+        settings["model.init_args.palette"] = Setting(ALONE, "a tenth of L1, for thin and rare classes")
+    return Decision(settings, f"the distance to the target alone{f': {few} {_are_few(few)}' if few else ', as said'}")

@@ -16,7 +16,7 @@ START, CHECKPOINT = 5.0, 0.5
 
 
 @rule(
-    after=("rates",),
+    after=("rates", "noise"),
     measured="The time of an update is measured on this machine, each time, by updates of throw-away copies, as "
     "training.max_time does. 200 epochs are pix2pix's own number; 1,500 updates those of Maps' first presets; where "
     "more stop helping was not measured.",

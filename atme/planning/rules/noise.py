@@ -14,7 +14,7 @@ def noise(_: Facts, __: Chosen) -> Decision:
     """No noise: in short runs none was better than the distance alone, and a distance alone takes none. Where pairs are
     few and there is a game, DiffAugment is worth a try by hand."""
     settings = {
-        "noise": Setting({"class_path": "atme.Identity"}, "no noise"),
+        "noise.class_path": Setting("atme.Identity", "no noise"),
         "initialization.scheme": Setting("default", "as PyTorch draws them, which learns sooner than N(0, 0.02²)"),
     }
     return Decision(settings, "no noise; weights as PyTorch draws them")

@@ -4,18 +4,18 @@ from atme.planning.rule import Chosen, Decision, Facts, Setting, rule
 
 WORTH = 1.1
 """How many times as fast bf16 has to be."""
-REGRESSION = {"class_path": "atme.Regression"}
+ALONE = {"model": {"class_path": "atme.Regression"}, "noise": {"class_path": "atme.Identity"}}
+"""What makes a preset one of the generator alone."""
 
 
 @rule(
-    after=("noise", "generator", "batch", "classes", "turns"),
+    after=("generator", "batch", "classes", "turns"),
     measured="On this machine, each time: three updates of the generator in each. Whether bf16 costs any score was not "
     "measured.",
 )
 def precision(facts: Facts, chosen: Chosen) -> Decision:
     """bf16 is up to three times as fast on some machines, and slower on others: both are tried on a few updates."""
-    preset = chosen.preset | {"model": REGRESSION}
-    took = {each: seconds_of(facts, preset, precision=each) for each in ("float32", "bf16")}
+    took = {each: seconds_of(facts, chosen, precision=each) for each in ("float32", "bf16")}
     faster = took["float32"] / took["bf16"]
     known = f"bf16 {took['bf16']:.2g} s, float32 {took['float32']:.2g} s"
     if faster >= WORTH:
@@ -25,10 +25,10 @@ def precision(facts: Facts, chosen: Chosen) -> Decision:
     return Decision({"training.precision": Setting("float32", f"{known} an update")}, words)
 
 
-def seconds_of(facts: Facts, preset: dict[str, object], *, precision: str) -> float:
+def seconds_of(facts: Facts, chosen: Chosen, *, precision: str) -> float:
     """An update of the generator alone; of a precision that is not to be had here, endless."""
-    training = preset.get("training")
-    assert isinstance(training, dict)
+    preset = chosen.preset | ALONE
+    training = preset["training"]
     try:
         return facts.clock.few(preset | {"training": training | {"precision": precision}})
     except ValueError:
