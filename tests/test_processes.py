@@ -128,3 +128,15 @@ def test_as_many_as_can_share_a_batch(
     monkeypatch.setattr(processes, "cores", lambda: cores)
     monkeypatch.setattr(processes, "free_memory", lambda: gigabytes * 1024**3)
     assert as_many_as_share(batch, gpus=gpus) == count
+
+
+@pytest.mark.parametrize(
+    ("batch", "cores", "said"), [(1, 2, "a batch of one image"), (2, 1, "one core, GPU or its memory")]
+)
+def test_what_cannot_be_shared_is_trained_by_one(
+    batch: int, cores: int, said: str, preset: Preset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr(processes, "cores", lambda: cores)
+    assert train(preset(training__batch_size=batch), tmp_path / "run", "--processes", "auto") == 0
+    assert f"--processes auto: one, since {said} cannot be shared\n" in capsys.readouterr().err
+    assert "share_batch: true" in (tmp_path / "run" / "options.yaml").read_text("utf-8")

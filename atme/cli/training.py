@@ -63,6 +63,9 @@ def train(arguments: list[str]) -> int:
         if processes is None:
             processes, alone = as_many_as_share(chosen.training.batch_size, gpus=gpus), [*alone, *SHARED]
             chosen.training.share_batch = True
+            if processes == 1:
+                single = "a batch of one image" if chosen.training.batch_size == 1 else "one core, GPU or its memory"
+                say(f"--processes auto: one, since {single} cannot be shared")
         if processes > 1 or "WORLD_SIZE" in os.environ:
             return train_together(processes, alone, gpus=gpus)
     text = parser.dump(chosen)
