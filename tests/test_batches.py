@@ -91,6 +91,26 @@ class TestLaws:
         with pytest.raises(ValueError, match=r"share_batch: 3 processes cannot share a batch of 2; .* of at least 3"):
             Batches(9, batch_size=2, share=True, world=3, epochs=1)
 
+    @settings(max_examples=100)
+    @given(**SIZES, share=st.booleans())
+    def test_all_images_of_a_step_weigh_the_same(
+        self, images: int, batch_size: int, accumulate: int, world: int, seed: int, share: bool
+    ) -> None:
+        assume(images >= batch_size * accumulate * (1 if share else world))
+        assume(batch_size >= world)
+        options = {"batch_size": batch_size, "accumulate": accumulate, "seed": seed, "share": share}
+        every = [Batches(images, epochs=2, rank=rank, world=world, **options) for rank in range(world)]
+        drawn = [list(batches) for batches in every]
+        for step in range(every[0].steps):
+            taken = [process[step * accumulate : (step + 1) * accumulate] for process in drawn]
+            each = [
+                weight / len(part)
+                for batches, parts in zip(every, taken, strict=True)
+                for weight, part in zip(batches.weights(step), parts, strict=True)
+            ]
+            total = sum(len(part) for parts in taken for part in parts)
+            assert each == pytest.approx([accumulate * world / total] * (accumulate * world))
+
     def test_epochs_and_seeds_differ(self) -> None:
         orders = {
             tuple(index for part in Batches(20, batch_size=1, epochs=2, seed=seed) for _, index in part)

@@ -255,6 +255,24 @@ def test_two_processes_share_one_memory_and_one_game(preset: Preset, tmp_path: P
     assert read_log(run)[-1]["g_l1"] == pytest.approx(read_log(whole)[-1]["g_l1"], rel=0.05)
 
 
+def test_images_weigh_the_same_in_unequal_parts_of_a_batch(preset: Preset, tmp_path: Path) -> None:
+    """Of eight images in batches of three, two processes have two and one: the updates are those of one process."""
+    file = preset(
+        data__train_split="eight",
+        training__rate={"epochs": 1, "decay_epochs": 0},
+        training__batch_size=3,
+        model={"class_path": "atme.Regression"},
+        noise={"class_path": "atme.Identity"},
+        optimizers__generator={"class_path": "torch.optim.SGD", "init_args": {"lr": 0.1}},
+    )
+    assert train(file, tmp_path / "whole") == 0
+    shared = command(file, tmp_path / "shared", "--processes", "auto")
+    subprocess.run(shared, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=True)
+    ours, theirs = (load_file(checkpoints(tmp_path / run)[-1] / "generator.safetensors") for run in ("shared", "whole"))
+    for key, value in theirs.items():
+        np.testing.assert_allclose(ours[key], value, atol=2e-6, err_msg=key)
+
+
 def test_losses_that_are_not_finite_end_the_run(
     preset: Preset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

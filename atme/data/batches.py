@@ -33,7 +33,7 @@ class Batches(Sampler[list[tuple[int, int]]]):
         batch_size: images in a micro-batch, at most. (Two where it is one, and the number of images is no
             multiple of accumulate × world: a micro-batch may not be empty.)
         share: whether that is the number of all processes together, so that a step takes as many with any number of
-            them. The parts of it may differ by one image, and weigh the same.
+            them. The parts of it may differ by one image.
         epochs: of the whole run.
         steps: of the whole run, where it does not end with an epoch; None for all of its epochs.
         accumulate: micro-batches per step and process.
@@ -72,7 +72,11 @@ class Batches(Sampler[list[tuple[int, int]]]):
         self.steps_per_epoch = _steps_per_epoch(images, batch_size, times=times, slots=slots)
         self.steps = epochs * self.steps_per_epoch if steps is None else steps
         self.start_step = start_step
-        self._images, self._seed, self._share = images, seed, share
+        self._images, self._seed = images, seed
+        cuts = self.steps_per_epoch * accumulate
+        # where a batch is shared it is cut as one process cuts it, and then each part anew
+        shared = [size for part in _even(images, cuts) for size in _even(part, world)] if share else []
+        self._sizes = shared or _even(images, cuts * world)
         self._accumulate, self._rank, self._world = accumulate, rank, world
 
     def __len__(self) -> int:
@@ -93,6 +97,15 @@ class Batches(Sampler[list[tuple[int, int]]]):
         """The epoch that a step belongs to; both are counted from 0."""
         return step // self.steps_per_epoch
 
+    def weights(self, step: int) -> list[float]:
+        """What the mean loss of each of this process's micro-batches counts for in a step, 1 on average.
+
+        All images of a step weigh the same, whatever the sizes of its micro-batches.
+        """
+        slots = self._accumulate * self._world
+        sizes = self._sizes[(first := step % self.steps_per_epoch * slots) : first + slots]
+        return [size * slots / sum(sizes) for size in sizes[self._rank :: self._world]]
+
     def seen(self, step: int) -> set[int]:
         """The images that all processes saw in the epoch of a step, before that step."""
         parts = self._cut(self.epoch_of(step))[: step % self.steps_per_epoch * self._accumulate * self._world]
@@ -101,10 +114,7 @@ class Batches(Sampler[list[tuple[int, int]]]):
     def _cut(self, epoch: int) -> list[NDArray[np.int64]]:
         """The epoch's permutation in micro-batches: in the order of steps, accumulation, processes."""
         chance = np.random.default_rng(np.random.SeedSequence(self._seed, spawn_key=(_ORDER, epoch)))
-        parts, order = self.steps_per_epoch * self._accumulate, chance.permutation(self._images)
-        if self._share:  # as one process cuts it
-            return [mine for part in np.array_split(order, parts) for mine in np.array_split(part, self._world)]
-        return np.array_split(order, parts * self._world)
+        return np.split(chance.permutation(self._images), np.cumsum(self._sizes[:-1]))
 
 
 def loader(
@@ -154,6 +164,11 @@ def _collate(samples: list[Any]) -> Pair | Uncut:
         for tensor in (each for each in vars(batch).values() if isinstance(each, Tensor)):
             tensor.share_memory_()
     return batch
+
+
+def _even(count: int, parts: int) -> list[int]:
+    """Whole numbers that differ by at most one, the larger ones first."""
+    return [count // parts + (part < count % parts) for part in range(parts)]
 
 
 def _steps_per_epoch(images: int, batch_size: int, *, times: int, slots: int) -> int:

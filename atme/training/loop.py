@@ -88,7 +88,8 @@ def _run(start: Start, watcher: Watcher | None) -> int | None:
                     with interruption.waiting():
                         parts = [next(pairs) for _ in range(asked.accumulate)]
                     recorder.watch.lap("data")
-                    for done in played(start.model, state, parts, channels_last=asked.channels_last):
+                    weights = batches.weights(state.step)
+                    for done in played(start.model, state, parts, weights=weights, channels_last=asked.channels_last):
                         recorder.after_micro_batch(done)
                     state.finish_step()
                     recorder.watch.lap("step")

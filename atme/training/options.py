@@ -61,8 +61,7 @@ class TrainingOptions:
             both are given, ``max_time`` plans nothing. Null: as many as its epochs have.
         batch_size: images per process and micro-batch, at most: an epoch is split as evenly as it can be.
         share_batch: whether ``batch_size`` is that of all processes together, which then make the same run with any
-            number of them, up to rounding. Where it cannot be split evenly, parts differ by one image and weigh the
-            same.
+            number of them, up to rounding.
         accumulate: micro-batches per update of the weights. (The generator's terms of all but the last one see
             the discriminator before its update.)
         precision: ``bf16`` halves the time on most machines; ``fp16`` needs a GPU.

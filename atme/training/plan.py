@@ -207,6 +207,6 @@ def update(trial: Trial, *, at: float) -> None:
     state.step = int(at * TRIAL)
     state.begin_step(1.0)
     parts = [next(trial.pairs) for _ in range(trial.accumulate)]
-    for _ in played(trial.model, state, parts, channels_last=trial.channels_last):
+    for _ in played(trial.model, state, parts, weights=[1.0] * len(parts), channels_last=trial.channels_last):
         pass
     state.finish_step()

@@ -47,7 +47,7 @@ class State:
         steps: int = 1,
         palette: Palette | None = None,
     ) -> None:
-        self.accelerator, self.seed, self.step = accelerator, seed, 0
+        self.accelerator, self.seed, self.step, self._weight = accelerator, seed, 0, 1.0
         self.search = Search()
         self.bare, self._steps = networks, steps
         self._wrapped = {role: _prepare(module, accelerator) for role, module in networks.items()}
@@ -88,18 +88,24 @@ class State:
         return self.step / self._steps
 
     @contextmanager
-    def at(self, micro: int) -> Iterator[None]:
-        """One micro-batch of the step under way: its own randomness, its share of the gradients."""
+    def at(self, micro: int, *, weight: float = 1.0) -> Iterator[None]:
+        """One micro-batch of the step under way: its own randomness, its share of the gradients.
+
+        Args:
+            micro: which of the step.
+            weight: what its mean loss counts for, 1 on average over the micro-batches of all processes.
+        """
         address = [self.seed, self.step, micro, self.accelerator.process_index]
         seed = int(np.random.SeedSequence(address).generate_state(1, np.uint64)[0] >> 1)
         torch.manual_seed(seed)
         self.rng.manual_seed(seed)
+        self._weight = weight
         with self.accelerator.accumulate(*self._wrapped.values()):
             yield
 
     def update(self, side: Side, loss: Tensor) -> None:
         """Move one side's weights; with accumulation, at the step's last micro-batch."""
-        self.accelerator.backward(loss)
+        self.accelerator.backward(loss if self._weight == 1 else self._weight * loss)
         if not self.accelerator.sync_gradients:
             return
         scaler, optimizer = self.accelerator.scaler, self.optimizers[side]

@@ -9,7 +9,12 @@ from atme.training.state import State
 
 
 def played(
-    model: TranslationModel, state: State, parts: Iterable[Pair | Uncut], *, channels_last: bool
+    model: TranslationModel,
+    state: State,
+    parts: Iterable[Pair | Uncut],
+    *,
+    weights: Iterable[float],
+    channels_last: bool,
 ) -> Iterator[Step]:
     """Play a step's micro-batches, yielding what each did; the step is to be begun before, and finished after.
 
@@ -17,9 +22,10 @@ def played(
         model: the game.
         state: of the training.
         parts: the micro-batches.
+        weights: what the mean loss of each counts for.
         channels_last: how images lie in memory.
     """
-    for micro, pair in enumerate(parts):
-        with state.at(micro):
+    for micro, (pair, weight) in enumerate(zip(parts, weights, strict=True)):
+        with state.at(micro, weight=weight):
             done = model.step(state, pair.to(state.accelerator.device, channels_last=channels_last))
         yield done
