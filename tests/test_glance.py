@@ -10,6 +10,7 @@ from planted import EARTH
 
 from atme.data import PairedImages, find_root
 from atme.images import Pixels, read_image, write_image
+from atme.metrics import median_color
 from atme.training import glance as glances
 from atme.training.glance import Glance, glance
 
@@ -46,6 +47,25 @@ def test_sound_pairs(seen: Callable[..., Glance]) -> None:
     assert found.shift < 1
     assert 0.15 < found.one_color < 0.3
     assert found.spread > 0.15
+
+
+def test_one_color_for_pairs_that_are_not_trained_on(earth: Path) -> None:
+    """The training targets' color, for targets of another split, which may be of other colors."""
+    train, test = PairedImages(earth, split="train"), PairedImages(earth, split="test")
+    alone, beside = glance(train), glance(train, unseen=test)
+    assert alone is not None
+    assert beside is not None
+    assert alone.one_color_unseen is None
+    assert "pairs.one_color_unseen" not in alone.as_readings()
+    assert beside.one_color == alone.one_color
+    targets = [pair.target.clamp(-1, 1) for index in range(len(train)) if (pair := train[index]).target is not None]
+    middle = median_color(iter(targets), levels=256)
+    others = [pair.target for index in range(len(test)) if (pair := test[index]).target is not None]
+    expected = float(np.mean([float((target - middle).abs().mean()) for target in others]))
+    assert beside.one_color_unseen == pytest.approx(expected, rel=0.05)  # a glance is at some of them
+    same = glance(train, unseen=train)
+    assert same is not None
+    assert same.one_color_unseen == same.one_color
 
 
 def test_swapped_halves(seen: Callable[..., Glance]) -> None:

@@ -64,6 +64,7 @@ def test_the_floor_is_that_of_the_median(bits: int) -> None:
     picture = np.zeros((6, 6, 1), np.uint8 if bits == 8 else np.uint16)
     picture[:2] = top
     assert floor_of([picture], bits=bits) == pytest.approx(2 / 3)
+    assert floor_of([picture], [np.full_like(picture, top)], bits=bits) == pytest.approx(2)
 
 
 def lit(rng: np.random.Generator) -> tuple[Picture, Picture]:

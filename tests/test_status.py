@@ -189,6 +189,21 @@ def test_a_distance_that_grows_when_a_late_game_begins_is_no_fault(key: str) -> 
     assert "look at the samples" not in account(whole)[-1]
 
 
+def test_one_color_is_that_of_the_pairs_that_the_score_is_of() -> None:
+    """Held-out targets may be of other colors: what is worse than one color of the training pairs may be far better."""
+    known = {"pairs.one_color": 0.188, "val_l1": 0.21}
+    told = {name: account(made(**{**known, **more}))[0] for name, more in UNSEEN.items()}
+    assert "comes to an L1 of 0.188 on the pairs that it learns from" in told["unknown"]
+    assert "comes to an L1 of 0.252," in told["known"]
+    flat = {"g_l1": np.full(40, 0.2)}
+    assert kinds(made(**{**known, **flat})) == ["unlearned"]
+    assert kinds(made(**{**known, **flat, **UNSEEN["known"]})) == []
+    assert kinds(made(**{**known, **flat, "val_l1": 0.26, **UNSEEN["known"]})) == ["unlearned"]
+
+
+UNSEEN: dict[str, dict[str, float]] = {"unknown": {}, "known": {"pairs.one_color_unseen": 0.252}}
+
+
 def test_a_remedy_says_what_holds_now() -> None:
     flat = np.full(40, 0.3)
     assert "lambda_l1 is 0" in line(made(g_l1=flat, options={"model.init_args.lambda_l1": 0.0}))

@@ -7,6 +7,7 @@ of ``atme data palette``: what is said here of a folder is what they say of it.
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -29,6 +30,8 @@ from atme.prepare.palette import Palette, find_palette
 MOST = 300
 """Training pairs whose pixels are looked at, at most, evenly over the split."""
 _PIXELS, _LEAST = 60_000_000, 6  # of all that are looked at; pairs however large they are
+_HELD_OUT = 100
+"""Pairs that are not trained on, of which the median color's L1 is."""
 _MOST_COLORS, _MOST_IDS = 32, 40  # of labels; a gray photograph has more values
 _AT_A_TIME = 64  # pairs that are in memory where all are read
 _NEAR = 0.9  # share of all pixels that are near to a color of labels
@@ -77,7 +80,8 @@ class Fingerprint:
     correlation: float
     """Mean correlation of gray values of source and target."""
     floor: float
-    """L1 in [-1, 1] of the median color of all targets: what a translator has to beat."""
+    """L1 in [-1, 1] of the median color of the training targets: what a translator has to beat, on pairs that are not
+    trained on where there are any."""
     detail: tuple[tuple[int, float], ...]
     """(shorter side, share of the target that is lost at it)."""
     upright: Upright | None
@@ -131,6 +135,8 @@ def take_fingerprint(
         _complete(_palette(sources), everything, order[0], track),
         _complete(_palette(targets), everything, order[1], track),
     )
+    held_out = splits.validation or splits.test
+    unseen = _unseen(listings[held_out], order[1], like=targets[0], most=_count(shapes)) if held_out else []
     sources, targets = painted(sources, palettes[0]), painted(targets, palettes[1])
     known = any(map(holds_ids, palettes))  # values that look black are these
     distance, correlation = apart(sources, targets)
@@ -149,7 +155,7 @@ def take_fingerprint(
         palettes=palettes,
         distance=distance,
         correlation=correlation,
-        floor=floor_of(targets, bits=8 * targets[0].itemsize),
+        floor=floor_of(targets, painted(unseen, palettes[1]), bits=8 * targets[0].itemsize),
         detail=detail(targets),
         upright=upright_of(sources, targets),
         checked=len(entries),
@@ -209,6 +215,15 @@ def _read(paths: Sequence[tuple[Path, ...]], track: Track) -> Iterator[tuple[Pix
     with ThreadPoolExecutor(cores()) as pool:
         while some := list(islice(rest, _AT_A_TIME)):
             yield from pool.map(read_halves, some)
+
+
+def _unseen(listing: Listing, side: int, *, like: Pixels, most: int) -> list[Pixels]:
+    """One half of some pairs of another split, as far as they can be read, and have as many channels."""
+    paths, found = listing.complete().paths, list[Pixels]()
+    for at in spread(len(paths), min(most, _HELD_OUT)):
+        with suppress(ValueError):  # a training names the file when it comes to it
+            found.append(read_halves(paths[at])[side])
+    return [each for each in found if each.shape[2:] == like.shape[2:]]
 
 
 def _complete(palette: Palette | None, paths: Sequence[tuple[Path, ...]], side: int, track: Track) -> Palette | None:

@@ -65,12 +65,17 @@ def apart(sources: Sequence[Pixels], targets: Sequence[Pixels]) -> tuple[float, 
     return float(np.mean(distances)), float(np.mean(correlations)) if correlations else float("nan")
 
 
-def floor_of(targets: Sequence[Pixels], *, bits: int) -> float:
-    """The L1, in [-1, 1], of the constant that minimizes it: the median color of all targets."""
-    small = [smaller(target, _SMALL) for target in targets]
-    levels = 2**bits
-    median = median_color((to_tensor(each) for each in small), levels=levels)
-    return float(np.mean([(to_tensor(each) - median).abs().mean().item() for each in small]))
+def floor_of(targets: Sequence[Pixels], unseen: Sequence[Pixels] = (), *, bits: int) -> float:
+    """The L1, in [-1, 1], of the constant that minimizes it for targets: their median color.
+
+    Args:
+        targets: of which the color is.
+        unseen: other targets, for which the L1 is; without any it is for the same.
+        bits: of their values.
+    """
+    small, scored = ([to_tensor(smaller(each, _SMALL)) for each in some] for some in (targets, unseen or targets))
+    median = median_color(iter(small), levels=2**bits)
+    return float(np.mean([(each - median).abs().mean().item() for each in scored]))
 
 
 def detail(targets: Sequence[Pixels]) -> tuple[tuple[int, float], ...]:

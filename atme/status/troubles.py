@@ -194,10 +194,13 @@ def unlearned(curves: Curves) -> Found | None:
     the end it must be worse by a tenth, and not fall.
     """
     floor, looks = curves.last("pairs.one_color"), curves.settled("val_l1")
+    unseen = curves.last("pairs.one_color_unseen") or floor
     late = curves.late("g_l1")
     if floor is None or floor < 0.01 or not len(late) or curves.done < 0.3:
         return None
-    l1 = min(float(np.quantile(late, 0.25)), math.inf if looks is None else looks)
+    l1 = float(np.quantile(late, 0.25))
+    if looks is not None and unseen and looks / unseen < l1 / floor:
+        l1, floor = looks, unseen  # what is nearer to having learned something
     moves = curves.trend("g_l1")
     falls = moves is None or moves.moves < 0
     if l1 < floor or (curves.done < 1 and (falls or l1 < 1.1 * floor)):

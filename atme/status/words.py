@@ -104,9 +104,13 @@ def _reached(curves: Curves) -> Iterator[str]:
     key = score_key(curves)
     if key is not None:
         yield f"{key} {_number(curves.last(key))}, {_course(curves, key)}{_best(curves, key)}"
-    floor, l1 = curves.last("pairs.one_color"), curves.last(f"{VAL}l1") or curves.settled("g_l1")
-    if floor and l1 is not None:
-        yield f"where one color for everything comes to an L1 of {floor:.3f}"
+    looked, learned = curves.last(f"{VAL}l1"), curves.settled("g_l1")
+    unseen, floor = curves.last("pairs.one_color_unseen"), curves.last("pairs.one_color")
+    if unseen and looked is not None:
+        yield f"where one color for everything comes to an L1 of {unseen:.3f}"
+    elif floor and (looked is not None or learned is not None):
+        of = " on the pairs that it learns from" if looked is not None else ""
+        yield f"where one color for everything comes to an L1 of {floor:.3f}{of}"
     objective = curves.settled("objective")
     if objective is not None and is_logits(curves):
         yield f"with an objective of {objective:.2f} (even is {LOG_4:.2f})"

@@ -55,23 +55,27 @@ class Glance:
     shift: float
     """Pixels of a picture as it is loaded, by which a target lies beside its source: the median of the pairs that show
     it; 0 where fewer than three do."""
+    one_color_unseen: float | None = None
+    """The L1 of that color, by which `one_color` is, for pairs that are not trained on; None: there are none."""
 
     def as_readings(self) -> dict[str, float]:
         """For the log."""
-        return {f"pairs.{name}": round(value, 4) for name, value in asdict(self).items()}
+        return {f"pairs.{name}": round(value, 4) for name, value in asdict(self).items() if value is not None}
 
 
-def glance(pairs: PairedImages) -> Glance | None:
+def glance(pairs: PairedImages, *, unseen: PairedImages | None = None) -> Glance | None:
     """Look at some pairs; None if none of them can be read, which the training will say.
 
     Args:
         pairs: to train on, whole.
+        unseen: pairs that scores are of.
     """
     seen = list(_some(pairs))
     if not seen:
         return None
     targets = [_target(pair) for pair in seen]
     middle = median_color((target.clamp(-1, 1) for target in targets), levels=256)
+    others = [_target(pair).clamp(-1, 1) for pair in _some(unseen)] if unseen is not None else []
     shifts = [hypot(*found) for pair in seen if (found := _shift(pair)) is not None]
     return Glance(
         looked=len(seen),
@@ -82,6 +86,7 @@ def glance(pairs: PairedImages) -> Glance | None:
         ends=_mean([ends(target) for target in targets]),
         turned=_turned(seen),
         shift=float(np.median(shifts)) if len(shifts) >= _SHOW else 0.0,
+        one_color_unseen=_mean([(target - middle).abs().mean() for target in others]) if others else None,
     )
 
 

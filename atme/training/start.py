@@ -11,6 +11,7 @@ from jsonargparse import Namespace
 
 from atme import outside
 from atme.data import Batches, Pair, PairedImages
+from atme.data.options import DataOptions
 from atme.data.shapes import compare_shapes
 from atme.models import Networks, TranslationModel
 from atme.models.build import Measured, build
@@ -150,7 +151,7 @@ def prepare(options: Namespace, *, text: str) -> Start:
         pairs=pairs,
         batches=batches,
         workers=options.data.workers,
-        glance=glance(options.data.open_fixed(whole=True)) if processes.is_main_process else None,
+        glance=_glance(options.data, looks=bool(training.evaluate_every)) if processes.is_main_process else None,
         samples=samples,
         validation=validation,
         own=own,
@@ -176,6 +177,11 @@ def _classes(text: str) -> dict[str, Any]:
     """The sections that name classes."""
     options = yaml.safe_load(text)
     return {section: options.get(section) for section in CLASSES}
+
+
+def _glance(data: DataOptions, *, looks: bool) -> Glance | None:
+    unseen = data.open_test(data.validation_split) if looks and data.validation_split else None
+    return glance(data.open_fixed(whole=True), unseen=unseen)
 
 
 def _of_files(pairs: PairedImages) -> Iterator[str]:
