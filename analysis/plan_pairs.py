@@ -5,7 +5,7 @@
 - `FOLDER/heights`: 3,000 pairs to train on and 200 to test, 64×64 pixels. A: the height of a made-up land, of a random
   field whose amplitudes fall as 1/f² (Gaussian, random phases); B: the same land lit from the northwest, 45° above the
   horizon (Lambert: the cosine between the light and the ground, at no less than 0).
-- `FOLDER/sixteen`: the first sixteen pairs of `earth` to train on, and its 30 to test.
+- `FOLDER/sixteen`: sixteen pairs of `earth` to train on, evenly from the first on, and its 30 to test.
 """
 
 import shutil
@@ -64,9 +64,11 @@ def lit(
 
 
 def _sixteen(folder: Path) -> None:
-    for split, count in {"train": FEW, "test": None}.items():
+    for split in ("train", "test"):
         (folder / split).mkdir(parents=True)
-        for path in sorted((EARTH / split).iterdir())[:count]:
+        paths = sorted((EARTH / split).iterdir())
+        every = len(paths) // FEW if split == "train" else 1
+        for path in paths[: FEW * every if split == "train" else None : every]:
             shutil.copy(path, folder / split)
 
 
