@@ -19,6 +19,7 @@ Float = NDArray[np.float32]
 SIDES = (16, 24, 32, 48, 64, 80, 96, 112, 128, 144, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 1024)
 """Shorter sides, in pixels, to which targets are shrunk."""
 _SMALL = 64  # pixels a side, at which halves are compared
+_SCORED = 256  # pixels a side, at which scores are usual; what is smaller is nearer to one color
 _BLANK = 1e-3  # spread below which a half shows nothing
 _FOR_DETAIL = 40  # pictures that are shrunk and enlarged again
 _LARGEST = 1024  # pixels of the shorter side above which a picture is halved first
@@ -73,7 +74,7 @@ def floor_of(targets: Sequence[Pixels], unseen: Sequence[Pixels] = (), *, bits: 
         unseen: other targets, for which the L1 is; without any it is for the same.
         bits: of their values.
     """
-    small, scored = ([to_tensor(smaller(each, _SMALL)) for each in some] for some in (targets, unseen or targets))
+    small, scored = ([to_tensor(smaller(each, _SCORED)) for each in some] for some in (targets, unseen or targets))
     median = median_color(iter(small), levels=2**bits)
     return float(np.mean([(each - median).abs().mean().item() for each in scored]))
 
