@@ -53,8 +53,8 @@ class Told(Clock):
     def few(self, sections: Mapping[str, Any]) -> float:
         return self.seconds[sections["training"]["precision"]]
 
-    def whole(self, sections: Mapping[str, Any]) -> Speed:
-        return Speed(self.few(sections), ready=5.0, read=0.01, look=self.seen, grid=1.0)
+    def whole(self, sections: Mapping[str, Any], *, processes: int = 1) -> Speed:
+        return Speed(self.few(sections) / processes, ready=5.0, read=0.01, look=self.seen, grid=1.0)
 
 
 def facts(*, hours: float = 2.0, clock: Clock | None = None, memory: int = 16 * 2**30, **pairs: Any) -> Facts:

@@ -198,6 +198,9 @@ class TestTheCommand:
         (["earth", "--hours", "0"], "--hours: 0 is no time to train"),
         (["earth", "--hours", "nan"], "hours: nan does not fit; give a number"),
         (["earth", "--direction", "up"], "direction"),
+        (["earth", "--processes", "0"], "--processes: 0 is no whole number from 1 on"),
+        (["earth", "--processes", "some"], "processes: some does not fit; give a whole number or one of auto"),
+        (["earth", "--processes", "auto", "--learning-curve"], "--processes: the runs of a learning curve have one"),
         ([], "data"),
     ],
 )
@@ -307,6 +310,33 @@ class TestPlannedAndTrained:
             "atme.Pix2Pix"
         )
 
+    def test_several_processes_plan_and_train_together(
+        self, few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        """They are timed together, share each batch, and the plan is kept as by one."""
+        monkeypatch.chdir(few)
+        run, page = tmp_path / "run", tmp_path / "page.html"
+        words = ["--training.steps", "3", "--run.dir", str(run), "--page", str(page), "--processes", "2"]
+        assert main(["train", "my_pairs", "--hours", "0.02", *words]) == 0
+        said = capfd.readouterr()
+        assert "2 crops an update: half of the pairs, shared by 2 processes" in " ".join(said.out.split())
+        assert "2 processes" in said.err
+        kept = yaml.safe_load((run / "plan.yaml").read_text("utf-8"))
+        assert kept["training"]["share_batch"] is True
+        assert read_log(run)[-1] == read_log(run)[-1] | {"step": 3, "processes": 2, "images": 6}
+        assert page.is_file()
+        assert main(["train", "my_pairs", *words, "--training.resume", "auto", "--training.steps", "4"]) == 0
+        assert read_log(run)[-1]["step"] == 4
+
+    def test_more_processes_than_a_batch_has_pairs_are_refused(
+        self, few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said
+    ) -> None:
+        monkeypatch.chdir(few)
+        words = ["plan", "my_pairs", "--hours", "0.02", "--output", str(tmp_path / "mine.yaml")]
+        assert main([*words, "--processes", "3"]) == 2
+        assert "--processes: 3, and a batch of this plan has 2 pictures" in capsys.readouterr().err
+        assert not (tmp_path / "mine.yaml").exists()
+
     def test_what_it_comes_to_is_printed(self, few: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said) -> None:
         monkeypatch.chdir(few)
         there = sorted(few.rglob("*"))
@@ -381,3 +411,10 @@ def test_numbers_of_classes_are_no_brightness(tmp_path: Path) -> None:
     assert found.floor > 0.5
     assert found.correlation == pytest.approx(1)
     assert "values" not in found.faults
+
+
+def test_processes_that_cannot_train_together_say_why() -> None:
+    from atme.planning.together import time_together
+
+    with pytest.raises(ValueError, match=r"--processes: 2 could not train together: [\s\S]*bach_size"):
+        time_together("training: {bach_size: 2}", 2, gpus=0)

@@ -240,6 +240,17 @@ def test_what_is_measured_is_known_again() -> None:
     assert len(asked) == 2
 
 
+def test_processes_share_the_batch_and_make_more_updates() -> None:
+    """As many as its size allows; alone, the preset says nothing of it."""
+    alone = chosen(facts(hours=0.5))
+    two = chosen(replace(facts(hours=0.5), processes=lambda batch: min(2, batch)))
+    assert (two["training.batch_size"], two["training.share_batch"]) == (alone["training.batch_size"], True)
+    assert two["training.steps"] == pytest.approx(2 * alone["training.steps"], rel=0.02)
+    assert alone.get("training.share_batch") is None
+    single = replace(facts(hours=0.5), processes=lambda batch: min(2, batch), said={"training.batch_size": 1})
+    assert decide(single).chosen.get("training.share_batch") is None
+
+
 def test_rules_are_rules() -> None:
     assert all(isinstance(each, Rule) for each in all_rules())
     assert PAIRS.one_size

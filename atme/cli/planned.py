@@ -7,7 +7,8 @@ is planned.
 
 import os
 import shlex
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +20,7 @@ from atme.cli import arguments as command_line
 from atme.cli.exits import say
 from atme.cli.own_words import taken
 from atme.cli.planning import in_words, refuse_preset
+from atme.cli.processes import shared_by
 from atme.data.recipes import find_root
 from atme.names import as_word
 
@@ -41,6 +43,10 @@ _TOLD = ("data.direction", "data.layout", "run.dir")
 """What a plan is told, or is no part of it."""
 _CLASS = ".class_path"
 _OF_A_GAME = ("model", "discriminator", "noise", "optimizers.discriminator", "history")
+
+
+_MADE = "--plan"
+"""The file of a plan, for the processes that train by it together: one has planned for them all."""
 
 
 @dataclass(frozen=True)
@@ -71,13 +77,14 @@ def data_taken_from(arguments: list[str]) -> tuple[Asked | None, list[str]]:
     return None, rest
 
 
-def with_plan(asked: Asked, words: list[str], *, several: bool) -> tuple[list[str], str | None]:
+def with_plan(asked: Asked, words: list[str], *, processes: int | None, seeds: bool) -> tuple[list[str], str | None]:
     """The words of a training by a plan, and the plan's text; without one where a run goes on.
 
     Args:
         asked: pairs and hours.
         words: the other words of the command.
-        several: whether several seeds or processes are asked for.
+        processes: that shall share each batch; None for as many as can.
+        seeds: whether several are asked for.
 
     Raises:
         ValueError: for words that do not go with DATA, a run folder that is taken, or pairs that cannot be planned for.
@@ -87,18 +94,19 @@ def with_plan(asked: Asked, words: list[str], *, several: bool) -> tuple[list[st
     _refuse(asked, words)
     said = [word for word in words if not word.startswith(_PRINT)]
     chosen = command_line.parse(options.parser(), said, classes=options.CLASSES)
-    if several or int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if seeds or int(os.environ.get("WORLD_SIZE", "1")) > 1:
         planned_first = in_words(
             asked.data, hours=asked.hours, direction=chosen.data.direction, layout=chosen.data.layout
         )
         raise ValueError(
-            f"{asked.data}: one plan is for one process; write {planned_first} --output mine.yaml, and then atme train "
-            "--config mine.yaml with seeds, --processes or a launcher, and all other words"
+            f"{asked.data}: seeds, and the processes of a launcher, would each plan for themselves; write "
+            f"{planned_first} --output mine.yaml, and then atme train --config mine.yaml with them and all other words"
         )
     from atme.planning.plan import HOURS as USUAL
     from atme.planning.plan import make_plan, run_of
     from atme.planning.words import screen
     from atme.terminal import counted
+    from atme.training.device import gpus_of
     from atme.training.origin import find_origin
 
     named = any(word.partition("=")[0] == "--run.dir" for word in words)
@@ -118,6 +126,7 @@ def with_plan(asked: Asked, words: list[str], *, several: bool) -> tuple[list[st
         said=(settled := _settled(said, chosen)),
         read=lambda sections: _with_words(sections, said),
         read_alone=lambda sections: _with_words(sections, _without_a_game(said)),
+        processes=shared_by(processes, gpus=gpus_of(chosen.training.device)),
         track=lambda pairs, total: counted(pairs, total=total, doing="looking"),
     )
     if said == words:
@@ -126,6 +135,24 @@ def with_plan(asked: Asked, words: list[str], *, several: bool) -> tuple[list[st
         if wins := _winning(said, planned.settings, told={*_TOLD, *heard}):
             say(f"said beside the pairs, and wins over this plan: {shlex.join(wins)}")
     return words, planned.preset
+
+
+def plan_taken_from(arguments: list[str]) -> tuple[str | None, list[str]]:
+    """The text of the plan that another process has made for this one, and the other words."""
+    given, rest = taken(arguments, {_MADE: KEPT})
+    return (Path(given[_MADE]).read_text(encoding="utf-8") if _MADE in given else None), rest
+
+
+@contextmanager
+def handed(text: str | None) -> Iterator[list[str]]:
+    """The words that hand a plan to the processes that train by it; none where there is no plan."""
+    if text is None:
+        yield []
+        return
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / KEPT
+        file.write_text(text, encoding="utf-8")
+        yield [f"{_MADE}={file}"]
 
 
 def keeping(text: str, watcher: "Watcher | None") -> "Watcher":

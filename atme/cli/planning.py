@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from atme import require
 from atme.cli.arguments import call
 from atme.cli.exits import DONE, say
+from atme.cli.processes import shared_by
 from atme.data.recipes import LayoutChoice
 from atme.names import as_word
 
@@ -32,6 +34,7 @@ def plan_pairs(
     output: Path | None = None,
     direction: Literal["AtoB", "BtoA"] = "AtoB",
     layout: LayoutChoice = "auto",
+    processes: int | Literal["auto"] = 1,
     learning_curve: bool = False,
     overwrite: bool = False,
 ) -> int:
@@ -43,6 +46,7 @@ def plan_pairs(
         output: the preset's file, for atme train --config; without it the plan is shown alone.
         direction: AtoB translates the left half, or the first folder, into the other one.
         layout: where the pairs lie in the folder, if that is not plain.
+        processes: that shall share each batch, as of atme train.
         learning_curve: train shortly on parts of the pairs, in half of the hours, and tell whether more would help.
         overwrite: the preset may replace a file that is there.
 
@@ -50,6 +54,7 @@ def plan_pairs(
         atme plan my_pairs
         atme plan my_pairs --hours 0.5 --output mine.yaml
         atme plan my_pairs --direction BtoA
+        atme plan my_pairs --hours 1 --processes auto
         atme plan my_pairs --hours 1 --learning-curve
     """
     from atme.outputs import require_free
@@ -57,8 +62,13 @@ def plan_pairs(
     from atme.planning.plan import make_plan
     from atme.planning.words import screen
     from atme.terminal import counted
+    from atme.training.device import gpus_of
 
     refuse_preset(data, remedy="name a folder of pairs, or a dataset")
+    if processes != "auto":
+        require.whole("--processes", processes, least=1)
+    if learning_curve and processes != 1:
+        raise ValueError("--processes: the runs of a learning curve have one each; leave out the one or the other")
     if output is not None:
         require_free([output], overwrite=overwrite)
     planned = make_plan(
@@ -66,6 +76,7 @@ def plan_pairs(
         hours=hours,
         direction=direction,
         layout=layout,
+        processes=shared_by(None if processes == "auto" else processes, gpus=gpus_of("auto")),
         track=lambda pairs, total: counted(pairs, total=total, doing="looking"),
     )
     print("\n".join(screen(planned)), flush=True)
@@ -77,10 +88,11 @@ def plan_pairs(
     if study is not None:
         _learn(planned, study)
     if output is None:
-        words = in_words(data, hours=hours, direction=direction, layout=layout)
+        words = in_words(data, hours=hours, direction=direction, layout=layout, processes=processes)
         say(f"{words} --output mine.yaml writes it as a preset")
         return DONE
-    say(f"train with it: atme train --config {as_word(output)}")
+    together = "" if processes == 1 else f" --processes {processes}"
+    say(f"train with it: atme train --config {as_word(output)}{together}")
     return DONE
 
 
@@ -99,12 +111,15 @@ def refuse_preset(data: str, *, remedy: str) -> None:
         raise ValueError(f"{data}: is a preset, and no pairs; {remedy}")
 
 
-def in_words(data: str, *, hours: float | None, direction: str = "AtoB", layout: str = "auto") -> str:
+def in_words(
+    data: str, *, hours: float | None, direction: str = "AtoB", layout: str = "auto", processes: int | str = 1
+) -> str:
     """The command that plans so, for a shell; what it does anyway is left out."""
     words = ["atme plan", as_word(data)]
     words += [f"--hours {hours:g}"] if hours is not None else []
     words += [f"--direction {direction}"] if direction != "AtoB" else []
     words += [f"--layout {layout}"] if layout != "auto" else []
+    words += [f"--processes {processes}"] if processes != 1 else []
     return " ".join(words)
 
 

@@ -9,9 +9,10 @@ wait for one another some thousand times in an update, the more so beside other 
 """
 
 import os
-import socket
 import sys
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 
 from atme.cli.children import Children
 from atme.cli.exits import DONE, FAULTY, say
@@ -56,6 +57,16 @@ def as_many_as_share(batch: int, *, gpus: int) -> int:
     return min(batch, gpus or max(1, min(cores(), _MOST, free_memory() // _EACH)))
 
 
+def shared_by(count: int | None, *, gpus: int) -> Callable[[int], int]:
+    """How many processes share a batch, by its size: those that were asked for, or as many as ``auto`` starts.
+
+    Raises:
+        ValueError: where there is not a GPU for each.
+    """
+    _require_gpus(count or 1, gpus)
+    return partial(as_many_as_share, gpus=gpus) if count is None else lambda _: count
+
+
 def train_together(count: int, arguments: list[str], *, gpus: int) -> int:
     """Train one run by several processes; the first one speaks for all.
 
@@ -70,18 +81,15 @@ def train_together(count: int, arguments: list[str], *, gpus: int) -> int:
     Raises:
         ValueError: under a launcher, or where there is not a GPU for each.
     """
+    from atme.training.together import environments
+
     if "WORLD_SIZE" in os.environ:
         raise ValueError(f"{WORD}: a launcher has started several already; leave it out")
-    if gpus and count > gpus:
-        raise ValueError(f"{WORD}: {count}, and GPUs that can be used here: {gpus}; give so many or fewer")
-    alone = {} if gpus else {"OMP_NUM_THREADS": str(max(1, cores() // count))}
-    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())} | alone | os.environ
+    _require_gpus(count, gpus)
     said = {rank: deque[str](maxlen=_LINES) for rank in range(1, count)}
     codes: dict[int, int] = {}
     with Children() as children:
-        for rank in range(count):
-            own = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count}
-            environment = shared | {name: str(value) for name, value in own.items()}
+        for rank, environment in enumerate(environments(count, gpus=gpus)):
             echo = None if rank == 0 else said[rank].append
             children.start(rank, [sys.executable, "-m", "atme", "train", *arguments], environment, echo=echo)
         while children.running:
@@ -94,6 +102,11 @@ def train_together(count: int, arguments: list[str], *, gpus: int) -> int:
     return _outcome(codes, said)
 
 
+def _require_gpus(count: int, gpus: int) -> None:
+    if gpus and count > gpus:
+        raise ValueError(f"{WORD}: {count}, and GPUs that can be used here: {gpus}; give so many or fewer")
+
+
 def _outcome(codes: dict[int, int], said: dict[int, deque[str]]) -> int:
     """The exit code of them all, by the order in which they ended; what the first one cannot have said is shown."""
     first = next((rank for rank, code in codes.items() if code != DONE), 0)
@@ -101,11 +114,3 @@ def _outcome(codes: dict[int, int], said: dict[int, deque[str]]) -> int:
         for line in said[first]:
             say(f"process {first}: {line}")
     return codes[first]
-
-
-def _free_port() -> int:
-    """A port of this machine that nobody listens at."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from atme.cli.arguments import parse
 from atme.cli.exits import DONE, INTERRUPTED, say
 from atme.cli.help import asks_for_help, first_line, training_page
+from atme.cli.page_word import WORD as PAGE
 from atme.cli.page_word import page_taken_from
-from atme.cli.planned import data_taken_from, keeping, parsed, with_plan
+from atme.cli.planned import data_taken_from, handed, keeping, parsed, plan_taken_from, with_plan
 from atme.cli.processes import SHARED, as_many_as_share, processes_taken_from, train_together
 from atme.cli.seeds import taken_from, train_seeds
 from atme.names import as_word
@@ -25,7 +26,7 @@ def train(arguments: list[str]) -> int:
     """Train a translator.
 
     Examples:
-        atme train my_pairs --hours 1
+        atme train my_pairs --hours 1 --processes auto
         atme train --config earth_atme_demo --run.dir runs/demo
         atme train --config facades_pix2pix --data.root my_pairs --run.dir runs/mine
         atme train --config runs/mine/options.yaml --training.resume auto
@@ -43,10 +44,11 @@ def train(arguments: list[str]) -> int:
 
     seeds, words = taken_from(arguments)
     processes, words = processes_taken_from(words)
-    alone, (page, words) = words, page_taken_from(words)
+    page, words = page_taken_from(words)
+    plan, words = plan_taken_from(words)
     asked, words = data_taken_from(words)
-    several = seeds is not None or processes != 1
-    words, plan = with_plan(asked, words, several=several) if asked else (words, None)
+    if asked:
+        words, plan = with_plan(asked, words, processes=processes, seeds=seeds is not None)
     parser = options.parser()
     usage = "write atme train --config PRESET --section.key VALUE …"
     chosen = parsed(parser, plan, words) if plan else parse(parser, words, usage=usage, classes=options.CLASSES)
@@ -61,13 +63,15 @@ def train(arguments: list[str]) -> int:
     if processes != 1:
         gpus = gpus_of(chosen.training.device)
         if processes is None:
-            processes, alone = as_many_as_share(chosen.training.batch_size, gpus=gpus), [*alone, *SHARED]
+            processes, words = as_many_as_share(chosen.training.batch_size, gpus=gpus), [*words, *SHARED]
             chosen.training.share_batch = True
             if processes == 1:
                 single = "a batch of one image" if chosen.training.batch_size == 1 else "one core, GPU or its memory"
                 say(f"--processes auto: one, since {single} cannot be shared")
         if processes > 1 or "WORLD_SIZE" in os.environ:
-            return train_together(processes, alone, gpus=gpus)
+            with handed(plan) as planned:
+                paged = [] if page is None else [f"{PAGE}={page}"]
+                return train_together(processes, [*planned, *paged, *words], gpus=gpus)
     text = parser.dump(chosen)
     outcome = run_training(parser.instantiate(chosen), text=text, watcher=_watcher(page, plan))
     if outcome.signal is not None:

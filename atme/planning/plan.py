@@ -1,6 +1,6 @@
 """A plan: what is known of pairs and machine, what the rules made of it, and what they would make of more."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
@@ -12,7 +12,7 @@ from atme.planning.decide import Decided, decide
 from atme.planning.expected import expectation
 from atme.planning.fingerprint import Track, take_fingerprint
 from atme.planning.preset import written
-from atme.planning.rule import Facts, Setting
+from atme.planning.rule import Facts, Setting, one_alone
 from atme.planning.speed import Clock, Read, find_machine, read_preset
 
 HOURS = 2.0
@@ -69,6 +69,7 @@ def make_plan(
     said: Mapping[str, Any] | None = None,
     read: Read = read_preset,
     read_alone: Read = read_preset,
+    processes: Callable[[int], int] = one_alone,
     track: Track = lambda each, _: each,
 ) -> Plan:
     """Look at pairs and machine, and ask the rules.
@@ -82,6 +83,7 @@ def make_plan(
         said: what the user has settled, by the keys of settings.
         read: makes options of a preset's sections, with all that the user settled.
         read_alone: the same without what the user settled of a game.
+        processes: how many of them share a batch of so many images.
         track: progress of reading.
 
     Raises:
@@ -91,7 +93,7 @@ def make_plan(
         raise ValueError(f"--hours: {hours:g} is no time to train; give a number above 0, such as 0.5")
     pairs = take_fingerprint(data, direction=direction, layout=layout, track=track)
     clock = Clock(read, read_alone)
-    facts = Facts(pairs, find_machine(device), seconds=3600 * hours, clock=clock, said=said or {})
+    facts = Facts(pairs, find_machine(device), seconds=3600 * hours, clock=clock, said=said or {}, processes=processes)
     decided = decide(facts)
     guessed = replace(facts, clock=clock.without_measuring())
     with_time = decide(replace(guessed, seconds=MORE * facts.seconds))

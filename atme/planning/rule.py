@@ -16,6 +16,11 @@ NOT_MEASURED = "not measured"
 """What a rule says that rests on no measurement of this project."""
 
 
+def one_alone(_: int) -> int:
+    """One process, whatever the batch."""
+    return 1
+
+
 @dataclass(frozen=True)
 class Facts:
     """All that rules read."""
@@ -28,6 +33,8 @@ class Facts:
     """Measures how long updates of a preset take here."""
     said: Mapping[str, Any] = field(default_factory=dict)
     """What the user has settled, by the keys of settings; rules that read these read them so."""
+    processes: Callable[[int], int] = one_alone
+    """How many processes share a batch, by its size."""
 
 
 @dataclass(frozen=True)

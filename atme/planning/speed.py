@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 from jsonargparse import Namespace
 
 from atme.machine import cores, free_memory
-from atme.training.device import accelerator, facts, in_words, kind_of
+from atme.training.device import accelerator, facts, gpus_of, in_words, kind_of
 from atme.training.options import parser
 from atme.training.parts import measure
 from atme.training.plan import Trial, make_trial, seconds_an_update, update
@@ -67,6 +68,62 @@ def read_preset(sections: Mapping[str, Any]) -> tuple[Namespace, str]:
     return options.instantiate(chosen), options.dump(chosen)
 
 
+def read_text(text: str) -> Namespace:
+    """The options of a run, as it wrote them, instantiated.
+
+    Raises:
+        ValueError: a key or value that does not fit.
+    """
+    options = parser()
+    chosen: Namespace = options.instantiate(options.parse_string(text))
+    return chosen
+
+
+def time_whole(options: Namespace, *, now: Callable[[], float] = time.perf_counter) -> Speed:
+    """Time the parts of a run; where several processes train it, each of them must call this.
+
+    Args:
+        options: all sections, instantiated.
+        now: seconds since any moment.
+
+    Raises:
+        ValueError: if such a run cannot be made.
+    """
+    with _trial(options, now=now) as (trial, between, spent):
+        each = seconds_an_update(0.0, trial, clock=now)
+        for name, work in between.items():
+            before = now()
+            work()
+            spent[name] = now() - before
+    return Speed(each, spent["ready"], spent["read"], look=spent.get("look", 0.0), grid=spent.get("grid", 0.0))
+
+
+@contextmanager
+def _trial(
+    options: Namespace, *, now: Callable[[], float]
+) -> Iterator[tuple[Trial, dict[str, Callable[[], object]], dict[str, float]]]:
+    """Copies that can be trained, what this process does between updates, and how long it took to make them."""
+    began, training = now(), options.training
+    processes = accelerator(training)
+    train, test = options.data.open_train(seed=0), options.data.open_test()
+    update_of = training.images_per_update(processes.num_processes)
+    measured = measure(train, batch=update_of)
+    images = min(len(train), max(READ, 2 * update_of))
+    before = now()
+    for index in range(images):
+        train.draw(0, index)
+    reading = now() - before
+    trial, between = make_trial(options, processes, train=train, test=test, measured=measured, images=images)
+    ready = now() - began - reading
+    drawn = training.sample_every and processes.is_main_process
+    names = [name for name, on in (("grid", drawn), ("look", training.evaluate_every)) if on]
+    works = {name: work for name, (_, work) in zip(names, between, strict=True)}
+    yield trial, works, {"ready": ready, "read": reading / images}
+    processes.free_memory()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
 def find_machine(wanted: str = "auto") -> Machine:
     """What this machine has."""
     options, _ = read_preset({"training": {"device": wanted}})
@@ -94,9 +151,17 @@ class Clock:
         """Seconds of an update of the generator alone, from few of them."""
         return float(self._once("few", sections, self._few))
 
-    def whole(self, sections: Mapping[str, Any]) -> Speed:
-        """All that a run's length is planned by."""
-        found: Speed = self._once("whole", sections, self._whole)
+    def whole(self, sections: Mapping[str, Any], *, processes: int = 1) -> Speed:
+        """All that a run's length is planned by.
+
+        Args:
+            sections: of the preset.
+            processes: that share a batch.
+        """
+        if processes > 1:
+            found: Speed = self._once(f"whole by {processes}", sections, partial(self._together, processes))
+            return found
+        found = self._once("whole", sections, self._whole)
         return found
 
     def without_measuring(self) -> "Clock":
@@ -114,8 +179,14 @@ class Clock:
     def _missing(self, kind: str, sections: Mapping[str, Any], measured: Callable[[Mapping[str, Any]], Any]) -> Any:
         return measured(sections)
 
+    def _together(self, processes: int, sections: Mapping[str, Any]) -> Speed:
+        from atme.planning.together import time_together
+
+        options, text = self.read(sections)
+        return time_together(text, processes, gpus=gpus_of(options.training.device))
+
     def _few(self, sections: Mapping[str, Any]) -> float:
-        with self._trial(self.read_alone, sections, looks=False) as (trial, _, _):
+        with _trial(self.read_alone(sections)[0], now=self.now) as (trial, _, _):
             seconds = []
             for _ in range(1 + _FEW):
                 before = self.now()
@@ -124,38 +195,7 @@ class Clock:
         return min(seconds[1:])
 
     def _whole(self, sections: Mapping[str, Any]) -> Speed:
-        with self._trial(self.read, sections, looks=True) as (trial, between, spent):
-            each = seconds_an_update(0.0, trial, clock=self.now)
-            for name, work in between.items():
-                before = self.now()
-                work()
-                spent[name] = self.now() - before
-        return Speed(each, spent["ready"], spent["read"], look=spent.get("look", 0.0), grid=spent.get("grid", 0.0))
-
-    @contextmanager
-    def _trial(
-        self, read: Read, sections: Mapping[str, Any], *, looks: bool
-    ) -> Iterator[tuple[Trial, dict[str, Callable[[], object]], dict[str, float]]]:
-        """Copies that can be trained, what is done between updates, and how long it took to make them."""
-        began = self.now()
-        options, _ = read(sections)
-        training = options.training
-        processes = accelerator(training)
-        train, test = options.data.open_train(seed=0), options.data.open_test()
-        measured = measure(train, batch=training.batch_size * training.accumulate)
-        images = min(len(train), max(READ, 2 * training.batch_size * training.accumulate))
-        before = self.now()
-        for index in range(images):
-            train.draw(0, index)
-        reading = self.now() - before
-        trial, between = make_trial(options, processes, train=train, test=test, measured=measured, images=images)
-        ready = self.now() - began - reading
-        names = [name for name, on in (("grid", training.sample_every), ("look", training.evaluate_every)) if on]
-        works = {name: work for name, (_, work) in zip(names, between, strict=True)}
-        yield trial, works if looks else {}, {"ready": ready, "read": reading / images}
-        processes.free_memory()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        return time_whole(self.read(sections)[0], now=self.now)
 
 
 class _Remembering(Clock):

@@ -27,4 +27,14 @@ def batch(facts: Facts, chosen: Chosen) -> Decision:
     crops = "one crop an update" if count == 1 else f"{count} crops an update"
     words = crops if why == "pixels" else f"{crops}: {why}"
     comment = "measured with 16 of 128 pixels" if why == "pixels" else why
-    return Decision({"training.batch_size": Setting(count, comment)}, words)
+    settings = {"training.batch_size": Setting(count, comment)}
+    taken = facts.said.get("training.batch_size", count)
+    processes = facts.processes(taken)
+    if processes > taken:
+        raise ValueError(
+            f"--processes: {processes}, and a batch of this plan has {taken} pictures; give so many or fewer"
+        )
+    if processes > 1:
+        words = f"{words}, shared by {processes} processes"
+        settings["training.share_batch"] = Setting(True, f"the run is one process's, up to rounding; {processes} here")
+    return Decision(settings, words)

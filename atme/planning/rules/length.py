@@ -27,7 +27,7 @@ def length(facts: Facts, chosen: Chosen) -> Decision:
     looked = {"evaluate_every": 1, "evaluate_images": SCORED} if chosen.get("data.validation_split") else {}
     preset = chosen.preset
     preset["training"] = preset["training"] | looked | {"sample_every": 1}
-    speed = facts.clock.whole(preset)
+    speed = facts.clock.whole(preset, processes=facts.processes(chosen["training.batch_size"]))
     epoch = ceil(facts.pairs.pairs / chosen["training.batch_size"])
     once = START + speed.ready + (speed.read * facts.pairs.pairs if chosen["data.cache"] == "ram" else 0.0)
     look = speed.look + speed.grid + CHECKPOINT
