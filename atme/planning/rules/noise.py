@@ -15,7 +15,9 @@ FEW = 500
     "0.496 ± 0.002 with ATME's, L1 0.061, 0.066, 0.066, 0.070 (docs/which-noise.md). Photographs of labels, 845 pairs, "
     "and of maps, 1,096, a game for 60 %, one seed each: L1 0.395 without and 0.378 with DiffAugment, SWD 46 and 57; "
     "0.213 and 0.196, 40 and 51. Maps, 1,096 pairs, a game for 30 %, one seed: mean IoU 0.553 without, 0.534 with, L1 "
-    "0.065 and 0.062 (docs/plan.md).",
+    "0.065 and 0.062 (docs/plan.md). From a common regression, labels to photographs, three seeds: L1 0.396 without, "
+    "0.389 with ATME's, 0.376 with Diffusion-GAN's, 0.375 with DiffAugment, SWD 57, 88, 97, 73; edges 0.213, 0.211, "
+    "0.210, 0.203, SWD 33 to 36 (docs/which-noise.md).",
 )
 def noise(facts: Facts, chosen: Chosen) -> Decision:
     """No noise where there is no game, which takes none. A discriminator learns pairs by heart, and few the sooner: it

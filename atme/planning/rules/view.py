@@ -12,7 +12,10 @@ LEAST = 144
 """Pixels of the shorter side below which nothing is shrunk."""
 CROPS = {0: 128, 192: 192, 385: 256}
 """Pixels of a crop, by the fewest that the shorter side is loaded with."""
+FEW, QUARTER, LOCAL = 50, 4, 0.25
+"""Pairs below which crops are a quarter of the shorter side, if a target that is shrunk to that loses this much."""
 _COARSE, _FINE, _TINY = 32, 4, 64  # crops are multiples of what generators halve; below the last, of the lesser one
+MANY = ": of few pairs they are many"
 _PART = 0.25  # of the memory that can be had, for decoded pictures
 
 
@@ -21,22 +24,29 @@ _PART = 0.25  # of the memory that can be had, for decoded pictures
     measured="Maps at 144 of 286 pixels loses 0.17 to 0.20 of the map, and streets are 2 to 3 pixels wide; at 192, "
     "0.13. From nothing, 1,570 updates of as many pixels: mean IoU 0.525 with crops of 128 of 144, 0.524 and 0.529 "
     "with crops of 192 of 208, streets within two pixels (F1) 0.74, 0.79 and 0.78; from a start at 144, 800 updates: "
-    "0.526, 0.544, and 0.537 with crops of 256 (docs/evening.md). Other sets were not measured.",
+    "0.526, 0.544, and 0.537 with crops of 256 (docs/evening.md). Sixteen pairs, 1,500 updates of the distance alone, "
+    "L1 with crops of 64 pixels and of most of a picture: earth, three draws, whose targets lose 46 % at a quarter, "
+    "0.126 and 0.131, 0.127 and 0.133, 0.128 and 0.131 (of 500 updates); Maps, 30 %, 0.060 and 0.066 (of 500); edges, "
+    "13 %, 0.300 and 0.256 (docs/plan.md).",
 )
 def view(facts: Facts, _: Chosen) -> Decision:
     """A target is loaded as small as it can be without losing its details: what it loses is measured by shrinking it
-    and enlarging it again. Small pictures make for more updates, and crops that see more."""
+    and enlarging it again. Small pictures make for more updates, and crops that see more. Few pairs are learned by
+    heart as wholes; where details are small, and what a pixel is lies near it, crops of a quarter of the side are
+    many."""
     pairs = facts.pairs
     native = min(pairs.size)
     side = _side(pairs)
     load = _load(pairs, side)
     short = min(load) if load else native
     crop = _multiple(min(short, next(crop for least, crop in reversed(CROPS.items()) if short >= least)))
+    if small := _small(pairs, short):
+        crop = small
     if crop < 2 * _FINE:
         raise ValueError(f"{pairs.root}: pictures of {native} pixels are too small to plan for; give larger ones")
     settings = {
         "data.load_size": Setting(list(load) if load else None, _why(pairs, side, load)),
-        "data.crop_size": Setting(crop, _seen(crop, load, pairs)),
+        "data.crop_size": Setting(crop, f"{_seen(crop, load, pairs)}{MANY if small else ''}"),
         "data.test_size": Setting(list(load) if load else None, "as in training"),
     }
     if short < (least := metric("ssim").smallest):
@@ -47,7 +57,8 @@ def view(facts: Facts, _: Chosen) -> Decision:
     settings["data.cache"] = Setting("ram" if fits else "none", f"{needed * height * width / 1e6:,.0f} MB decoded")
     reads = "nothing is decoded twice" if fits else "one process decodes while another trains"
     settings["data.workers"] = Setting(0 if fits else 1, reads)
-    return Decision(settings, f"{settings['data.load_size'].comment}; crops of {crop}")
+    why = f", a quarter of the side{MANY}" if small else ""
+    return Decision(settings, f"{settings['data.load_size'].comment}; crops of {crop}{why}")
 
 
 def _side(pairs: Fingerprint) -> int:
@@ -55,6 +66,13 @@ def _side(pairs: Fingerprint) -> int:
     most = min(pairs.size) if pairs.one_size else pairs.usual
     enough = next((side for side, lost in pairs.detail if lost <= LOST), most)
     return min(max(enough, LEAST), most)
+
+
+def _small(pairs: Fingerprint, short: int) -> int | None:
+    """The side of crops that make many of few pairs; None: there are enough, or a part of a picture says too little."""
+    lost = next((lost for side, lost in pairs.detail if side >= min(pairs.size) / QUARTER), 0.0)
+    crop = _multiple(max(_TINY, short // QUARTER))
+    return crop if pairs.pairs < FEW and lost >= LOCAL and crop <= short // 2 else None
 
 
 def _load(pairs: Fingerprint, side: int) -> Size | None:
