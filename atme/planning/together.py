@@ -51,7 +51,8 @@ def time_together(text: str, count: int, *, gpus: int) -> Speed:
                 process.wait()
         if failed is not None:
             said = paths[failed].read_text(encoding="utf-8", errors="replace").strip()[-_SAID:]
-            raise ValueError(f"--processes: {count} could not train together: {said}")
+            why = said or f"number {failed} ended with {started[failed].returncode}; give fewer"
+            raise ValueError(f"--processes: {count} could not train together: {why}")
         return Speed(**json.loads(file.with_suffix(".json").read_text(encoding="utf-8")))
 
 
