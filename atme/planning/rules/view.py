@@ -26,7 +26,7 @@ _PART = 0.25  # of the memory that can be had, for decoded pictures
     "with crops of 192 of 208, streets within two pixels (F1) 0.74, 0.79 and 0.78; from a start at 144, 800 updates: "
     "0.526, 0.544, and 0.537 with crops of 256 (docs/evening.md). Sixteen pairs, 1,500 updates of the distance alone, "
     "L1 with crops of 64 pixels and of most of a picture: earth, three draws, whose targets lose 46 % at a quarter, "
-    "0.126 and 0.131, 0.127 and 0.133, 0.128 and 0.131 (of 500 updates); Maps, 30 %, 0.060 and 0.066 (of 500); labels "
+    "0.126 and 0.131, 0.127 and 0.133, 0.128 and 0.131 (of 500 updates); Maps, 30 %, 0.060 and 0.061; labels "
     "to photographs, 23 %, 0.420 and 0.444; edges, 13 %, 0.300 and 0.256 (docs/plan.md).",
 )
 def view(facts: Facts, _: Chosen) -> Decision:
