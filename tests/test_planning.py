@@ -383,6 +383,7 @@ class TestPlannedAndTrained:
         (["earth_atme_demo"], "earth_atme_demo: is a preset, and no pairs; write atme train --config earth_atme_demo"),
         (["nowhere"], "nowhere: neither a folder nor a known dataset"),
         (["earth", "--training.bach_size", "2"], "training.bach_size: no such option"),
+        (["--plan", "mine.yaml"], "plan: no such option"),
     ],
 )
 def test_what_does_not_go_with_pairs_is_one_line(

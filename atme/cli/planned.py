@@ -138,7 +138,9 @@ def with_plan(asked: Asked, words: list[str], *, processes: int | None, seeds: b
 
 
 def plan_taken_from(arguments: list[str]) -> tuple[str | None, list[str]]:
-    """The text of the plan that another process has made for this one, and the other words."""
+    """The text of the plan that another process has made for this one, and the other words; else it is no word."""
+    if "RANK" not in os.environ:
+        return None, arguments
     given, rest = taken(arguments, {_MADE: KEPT})
     return (Path(given[_MADE]).read_text(encoding="utf-8") if _MADE in given else None), rest
 
