@@ -245,6 +245,16 @@ def test_what_is_measured_is_known_again() -> None:
     assert len(asked) == 2
 
 
+def test_what_more_pairs_would_share_is_not_measured_either() -> None:
+    """Of two pairs one process trains; eight have batches that two could share."""
+    from atme.planning.speed import Clock, Speed
+
+    alone, clock = Speed(1.0, 2.0, 3.0, look=4.0, grid=5.0), Clock()
+    preset = {"training": {"batch_size": 1}}
+    clock._once("whole", preset, lambda _: alone)
+    assert clock.without_measuring().whole({"training": {"batch_size": 4}}, processes=2) == alone
+
+
 def test_processes_share_the_batch_and_make_more_updates() -> None:
     """As many as its size allows; alone, the preset says nothing of it."""
     alone = chosen(facts(hours=0.5))

@@ -200,4 +200,5 @@ class Clock:
 
 class _Remembering(Clock):
     def _missing(self, kind: str, sections: Mapping[str, Any], measured: Callable[[Mapping[str, Any]], Any]) -> Any:
-        return next(value for key, value in reversed(self._known.items()) if key.startswith(f'["{kind}"'))
+        starts = (f'["{kind}"', f'["{kind.split()[0]}')  # the latter by other processes: more pairs, larger batches
+        return next(value for start in starts for key, value in reversed(self._known.items()) if key.startswith(start))
