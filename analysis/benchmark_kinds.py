@@ -21,10 +21,14 @@ _SCOPES = {
     "NormScaleSiLU": "norm and activation",
     "NormAct": "norm and activation",
 }
-# Of these, what is not an operation within: passes in C++ over maps and weights.
-_OWN = ("NormalizedConvolution", "StandardizedConvolution")
+# Passes in C++ over maps and weights, whatever they are a part of; products of pixels are what they are a part of.
+_OWN = {
+    "convolution": ("convolved", "weights_slope"),
+    "attention": ("exponentials", "centered", "softmax"),
+    "norm and activation": ("moments", "activated", "slope_sums", "combined", "standardized"),
+}
 _WORDS = {
-    "convolution": ("convolution", "mkldnn_conv"),
+    "convolution": ("convolution", "mkldnn_conv", "slow_conv", "atme::product"),
     "attention": ("bmm", "softmax"),
     "norm and activation": ("norm", "silu", "leaky_relu", "tanh", "relu", "gelu"),
     "optimizers": ("lerp",),
@@ -47,8 +51,10 @@ def by_kind(play: Any, *, updates: int) -> dict[str, float]:
 
 def kind_of(event: Any) -> str:
     """By the operation's name, or by what it is a part of."""
-    if any(word in event.name for word in _OWN):
-        return "norm and activation"
+    if event.name.startswith("atme::"):
+        own = next((kind for kind, words in _OWN.items() if event.name[6:].startswith(words)), None)
+        if own is not None:
+            return own
     outer = event
     while outer is not None:
         for word, kind in _SCOPES.items():

@@ -1,4 +1,4 @@
-"""Where compiled kernels would cost more than they save: who translates does without, in the verbs as in Python."""
+"""Where compiled kernels would cost more than they save, and who has them compiled before anybody waits."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,9 @@ from atme.cli import main
 from atme.images import write_image
 from atme.inference import Tiling, Translator, batches
 from atme.networks import kernels
-from atme.serve.answers import Asked, Limits, answer
+from atme.serve import server
+from atme.serve.answers import Limits
+from atme.serve.shown import Shown
 
 Load = Callable[..., Translator]
 PICTURE = smooth(np.random.default_rng(0), 20, 24)
@@ -40,15 +42,14 @@ def load(tmp_path: Path) -> Load:
     return lambda precision: Translator.from_run(run, device="cpu", precision=precision, trust=True)
 
 
-@pytest.mark.parametrize(("precision", "used"), [("float32", False), ("bf16", True)])
-def test_in_float32_no_translation_becomes_faster(load: Load, asked: list[bool], precision: str, used: bool) -> None:
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_python_translates_with_them(load: Load, asked: list[bool], precision: str) -> None:
     translator = load(precision)
     translator(PICTURE)
     translator.look_inside(PICTURE)
     translator.tensor(torch.zeros(2, 3, 16, 16))
     translator(PICTURE, tiling=Tiling(tile=16))
-    assert set(asked) == {used}
-    assert kernels.available()
+    assert set(asked) == {True}
 
 
 def test_what_counts_memory_compiles_nothing(load: Load, asked: list[bool]) -> None:
@@ -70,6 +71,16 @@ def test_a_few_pictures_are_not_worth_it(
     assert asked == [used] * count
 
 
-def test_no_visitor_waits_for_them(load: Load, asked: list[bool], tmp_path: Path) -> None:
-    answer(load("bf16"), PICTURE, Asked(), name="photo.png", limits=Limits(), folder=tmp_path)
-    assert asked == [False]
+def test_no_visitor_waits_for_them(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(kernels, "reason", lambda: done.append("compiled"))
+    monkeypatch.setattr(server, "application", lambda *_, **__: None)
+    monkeypatch.setattr(server, "write_examples", lambda *_, **__: [])
+    monkeypatch.setattr(server, "_run", lambda *_: done.append("serves"))
+    monkeypatch.setattr(server.signal, "signal", lambda *_: None)
+    for name in (*server._SILENT, "GRADIO_TEMP_DIR"):
+        monkeypatch.setenv(name, "")  # put back afterwards
+    shown = [Shown(Path("run"), load("float32"))]
+    server.serve(shown, host="127.0.0.1", port=None, limits=Limits(), say=lambda _: done.append("says where"))
+    assert [each for each in done if each != "says where"] == ["compiled", "serves"]
+    assert done[0] == "compiled"

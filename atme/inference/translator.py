@@ -40,7 +40,6 @@ from atme.inference.tiling import WHOLE, Tiling
 from atme.machine import give_back_freed_memory, keep_freed_memory
 from atme.models.any_size import translate
 from atme.models.knowledge import knowledge
-from atme.networks.kernels import left_out
 from atme.noise import Corrupted
 
 Precision = Literal["float32", "bf16"]
@@ -295,6 +294,5 @@ class Translator:
         """The networks in the precision, and with the batch norms and dropout, that were asked for."""
         require_seed(seed)
         alive = as_trained(self.networks.generator, seed=seed) if self.as_trained else nullcontext()
-        compiled = left_out() if self.precision == "float32" else nullcontext()  # float32 gains nothing
-        with alive, compiled, torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+        with alive, torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             yield

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from atme.networks import kernels
+from atme.networks.convolution import convolve
 from atme.networks.linear_attention import LinearAttend
 
 
@@ -150,7 +151,11 @@ class Attention(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """(B, C, H, W) to (B, C, H, W)."""
         y = unpixels(self.norm(pixels(image)), like=image)  # (B, C, H, W)
-        q, k, v = pixels(self.qkv(y)).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # (B, h, N, d) each
+        q, k, v = (
+            pixels(convolve(y, self.qkv.weight, None, border=0))
+            .unflatten(2, (3, self.heads, -1))
+            .permute(2, 0, 3, 1, 4)
+        )  # (B, h, N, d) each
         with with_the_same_bits(image):
             seen = F.scaled_dot_product_attention(q, k, v)  # (B, h, N, d)
         mixed = self.out(seen.transpose(1, 2).flatten(2))  # (B, N, C)

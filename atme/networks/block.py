@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from atme.networks import kernels
+from atme.networks import convolution, kernels, winograd
 from atme.networks.fused import normalize_scale_silu
 from atme.networks.kept import Kept
 from atme.networks.kernels import in_one_step
@@ -39,9 +39,10 @@ def convolve(image: Tensor, beside: Tensor | None, weight: Tensor, bias: Tensor 
     """
     border = weight.shape[2] // 2
     if beside is None:
-        return F.conv2d(image, weight, bias, padding=border)
+        return convolution.convolve(image, weight, bias, border=border)
     first, second = weight.split([image.shape[1], beside.shape[1]], dim=1)
-    return F.conv2d(image, first, bias, padding=border).add_(F.conv2d(beside, second, padding=border))
+    result = convolution.convolve(image, first, bias, border=border)
+    return result.add_(convolution.convolve(beside, second, None, border=border))
 
 
 class Block(nn.Module):
@@ -61,17 +62,18 @@ class Block(nn.Module):
         self.eps = eps
         self._kept = Kept()
 
-    def standardized(self, split: Sequence[int] = ()) -> list[Tensor]:
-        """The weights that the convolution reads, in its precision, where nothing learns.
+    def standardized(self, split: Sequence[int] = (), kind: torch.dtype | None = None) -> list[Tensor]:
+        """The weights that the convolution reads, where nothing learns.
 
         They are kept until the weights change, so that translations standardize them once.
 
         Args:
             split: channels of the maps that it reads, if there are several: each gets weights of its own.
+            kind: their precision; that of the convolution if left out.
         """
         weight = self.conv.weight
         device = weight.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
+        dtype = kind or (torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype)
         split = tuple(split) or (weight.shape[1],)
         if torch.is_grad_enabled():
             self._kept = Kept()
@@ -116,6 +118,8 @@ class Block(nn.Module):
             self._kept = Kept()  # a fused optimizer moves weights without a word
             return convolved(image, beside, self.conv.weight, eps=self.eps)
         maps = [each.to(kind_of(image)) for each in (image, beside) if each is not None]
+        if winograd.forward_pays(maps, self.conv.weight, border=1):
+            return convolved_by(maps, self.standardized(kind=torch.float32))
         return convolved_by(maps, self.standardized([each.shape[1] for each in maps]))
 
     def after(self, before: "Block", image: Tensor, scale_shift: Tensor | None, *, residual: Tensor) -> Tensor:

@@ -8,7 +8,8 @@ pixels, and beyond the first and the last, lie two results of the same two pixel
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from atme.networks.convolution import convolve
 
 
 def doubled(image: Tensor, convolution: nn.Conv2d) -> Tensor:
@@ -22,7 +23,7 @@ def doubled(image: Tensor, convolution: nn.Conv2d) -> Tensor:
         (B, C', 2H, 2W).
     """
     weight, bias = _between(convolution.weight), convolution.bias  # (2·2·C', C, 2, 2)
-    result = F.conv2d(image, weight, None if bias is None else bias.repeat(4), padding=1)  # (B, 2·2·C', H+1, W+1)
+    result = convolve(image, weight, None if bias is None else bias.repeat(4), border=1)  # (B, 2·2·C', H+1, W+1)
     pixels = result.permute(0, 2, 3, 1).unflatten(3, (2, 2, -1)).transpose(2, 3)  # (B, H+1, 2, W+1, 2, C')
     whole: Tensor = pixels.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)  # (B, C', 2H+2, 2W+2)
     return whole[:, :, 1:-1, 1:-1].contiguous(memory_format=torch.channels_last)

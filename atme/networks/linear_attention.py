@@ -22,9 +22,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.nn import functional as F
 
-from atme.networks import passes
+from atme.networks import passes, products
 from atme.networks.kernels import precise
 
 PIECE = 1024
@@ -50,12 +49,12 @@ class LinearAttend(torch.autograd.Function):
         """Pixels (B, H, W, C), γ₁ (C,), W_q and W_k (h·d, C), V (h, C, C) so that M = T V, b, γ₂, to (B, H, W, C)."""
         kind = x.dtype
         y, *of_y = torch.native_layer_norm(x, scale.shape, scale.to(kind), None, eps)  # (B, H, W, C)
-        q = passes.softmax_(F.linear(y, to_q.to(kind)), len(to_q) // heads)  # (B, H, W, h·d)
-        e = F.linear(y, to_k.to(kind))  # (B, H, W, h·d): K
+        q = passes.softmax_(products.times(y, to_q.to(kind).T), len(to_q) // heads)  # (B, H, W, h·d)
+        e = products.times(y, to_k.to(kind).T)  # (B, H, W, h·d): K
         s = passes.exponentials_(e)[:, :, None]  # (B, h·d, 1)
         T = over_pixels(e, y) / s  # (B, h·d, C)
         M = (T.unflatten(1, (heads, -1)) @ value).flatten(1, 2)  # (B, h·d, C)
-        z = mixed(q, M, bias).view_as(x)  # (B, H, W, C)
+        z = products.times(q, M.to(kind), bias.to(kind))  # (B, H, W, C)
         normalized, *of_z = torch.native_layer_norm(z, scale.shape, out_scale.to(kind), None, eps)  # (B, H, W, C)
         ctx.save_for_backward(x, scale, to_q, to_k, value, bias, out_scale, e, s, T, M, *of_y, *of_z)
         ctx.heads, ctx.eps = heads, eps
@@ -68,26 +67,26 @@ class LinearAttend(torch.autograd.Function):
         x, scale, to_q, to_k, value, bias, out_scale, e, s, T, M, *statistics = ctx.saved_tensors
         kind, per_head = x.dtype, (ctx.heads, -1)
         y = torch.native_layer_norm(x, scale.shape, scale.to(kind), None, ctx.eps)[0]  # (B, H, W, C), again
-        q = passes.softmax_(F.linear(y, to_q.to(kind)), len(to_q) // ctx.heads)  # (B, H, W, h·d), again
-        z = mixed(q, M, bias).view_as(x)  # (B, H, W, C), again
+        q = passes.softmax_(products.times(y, to_q.to(kind).T), len(to_q) // ctx.heads)  # (B, H, W, h·d), again
+        z = products.times(q, M.to(kind), bias.to(kind))  # (B, H, W, C), again
         gradient = gradient.contiguous()
         of_z, of_out_scale = of_normalized(gradient, z, out_scale, statistics[2:])  # (B, H, W, C), (C,)
         del z
-        of_q = (of_z.flatten(1, 2) @ M.to(kind).transpose(1, 2)).view_as(q)  # (B, H, W, h·d)
+        of_q = products.times(of_z, M.to(kind).transpose(1, 2))  # (B, H, W, h·d)
         of_M, of_bias = over_pixels(q, of_z), of_z.sum((0, 1, 2), dtype=of_out_scale.dtype)  # (B, h·d, C), (C,)
         of_A = passes.softmax_slope_(of_q, q, q.shape[3] // ctx.heads)  # (B, H, W, h·d)
         of_to_q = over_pixels(of_A, y).sum(0)  # (h·d, C)
-        of_y = of_A.flatten(0, 2) @ to_q.to(kind)  # (B·H·W, C)
+        of_y = products.times(of_A, to_q.to(kind))  # (B, H, W, C)
         del q, of_q, of_A, of_z  # before as much is taken for the keys
         of_T = (of_M.unflatten(1, per_head) @ value.transpose(1, 2)).flatten(1, 2) / s  # (B, h·d, C): T̄ / s
         of_value = (T.unflatten(1, per_head).transpose(2, 3) @ of_M.unflatten(1, per_head)).sum(0)  # (h, C, C)
-        of_k = (y.flatten(1, 2) @ of_T.to(kind).transpose(1, 2)).view_as(e)  # (B, H, W, h·d)
+        of_k = products.times(y, of_T.to(kind).transpose(1, 2))  # (B, H, W, h·d)
         of_K = passes.centered_(of_k, e, (T * of_T).sum(2))  # (B, H, W, h·d)
-        of_y.view_as(y).flatten(1, 2).baddbmm_(e.flatten(1, 2), of_T.to(kind))
-        of_y.addmm_(of_K.flatten(0, 2), to_k.to(kind))
+        products.add_times_(of_y, e, of_T.to(kind))
+        products.add_times_(of_y, of_K, to_k.to(kind))
         of_to_k = over_pixels(of_K, y).sum(0)  # (h·d, C)
         del of_k, of_K, y
-        of_x, of_scale = of_normalized(of_y.view_as(x), x, scale, statistics[:2])  # (B, H, W, C), (C,)
+        of_x, of_scale = of_normalized(of_y, x, scale, statistics[:2])  # (B, H, W, C), (C,)
         return (
             of_x.add_(gradient),
             of_scale,
@@ -101,11 +100,6 @@ class LinearAttend(torch.autograd.Function):
         )
 
 
-def mixed(q: Tensor, M: Tensor, bias: Tensor) -> Tensor:
-    """q M + b: (B, H, W, h·d), (B, h·d, C) and (C,) to (B, H·W, C)."""
-    return torch.baddbmm(bias.to(q.dtype), q.flatten(1, 2), M.to(q.dtype))
-
-
 def of_normalized(gradient: Tensor, x: Tensor, scale: Tensor, statistics: list[Tensor]) -> tuple[Tensor, Tensor]:
     """From the gradient of a normalization, (B, H, W, C), to those of what it reads and of its scale, (C,)."""
     weight = scale.to(x.dtype)
@@ -117,6 +111,8 @@ def of_normalized(gradient: Tensor, x: Tensor, scale: Tensor, statistics: list[T
 
 def over_pixels(a: Tensor, b: Tensor) -> Tensor:
     """Σ over the pixels of an image of a bᵀ: (B, H, W, F) and (B, H, W, C) to (B, F, C), in float32 at least."""
+    if products.pay(b, b.shape[3]):
+        return products.over_pixels(a, b)
     batch, height, width = a.shape[:3]
     rows = max(r for r in range(1, height + 1) if height % r == 0 and (r == 1 or r * width <= PIECE))
     if a.dtype != torch.bfloat16 or batch >= 8:

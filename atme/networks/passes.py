@@ -7,9 +7,11 @@ derivatives.
 
 import ctypes
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor
+from torch.profiler import record_function
 
 from atme.networks import kernels
 
@@ -23,7 +25,7 @@ def moments(image: Tensor) -> tuple[Tensor, Tensor]:
     """
     image = beside_each_other(image)
     mean, variance = (_numbers(image) for _ in range(2))
-    _call("moments", [image.dtype], image, mean, variance, *_sizes(image))
+    call("moments", [image.dtype], image, mean, variance, *_sizes(image))
     return mean, variance
 
 
@@ -32,7 +34,7 @@ def activated(image: Tensor, factor: Tensor, offset: Tensor, residual: Tensor | 
     image = beside_each_other(image)
     result = torch.empty_like(image)
     beside = None if residual is None else beside_each_other(residual.to(image.dtype))
-    _call("activated", [image.dtype], image, _as(factor, image), _as(offset, image), beside, result, *_sizes(image))
+    call("activated", [image.dtype], image, _as(factor, image), _as(offset, image), beside, result, *_sizes(image))
     return result
 
 
@@ -41,7 +43,7 @@ def slope_sums(gradient: Tensor, image: Tensor, factor: Tensor, offset: Tensor) 
     image, gradient = beside_each_other(image), beside_each_other(gradient)
     P, Q = (_numbers(image) for _ in range(2))
     numbers = _as(factor, image), _as(offset, image)
-    _call("slope_sums", [image.dtype], gradient, image, *numbers, P, Q, *_sizes(image))
+    call("slope_sums", [image.dtype], gradient, image, *numbers, P, Q, *_sizes(image))
     return P, Q, gradient
 
 
@@ -50,20 +52,20 @@ def combined(gradient: Tensor, image: Tensor, factor: Tensor, offset: Tensor, a1
     image = beside_each_other(image)
     result = torch.empty_like(image)
     numbers = (_as(each, image) for each in (factor, offset, a1, a0))
-    _call("combined", [image.dtype], gradient, image, *numbers, result, *_sizes(image))
+    call("combined", [image.dtype], gradient, image, *numbers, result, *_sizes(image))
     return result
 
 
 def exponentials_(k: Tensor) -> Tensor:
     """e^(k − its maximum over pixels) in place of k, (B, H, W, F); returns the sums over pixels, (B, F)."""
     total = torch.empty(len(k), k.shape[3], dtype=precise_kind(k))
-    _call("exponentials", [k.dtype], k, total, len(k), k[0, ..., 0].numel(), k.shape[3])
+    call("exponentials", [k.dtype], k, total, len(k), k[0, ..., 0].numel(), k.shape[3])
     return total
 
 
 def centered_(of_k: Tensor, e: Tensor, same: Tensor) -> Tensor:
     """e (k̄ − Σ k k̄) in place of k̄, (B, H, W, F), with the sums (B, F)."""
-    _call(
+    call(
         "centered", [e.dtype], e, of_k, same.to(precise_kind(e)).contiguous(), len(e), e[0, ..., 0].numel(), e.shape[3]
     )
     return of_k
@@ -71,13 +73,13 @@ def centered_(of_k: Tensor, e: Tensor, same: Tensor) -> Tensor:
 
 def softmax_(rows: Tensor, width: int) -> Tensor:
     """The softmax of each `width` numbers that lie beside each other, in their place."""
-    _call("softmax", [rows.dtype], rows, rows.numel() // width, width)
+    call("softmax", [rows.dtype], rows, rows.numel() // width, width)
     return rows
 
 
 def softmax_slope_(gradient: Tensor, q: Tensor, width: int) -> Tensor:
     """The derivative of `softmax_` with the result q, in place of the gradient of q."""
-    _call("softmax_slope", [q.dtype], q, gradient, q.numel() // width, width)
+    call("softmax_slope", [q.dtype], q, gradient, q.numel() // width, width)
     return gradient
 
 
@@ -99,18 +101,19 @@ def standardized(
     ]
     statistics = torch.empty(rows, 2, dtype=weight.dtype)
     sizes = rows, height * width, sum(split), split[0]
-    _call("standardized", (weight.dtype, kind), weight, made[0], made[-1], statistics, *sizes, float(eps))
+    call("standardized", (weight.dtype, kind), weight, made[0], made[-1], statistics, *sizes, float(eps))
     return made, (statistics,)
 
 
 def standardized_slope(gradients: Sequence[Tensor], weight: Tensor, statistics: tuple[Tensor, ...]) -> Tensor:
-    """∂w (C', C, k, k) from the gradients of what `standardized` made."""
+    """∂w (C', C, k, k) from the gradients of what `standardized` made, which may be overwritten."""
     gradients, weight = [beside_each_other(each) for each in gradients], beside_each_other(weight)
-    result = torch.empty_like(weight)
+    in_place = len(gradients) == 1 and gradients[0].dtype == weight.dtype
+    result = gradients[0] if in_place else torch.empty_like(weight)
     rows, _, height, width = weight.shape
     sizes = rows, height * width, weight.shape[1], gradients[0].shape[1]
     kinds = weight.dtype, gradients[0].dtype
-    _call("standardized_slope", kinds, gradients[0], gradients[-1], weight, statistics[0], result, *sizes)
+    call("standardized_slope", kinds, gradients[0], gradients[-1], weight, statistics[0], result, *sizes)
     return result
 
 
@@ -138,10 +141,12 @@ def _sizes(image: Tensor) -> tuple[int, int, int]:
     return image.shape[0], image.shape[2] * image.shape[3], image.shape[1]
 
 
-def _call(name: str, kinds: Sequence[torch.dtype], *arguments: Tensor | float | None) -> None:
-    """Call a pass in its form for one or two precisions; whole numbers are sizes."""
+def call(name: str, kinds: Sequence[torch.dtype], *arguments: Tensor | float | None) -> None:
+    """Call a pass in its form for one or two precisions; whole numbers are sizes. PyTorch's profiler sees it."""
     pass_over = getattr(kernels.library(), "_".join((name, *(_NAMES[kind] for kind in kinds))))
-    pass_over(*map(_argument, arguments), ctypes.c_int(torch.get_num_threads()))
+    watched = torch.autograd.profiler._is_profiler_enabled
+    with record_function(f"atme::{name}") if watched else nullcontext():
+        pass_over(*map(_argument, arguments), ctypes.c_int(torch.get_num_threads()))
 
 
 def _argument(value: Tensor | float | None) -> ctypes.c_void_p | ctypes.c_int64 | ctypes.c_double:

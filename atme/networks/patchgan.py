@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from atme import require
+from atme.networks.convolution import Conv2d
 from atme.networks.embedding import LevelEmbedding
 from atme.networks.norm import Norm, make_norm
 from atme.networks.size import require_judged
@@ -174,4 +175,4 @@ def make_features(channels: int, widths: list[int], *, layers: int, norm: Norm) 
 def make_convolution(before: int, after: int, *, layers: int, stride: int = 1, bias: bool = True) -> nn.Conv2d:
     """4×4 with a border of 1, or 1×1 where each pixel is judged alone."""
     kernel, padding = (4, 1) if layers else (1, 0)
-    return nn.Conv2d(before, after, kernel, stride, padding, bias=bias)
+    return (Conv2d if stride == 1 else nn.Conv2d)(before, after, kernel, stride, padding, bias=bias)

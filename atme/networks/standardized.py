@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from atme.networks import few_pixels, kernels, passes
+from atme.networks import few_pixels, kernels, passes, winograd
 from atme.networks.fused import Numbers, derivative, heard_or_none, ways
 
 
@@ -74,7 +74,7 @@ class StandardizedConvolution(torch.autograd.Function):
         maps = [each.to(kind_of(image)) for each in (image, beside) if each is not None]
         ctx.save_for_backward(weight, *maps)
         ctx.eps, ctx.alone = eps, beside is None
-        return convolved_by(maps, standardized(weight, channels(maps), maps[0].dtype, eps=eps)[0])  # (B, C', H, W)
+        return convolved_by(maps, made_for(maps, weight, eps=eps)[0])  # (B, C', H, W)
 
     @staticmethod
     @once_differentiable
@@ -107,9 +107,7 @@ class NormalizedConvolution(torch.autograd.Function):
         active = ways(image).activated(image, numbers.factor, numbers.offset, None)  # (B, C, H, W)
         ctx.save_for_backward(image, bias, scale, beta, weight, *numbers.kept())
         ctx.groups, ctx.eps, ctx.heard = groups, eps, scale_shift.dtype
-        return convolved_by(
-            [active], standardized(weight, channels([active]), active.dtype, eps=eps)[0]
-        )  # (B, C', H, W)
+        return convolved_by([active], made_for([active], weight, eps=eps)[0])  # (B, C', H, W)
 
     @staticmethod
     @once_differentiable
@@ -145,9 +143,23 @@ def channels(maps: Sequence[Tensor]) -> list[int]:
     return [each.shape[1] for each in maps]
 
 
+def made_for(maps: Sequence[Tensor], weight: Tensor, *, eps: float) -> tuple[list[Tensor], tuple[Tensor, ...]]:
+    """ŵ as `convolved_by` reads it, in float32 for all maps or in their precision for each; and m and r of each row."""
+    if winograd.forward_pays(maps, weight, border=border_of(weight)):
+        return standardized(weight, [weight.shape[1]], torch.float32, eps=eps)
+    return standardized(weight, channels(maps), maps[0].dtype, eps=eps)
+
+
+def border_of(weight: Tensor) -> int:
+    """With which a convolution keeps the size."""
+    return weight.shape[2] // 2
+
+
 def convolved_by(maps: list[Tensor], weights: list[Tensor]) -> Tensor:
-    """conv([a b]) = conv_a(a) + conv_b(b): the two are never copied into one."""
-    border = weights[0].shape[2] // 2
+    """conv([a b]) = conv_a(a) + conv_b(b), by what `made_for` made: the two are never copied into one."""
+    border = border_of(weights[0])
+    if winograd.forward_pays(maps, weights[0], border=border):
+        return winograd.convolved(maps, weights[0], border=border)
     with torch.autocast("cpu", enabled=False):
         result = F.conv2d(maps[0], weights[0], padding=border)  # (B, C', H, W)
         for each, weight in zip(maps[1:], weights[1:], strict=True):
@@ -159,21 +171,49 @@ def derivatives(
     gradient: Tensor, maps: list[Tensor], weight: Tensor, *, eps: float, wanted: list[bool]
 ) -> tuple[list[Tensor | None], Tensor]:
     """∂ of each map that is wanted, and ∂w, from the gradient of the convolution."""
-    border = weight.shape[2] // 2
-    made, statistics = standardized(weight, channels(maps), maps[0].dtype, eps=eps)
     to_maps: list[Tensor | None] = []
     to_made: list[Tensor] = []
-    for each, of_map, wants in zip(maps, made, wanted, strict=True):
-        shape, few = ([1, 1], [border, border], [1, 1], False, [0, 0], 1), few_pixels.are_few(each)
-        to_map, to_weights, _ = torch.ops.aten.convolution_backward(
-            gradient, each, of_map, None, *shape, [wants, not few, False]
-        )
-        to_maps.append(to_map if wants else None)
-        to_made.append(few_pixels.weights_slope(gradient, each, weight.shape[2]) if few else to_weights)
-    if kernels.take_weights(weight, maps[0].dtype):
+    made, statistics = made_for(maps, weight, eps=eps)
+    if winograd.forward_pays(maps, weight, border=border_of(weight)):
+        to_maps, to_made = by_winograd(gradient, maps, made[0], wanted=wanted)
+    else:
+        for each, of_map, wants in zip(maps, made, wanted, strict=True):
+            to_map, to_weights = directly(gradient, each, of_map, wanted=wants)
+            to_maps.append(to_map)
+            to_made.append(to_weights)
+        to_made = [each.to(to_made[0].dtype) for each in to_made]  # of one map alone, it may be float32
+    if kernels.take_weights(weight, to_made[0].dtype):
         return to_maps, passes.standardized_slope(to_made, weight, statistics)
     whole = to_made[0] if len(to_made) == 1 else torch.cat(to_made, dim=1)  # (C', C₁ + C₂, k, k)
     return to_maps, plain_standardized_slope(whole.to(weight.dtype), weight, statistics)
+
+
+def by_winograd(
+    gradient: Tensor, maps: list[Tensor], made: Tensor, *, wanted: list[bool]
+) -> tuple[list[Tensor | None], list[Tensor]]:
+    """∂ of each map that is wanted, and ∂ŵ of both."""
+    gradient, border = gradient.to(maps[0].dtype), border_of(made)
+    starts, counts = [0, maps[0].shape[1]], channels(maps)
+    to_maps = [
+        winograd.maps_slope(gradient, made, border=border, first=start, count=count) if wants else None
+        for start, count, wants in zip(starts, counts, wanted, strict=False)
+    ]
+    return to_maps, [winograd.weights_slope(maps, gradient, side=made.shape[2], border=border)]
+
+
+def directly(gradient: Tensor, image: Tensor, made: Tensor, *, wanted: bool) -> tuple[Tensor | None, Tensor]:
+    """∂ of one map, if it is wanted, and of its ŵ."""
+    border, side = border_of(made), made.shape[2]
+    tiled, few = winograd.weights_pay([image], made, border=border), few_pixels.are_few(image)
+    shape = [1, 1], [border, border], [1, 1], False, [0, 0], 1
+    to_map, to_made, _ = torch.ops.aten.convolution_backward(
+        gradient, image, made, None, *shape, [wanted, not (tiled or few), False]
+    )
+    if tiled:
+        to_made = winograd.weights_slope([image], gradient.to(image.dtype), side=side, border=border)
+    elif few:
+        to_made = few_pixels.weights_slope(gradient, image, side)
+    return to_map if wanted else None, to_made
 
 
 def plain_standardized(weight: Tensor, *, eps: float) -> tuple[Tensor, Tensor, Tensor]:

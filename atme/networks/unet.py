@@ -30,6 +30,7 @@ from torch.utils.checkpoint import checkpoint
 from atme import require
 from atme.networks.attention import Attention, LinearAttention
 from atme.networks.block import Block, convolve
+from atme.networks.convolution import Conv2d
 from atme.networks.doubled import doubled
 from atme.networks.embedding import Embedding, LatentMapping, LevelEmbedding, heard
 from atme.networks.kernels import in_one_step
@@ -103,7 +104,7 @@ class Down(nn.Module):
         self.second = block(channels, channels)
         self.attention = attend(channels)
         kernel, stride, padding = (2, 2, 0) if halve else (3, 1, 1)
-        self.resize = nn.Conv2d(channels, out_channels, kernel, stride, padding)
+        self.resize = (nn.Conv2d if halve else Conv2d)(channels, out_channels, kernel, stride, padding)
 
     def forward(self, image: Tensor, embedded: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, C, H, W) to (B, C', H/2, W/2), after the two maps (B, C, H, W) that the way up reads again."""
@@ -131,7 +132,7 @@ class Up(nn.Module):
         self.second = block(channels, channels, beside=out_channels)
         self.attention = attend(channels)
         self.doubles = double
-        self.resize = nn.Conv2d(channels, out_channels, 3, padding=1)
+        self.resize = Conv2d(channels, out_channels, 3, padding=1)
 
     def forward(self, image: Tensor, embedded: Tensor, *, first: Tensor, second: Tensor) -> Tensor:
         """(B, C, H, W), and the two maps (B, C', H, W) of the way down, to (B, C', 2H, 2W)."""

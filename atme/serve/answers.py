@@ -14,7 +14,6 @@ from atme.data.halves import Half, halve
 from atme.images import Pixels, paint_map, read_header, read_image, write_image
 from atme.inference import Inside, Translator
 from atme.inference.pictures import Scale, work_size
-from atme.networks.kernels import left_out
 
 LARGEST = 50.0
 """Million pixels of a picture, at whatever size it is worked on: more would keep every browser busy."""
@@ -83,7 +82,6 @@ def open_picture(path: Path, *, half: Half) -> Pixels:
     return left if half == "left" else right
 
 
-@left_out()  # the first visitor would wait for kernels
 def answer(translator: Translator, picture: Pixels, asked: Asked, *, name: str, limits: Limits, folder: Path) -> Answer:
     """Translate a picture and write all that is to be shown.
 

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Any
 
+from atme.networks import kernels
 from atme.serve.answers import Limits
 from atme.serve.examples import Example, write_examples
 from atme.serve.shown import Shown
@@ -50,6 +51,8 @@ def serve(shown: Sequence[Shown], *, host: str, port: int | None, limits: Limits
     """
     with listening(host, port) as ear, TemporaryDirectory(prefix="atme-serve-") as folder:
         place = Path(folder)
+        if any(each.translator.device.type == "cpu" for each in shown):
+            kernels.available()  # compiled before the first visitor, who would wait for it
         os.environ.update(_SILENT, GRADIO_TEMP_DIR=str(place / "served"))
         examples = _examples(shown, place / "examples", limits, say)
         (place / "answers").mkdir()

@@ -1,0 +1,79 @@
+// Of products.py: products of tall matrices, the pixels of a map by channels, in float.
+//
+// Sums over pixels are taken in strands whose number depends on that of the pixels alone: so do bits.
+
+#include "vectors.h"
+
+namespace {
+
+constexpr Size TALL = 96;                 // rows that are multiplied together
+constexpr Size STRAND = 2048, MOST = 16;  // rows of a strand at least, and strands at most
+
+// A matrix (depth x columns) as panels of 2 LANES columns, each row of a panel beside the next.
+void in_panels(const float* b, Size depth, Size columns, float* to) {
+  constexpr Size PANEL = 2 * LANES;
+  for (Size first = 0; first < columns; first += PANEL) {
+    const Size width = std::min(PANEL, columns - first);
+    for (Size k = 0; k < depth; k++, to += width) std::copy_n(b + k * columns + first, width, to);
+  }
+}
+
+// c (rows x columns) = a (rows x depth) b + start, or c += a b; rows of `images`, each with its own b if `own`.
+void product(const float* a, const float* b, const float* start, float* c, Size images, Size rows, Size depth,
+             Size columns, bool own, bool more, int threads) {
+  constexpr Size PANEL = 2 * LANES;
+  const Size pieces = (rows + TALL - 1) / TALL, size = depth * columns;
+  std::vector<float> panels((own ? images : 1) * size);
+  for (Size i = 0; i < (own ? images : 1); i++) in_panels(b + i * size, depth, columns, panels.data() + i * size);
+#pragma omp parallel for num_threads(threads) if (threads > 1 && images * rows * size > 1 << 18) schedule(static)
+  for (Size at = 0; at < images * pieces; at++) {
+    const Size image = at / pieces, from = at % pieces * TALL, count = std::min(TALL, rows - from);
+    const float *left = a + (image * rows + from) * depth, *right = panels.data() + (own ? image * size : 0);
+    float* out = c + (image * rows + from) * columns;
+    if (start != nullptr)
+      for (Size row = 0; row < count; row++) std::copy_n(start, columns, out + row * columns);
+    const auto multiply = more || start != nullptr ? multiplied<true> : multiplied<false>;
+    for (Size first = 0; first < columns; first += PANEL) {
+      const Size width = std::min(PANEL, columns - first);
+      multiply(left, depth, 1, right + first * depth, width, out + first, columns, count, width, depth);
+    }
+  }
+}
+
+// c (features x columns) of each image: the sum over its rows of a (rows x features), turned, times b (rows x columns).
+void product_over(const float* a, const float* b, float* c, Size images, Size rows, Size features, Size columns,
+                  int threads) {
+  const Size strands = std::min(MOST, std::max<Size>(1, rows / STRAND)), size = features * columns;
+  const Size length = ((rows + strands - 1) / strands + TALL - 1) / TALL * TALL;
+  std::vector<float> sums(images * strands * size);
+#pragma omp parallel for num_threads(threads) if (threads > 1 && images * rows * size > 1 << 18) schedule(static)
+  for (Size at = 0; at < images * strands; at++) {
+    const Size image = at / strands, first = at % strands * length, last = std::min(first + length, rows);
+    for (Size from = first; from < last; from += TALL) {
+      const Size row = image * rows + from;
+      multiplied<true>(a + row * features, 1, features, b + row * columns, columns, sums.data() + at * size, columns,
+                       features, columns, std::min(TALL, last - from));
+    }
+  }
+  for (Size image = 0; image < images; image++)
+    for (Size strand = 0; strand < strands; strand++) {
+      const float* from = sums.data() + (image * strands + strand) * size;
+      float* to = c + image * size;
+      if (strand == 0)
+        std::copy_n(from, size, to);
+      else
+        for (Size i = 0; i < size; i++) to[i] += from[i];
+    }
+}
+
+}  // namespace
+
+extern "C" void product_float(const float* a, const float* b, const float* start, float* c, Size images, Size rows,
+                              Size depth, Size columns, Size own, Size more, int threads) {
+  product(a, b, start, c, images, rows, depth, columns, own != 0, more != 0, threads);
+}
+
+extern "C" void product_over_float(const float* a, const float* b, float* c, Size images, Size rows, Size features,
+                                   Size columns, int threads) {
+  product_over(a, b, c, images, rows, features, columns, threads);
+}

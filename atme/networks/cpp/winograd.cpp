@@ -1,0 +1,418 @@
+// Of winograd.py: convolutions by Winograd's minimal filtering, and the derivative of their weights.
+//
+// A tile of results, SIDE x SIDE of them, is made of a window of 6 x 6 pixels. Along each axis, with the points
+// p = 0, a, -a, b, -b and infinity, a^2 = 1/2, b^2 = 2,
+//
+//     results = A^T (G w * B^T x),   A^T[j, i] = p_i^j,   G[i, j] = p_i^j / N_i,   N_i = product of p_i - p_k over k,
+//
+// and B^T[i] the coefficients of the product of x - p_k over the other points; infinity takes the last of powers alone.
+// Of 6 points, TAPS are a weight's and SIDE = 7 - TAPS a result's. So each of 36 values of a window is multiplied once:
+// 36 products of matrices, tiles by channels, in place of TAPS^2 SIDE^2. Points near 1 keep rounding small.
+//
+// All of it is computed in float, tile by tile in one order: results do not depend on the number of threads.
+
+#include "vectors.h"
+
+namespace {
+
+constexpr int WINDOW = 6;
+constexpr Size POINTS = WINDOW * WINDOW;
+constexpr Size PANEL = 2 * LANES;     // channels of results that are made together
+constexpr Size GROUP = 96;            // tiles that are multiplied before results are made of them
+constexpr Size CHUNK = 128;           // channels of what is read that are multiplied together
+constexpr Size FEW = 48;              // tiles at least whose products are added to sums of weights
+constexpr Size ROOM = Size(1) << 20;  // numbers kept at once: of windows, of weights, of sums
+constexpr Size WORTH_THREADS = Size(1) << 18;
+
+constexpr float POWERS[2][5] = {{1.0f, 0.70710678118654752f, 0.5f, 0.35355339059327376f, 0.25f},
+                                {1.0f, 1.41421356237309505f, 2.0f, 2.82842712474619010f, 4.0f}};
+constexpr float RESULTS[2] = {1.0f, 1.0f}, WEIGHTS[2] = {-2.0f / 3.0f, 1.0f / 6.0f};  // 1 / N of a and of b
+
+// B^T x: six pixels to six values.
+inline void of_window(const Vector* x, Vector* out, int step) {
+  constexpr float A = POWERS[0][1], B = POWERS[1][1];
+  const Vector e = x[4] - 2.0f * x[2], f = A * (x[3] - 2.0f * x[1]), g = x[4] - 0.5f * x[2],
+               h = B * (x[3] - 0.5f * x[1]);
+  out[0] = x[0] - 2.5f * x[2] + x[4];
+  out[step] = e + f;
+  out[2 * step] = e - f;
+  out[3 * step] = g + h;
+  out[4 * step] = g - h;
+  out[5 * step] = x[5] - 2.5f * x[3] + x[1];
+}
+
+// N numbers to six values: G w by WEIGHTS, A y by RESULTS.
+template <int N>
+inline void raised(const Vector* x, const float (&scale)[2], Vector* out, int step) {
+  out[0] = x[0];
+#pragma GCC unroll 2
+  for (int k = 0; k < 2; k++) {
+    Vector even = x[0] * scale[k], odd = x[1] * (scale[k] * POWERS[k][1]);
+#pragma GCC unroll 5
+    for (int j = 2; j < N; j++) (j % 2 ? odd : even) += x[j] * (scale[k] * POWERS[k][j]);
+    out[(2 * k + 1) * step] = even + odd;
+    out[(2 * k + 2) * step] = even - odd;
+  }
+  out[5 * step] = x[N - 1];
+}
+
+// Six values to N numbers: A^T m by RESULTS, G^T u by WEIGHTS.
+template <int N>
+inline void lowered(const Vector* m, const float (&scale)[2], Vector* out, int step) {
+  const Vector sums[2] = {m[1] + m[2], m[3] + m[4]}, differences[2] = {m[1] - m[2], m[3] - m[4]};
+#pragma GCC unroll 5
+  for (int j = 0; j < N; j++) {
+    const Vector* from = j % 2 ? differences : sums;
+    Vector result = from[0] * (scale[0] * POWERS[0][j]) + from[1] * (scale[1] * POWERS[1][j]);
+    if (j == 0) result += m[0];
+    if (j == N - 1) result += m[5];
+    out[j * step] = result;
+  }
+}
+
+// Where tiles lie in a map of results, and their windows in the map that is read.
+template <int SIDE>
+struct Tiling {
+  Size height, width, border, down, across, each, all;  // tiles of an image, of the batch
+
+  Tiling(Size images, Size height, Size width, Size border)
+      : height(height),
+        width(width),
+        border(border),
+        down((out_height() + SIDE - 1) / SIDE),
+        across((out_width() + SIDE - 1) / SIDE),
+        each(down * across),
+        all(images * each) {}
+  Size out_height() const { return height + 2 * border - (WINDOW - SIDE); }
+  Size out_width() const { return width + 2 * border - (WINDOW - SIDE); }
+  Size image(Size tile) const { return tile / each; }
+  Size top(Size tile) const { return tile % each / across * SIDE; }
+  Size left(Size tile) const { return tile % across * SIDE; }
+};
+
+// One or two maps that are read as one.
+template <class T>
+struct Maps {
+  const T* of[2];
+  Size channels[2];
+  Size all() const { return channels[0] + channels[1]; }
+};
+
+// N x N pixels from (top, left) on; what lies outside is 0. Those of the tile after the next are asked for, too: the
+// processor does not guess them.
+template <int N, int SIDE, class T>
+inline void pixels(const T* image, Size height, Size width, Size channels, Size top, Size left, Vector* out) {
+  if (top >= 0 && left >= 0 && top + N <= height && left + N <= width) {
+    const T* first = image + (top * width + left) * channels;
+#pragma GCC unroll 6
+    for (int i = 0; i < N; i++)
+#pragma GCC unroll 6
+      for (int j = 0; j < N; j++) {
+        out[i * N + j] = load(first + (i * width + j) * channels);
+        if (j < SIDE) __builtin_prefetch(first + (i * width + j + 2 * SIDE) * channels);
+      }
+    return;
+  }
+  for (int i = 0; i < N; i++)
+    for (int j = 0; j < N; j++) {
+      const Size y = top + i, x = left + j;
+      const bool inside = y >= 0 && x >= 0 && y < height && x < width;
+      out[i * N + j] = inside ? load(image + (y * width + x) * channels) : Vector{};
+    }
+}
+
+// The values of a tile's window, [point][channel].
+template <int SIDE, class T>
+void windows(const T* x, Size channels, const Tiling<SIDE>& tiling, Size tile, float* to, Size step) {
+  const T* image = x + tiling.image(tile) * tiling.height * tiling.width * channels;
+  const Size top = tiling.top(tile) - tiling.border, left = tiling.left(tile) - tiling.border;
+  for (Size c = 0; c < channels; c += LANES) {
+    Vector window[POINTS], half[POINTS], out[WINDOW];
+    pixels<WINDOW, SIDE>(image + c, tiling.height, tiling.width, channels, top, left, window);
+#pragma GCC unroll 6
+    for (int i = 0; i < WINDOW; i++) of_window(window + i * WINDOW, half + i, WINDOW);  // turned: [j][i]
+#pragma GCC unroll 6
+    for (int j = 0; j < WINDOW; j++) {
+      of_window(half + j * WINDOW, out, 1);
+#pragma GCC unroll 6
+      for (int i = 0; i < WINDOW; i++) store(to + (i * WINDOW + j) * step + c, out[i]);
+    }
+  }
+}
+
+// The values of a tile of the results' gradient, [point][channel].
+template <int SIDE, class T>
+void gradients(const T* image, Size channels, Size count, const Tiling<SIDE>& tiling, Size tile, float* to, Size step) {
+  image += tiling.image(tile) * tiling.out_height() * tiling.out_width() * channels;
+  for (Size c = 0; c < count; c += LANES) {
+    Vector here[SIDE * SIDE], half[WINDOW * SIDE], out[WINDOW];
+    pixels<SIDE, SIDE>(image + c, tiling.out_height(), tiling.out_width(), channels, tiling.top(tile),
+                       tiling.left(tile), here);
+#pragma GCC unroll 6
+    for (int i = 0; i < SIDE; i++) raised<SIDE>(here + i * SIDE, RESULTS, half + i, SIDE);
+#pragma GCC unroll 6
+    for (int j = 0; j < WINDOW; j++) {
+      raised<SIDE>(half + j * SIDE, RESULTS, out, 1);
+#pragma GCC unroll 6
+      for (int i = 0; i < WINDOW; i++) store(to + (i * WINDOW + j) * step + c, out[i]);
+    }
+  }
+}
+
+// A tile of results of a panel from the products of its values, [point][channel].
+template <int SIDE, class T>
+void results(const float* products, Size step, int vectors, const float* start, T* y, Size channels,
+             const Tiling<SIDE>& tiling, Size tile) {
+  const Size top = tiling.top(tile), left = tiling.left(tile), width = tiling.out_width();
+  T* first = y + ((tiling.image(tile) * tiling.out_height() + top) * width + left) * channels;
+  const Size rows = std::min<Size>(SIDE, tiling.out_height() - top), columns = std::min<Size>(SIDE, width - left);
+  for (int v = 0; v < vectors; v++) {
+    Vector here[WINDOW], half[SIDE * WINDOW], out[SIDE];
+    const Vector bias = start == nullptr ? Vector{} : load(start + v * LANES);
+#pragma GCC unroll 6
+    for (int i = 0; i < WINDOW; i++) {
+#pragma GCC unroll 6
+      for (int j = 0; j < WINDOW; j++) here[j] = load(products + (i * WINDOW + j) * step + v * LANES);
+      lowered<SIDE>(here, RESULTS, half + i, WINDOW);
+    }
+#pragma GCC unroll 6
+    for (int j = 0; j < SIDE; j++) {
+      lowered<SIDE>(half + j * WINDOW, RESULTS, out, 1);
+      if (j < columns)
+#pragma GCC unroll 6
+        for (int i = 0; i < SIDE; i++)
+          if (i < rows) store(first + (i * width + j) * channels + v * LANES, out[i] + bias);
+    }
+  }
+}
+
+// G w G^T of LANES weights at a time, [point].
+template <int TAPS>
+inline void of_weights(const Vector* w, float* to, Size step) {
+  Vector half[WINDOW * TAPS], out[WINDOW];
+#pragma GCC unroll 4
+  for (int i = 0; i < TAPS; i++) raised<TAPS>(w + i * TAPS, WEIGHTS, half + i, TAPS);
+#pragma GCC unroll 6
+  for (int j = 0; j < WINDOW; j++) {
+    raised<TAPS>(half + j * TAPS, WEIGHTS, out, 1);
+#pragma GCC unroll 6
+    for (int i = 0; i < WINDOW; i++) store(to + (i * WINDOW + j) * step, out[i]);
+  }
+}
+
+// Weights (rows, TAPS, TAPS, columns), and which way they are used: from columns to rows, or back, taps reversed.
+struct Weights {
+  const float* at;
+  Size rows, columns;
+  bool back;
+  Size inner() const { return back ? rows : columns; }
+};
+
+// The values of weights for results [first, first + lanes), [point][what is read][lane].
+template <int TAPS>
+void panel_of(const Weights& weights, Size from, Size until, Size first, Size lanes, float* to) {
+  constexpr int AREA = TAPS * TAPS;
+  const Size step = (until - from) * lanes, columns = weights.columns;
+  Vector taps[AREA];
+  if (weights.back) {
+    for (Size row = from; row < until; row++)
+      for (Size v = 0; v < lanes; v += LANES) {
+        for (int t = 0; t < AREA; t++) taps[t] = load(weights.at + (row * AREA + AREA - 1 - t) * columns + first + v);
+        of_weights<TAPS>(taps, to + (row - from) * lanes + v, step);
+      }
+    return;
+  }
+  for (Size v = 0; v < lanes; v += LANES)
+    for (Size block = from; block < until; block += LANES) {
+      Vector turned[AREA][LANES];  // tap, column: rows side by side
+      for (int t = 0; t < AREA; t++) {
+        for (int row = 0; row < LANES; row++)
+          turned[t][row] = load(weights.at + ((first + v + row) * AREA + t) * columns + block);
+        transpose(turned[t]);
+      }
+      for (int c = 0; c < LANES; c++) {
+        for (int t = 0; t < AREA; t++) taps[t] = turned[t][c];
+        of_weights<TAPS>(taps, to + (block - from + c) * lanes + v, step);
+      }
+    }
+}
+
+struct Scratch {
+  float* at;
+  explicit Scratch(Size numbers) : at(static_cast<float*>(std::aligned_alloc(64, (numbers * 4 + 63) / 64 * 64))) {}
+  ~Scratch() { std::free(at); }
+  Scratch(const Scratch&) = delete;
+};
+
+template <int TAPS, class T>
+void convolved(Maps<T> x, const Weights& weights, const float* start, T* y, const Tiling<7 - TAPS>& tiling, Size first,
+               Size count, int threads) {
+  const Size inner = x.all(), panels = (count + PANEL - 1) / PANEL, most = (tiling.all + GROUP - 1) / GROUP * GROUP;
+  const bool few =
+      POINTS * inner * count <= ROOM;  // weights: their values are made once, and windows by who needs them
+  const Size together = few ? GROUP : std::min(most, std::max(GROUP, ROOM / (POINTS * inner) / GROUP * GROUP));
+  const Size step = together * inner + LANES, product_step = GROUP * PANEL + LANES;
+  Scratch shared(few ? POINTS * inner * count : POINTS * step);
+  const auto read = [&](Size tile, float* to) {
+    windows(x.of[0], x.channels[0], tiling, tile, to, step);
+    if (x.channels[1]) windows(x.of[1], x.channels[1], tiling, tile, to + x.channels[0], step);
+  };
+  const auto lanes_of = [&](Size panel) { return std::min(PANEL, count - panel * PANEL); };
+#pragma omp parallel num_threads(threads) if (threads > 1 && tiling.all * inner * count > WORTH_THREADS)
+  {
+    Scratch own(POINTS * (few ? step : std::min(inner, CHUNK) * PANEL)), products(POINTS * product_step);
+    const auto multiply = [&](Size panel, Size from, Size until, const float* of_weights, const float* read,
+                              Size tiles) {
+      const Size lanes = lanes_of(panel), depth = until - from;
+      const auto by = from ? multiplied<true> : multiplied<false>;
+      for (Size point = 0; point < POINTS; point++)
+        by(read + point * step + from, inner, 1, of_weights + point * depth * lanes, lanes,
+           products.at + point * product_step, lanes, tiles, lanes, depth);
+    };
+    const auto write = [&](Size panel, Size tile, Size tiles) {
+      for (Size at = 0; at < tiles; at++)
+        results(products.at + at * lanes_of(panel), product_step, int(lanes_of(panel) / LANES),
+                start == nullptr ? start : start + panel * PANEL, y + panel * PANEL, count, tiling, tile + at);
+    };
+    const auto weigh = [&](Size panel, Size from, Size until, float* to) {
+      panel_of<TAPS>(weights, from, until, first + panel * PANEL, lanes_of(panel), to);
+    };
+    if (few) {
+#pragma omp for schedule(static)
+      for (Size panel = 0; panel < panels; panel++) weigh(panel, 0, inner, shared.at + panel * POINTS * inner * PANEL);
+#pragma omp for schedule(static)
+      for (Size tile = 0; tile < tiling.all; tile += GROUP) {
+        const Size tiles = std::min(GROUP, tiling.all - tile);
+        for (Size at = 0; at < tiles; at++) read(tile + at, own.at + at * inner);
+        for (Size panel = 0; panel < panels; panel++) {
+          multiply(panel, 0, inner, shared.at + panel * POINTS * inner * PANEL, own.at, tiles);
+          write(panel, tile, tiles);
+        }
+      }
+    } else {
+      for (Size start = 0; start < tiling.all; start += together) {
+        const Size here = std::min(together, tiling.all - start), groups = (here + GROUP - 1) / GROUP;
+#pragma omp for schedule(static)
+        for (Size tile = 0; tile < here; tile++) read(start + tile, shared.at + tile * inner);
+#pragma omp for schedule(static)
+        for (Size work = 0; work < panels * groups; work++) {
+          const Size panel = work % panels, tile = work / panels * GROUP, tiles = std::min(GROUP, here - tile);
+          for (Size from = 0; from < inner; from += CHUNK) {
+            const Size until = std::min(from + CHUNK, inner);
+            weigh(panel, from, until, own.at);
+            multiply(panel, from, until, own.at, shared.at + tile * inner, tiles);
+          }
+          write(panel, start + tile, tiles);
+        }
+      }
+    }
+  }
+}
+
+// The weights' derivative of `rows` x `columns` of them, from the sums of their values, [point][row][column].
+template <int TAPS>
+void of_sums(const float* sums, Size step, Size width, Size rows, Size columns, float* to, Size to_width) {
+  for (Size row = 0; row < rows; row++)
+    for (Size column = 0; column < columns; column += LANES) {
+      const float* from = sums + row * width + column;
+      float* out = to + row * TAPS * TAPS * to_width + column;
+      Vector here[WINDOW], half[TAPS * WINDOW], made[TAPS];
+      for (int i = 0; i < WINDOW; i++) {
+        for (int j = 0; j < WINDOW; j++) here[j] = load(from + (i * WINDOW + j) * step);
+        lowered<TAPS>(here, WEIGHTS, half + i, WINDOW);
+      }
+      for (int j = 0; j < TAPS; j++) {
+        lowered<TAPS>(half + j * WINDOW, WEIGHTS, made, 1);
+        for (int i = 0; i < TAPS; i++) store(out + (i * TAPS + j) * to_width, made[i]);
+      }
+    }
+}
+
+// The derivative of weights (rows, TAPS, TAPS, columns) from the gradient of the results.
+template <int TAPS, class T>
+void weights_slope(Maps<T> x, const T* gradient, float* result, const Tiling<7 - TAPS>& tiling, Size rows,
+                   int threads) {
+  const Size columns = x.all(), panels = (columns + PANEL - 1) / PANEL;
+  const bool few = tiling.all <= GROUP && POINTS * tiling.all * (columns + rows) <= 4 * ROOM;  // tiles: all at once
+  const Size chunk = few ? rows : std::min(rows, std::max<Size>(LANES, ROOM / (POINTS * columns) / LANES * LANES));
+  const Size together =
+      few ? tiling.all : std::min(tiling.all, std::max(FEW, ROOM / 4 / (POINTS * (columns + chunk)) / FEW * FEW));
+  const Size step = together * columns + LANES, slope_step = together * chunk + LANES;
+  const Size own_step = LANES * PANEL + LANES, sum_step = few ? own_step : chunk * columns + LANES;
+  Scratch values(POINTS * step), slopes(POINTS * slope_step), sums(POINTS * sum_step);
+#pragma omp parallel num_threads(threads) if (threads > 1 && tiling.all * rows * columns > WORTH_THREADS)
+  for (Size first = 0; first < rows; first += chunk) {
+    const Size count = std::min(chunk, rows - first);
+    for (Size start = 0; start < tiling.all; start += together) {
+      const Size here = std::min(together, tiling.all - start);
+#pragma omp for schedule(static)
+      for (Size tile = 0; tile < here; tile++) {
+        float* to = values.at + tile * columns;
+        if (first == 0 || together < tiling.all) {
+          windows(x.of[0], x.channels[0], tiling, start + tile, to, step);
+          if (x.channels[1]) windows(x.of[1], x.channels[1], tiling, start + tile, to + x.channels[0], step);
+        }
+        gradients(gradient + first, rows, count, tiling, start + tile, slopes.at + tile * chunk, slope_step);
+      }
+      if (few) {
+        Scratch own(POINTS * own_step);
+#pragma omp for schedule(static)
+        for (Size work = 0; work < (rows + LANES - 1) / LANES * panels; work++) {
+          const Size row = work / panels * LANES, column = work % panels * PANEL;
+          const Size those = std::min<Size>(LANES, rows - row), wide = std::min(PANEL, columns - column);
+          for (Size point = 0; point < POINTS; point++)
+            multiplied<false>(slopes.at + point * slope_step + row, 1, rows, values.at + point * step + column, columns,
+                              own.at + point * own_step, PANEL, those, wide, here);
+          of_sums<TAPS>(own.at, own_step, PANEL, those, wide, result + row * TAPS * TAPS * columns + column, columns);
+        }
+      } else {
+#pragma omp for schedule(static)
+        for (Size work = 0; work < POINTS * panels; work++) {
+          const Size point = work / panels, column = work % panels * PANEL;
+          const auto multiply = start ? multiplied<true> : multiplied<false>;
+          multiply(slopes.at + point * slope_step, 1, chunk, values.at + point * step + column, columns,
+                   sums.at + point * sum_step + column, columns, count, std::min(PANEL, columns - column), here);
+        }
+      }
+    }
+    if (!few) {
+#pragma omp for schedule(static)
+      for (Size row = 0; row < count; row++)
+        of_sums<TAPS>(sums.at + row * columns, sum_step, columns, 1, columns,
+                      result + (first + row) * TAPS * TAPS * columns, columns);
+    }
+  }
+}
+
+}  // namespace
+
+#define OF_MAPS(NAME, T, TAPS)                                                                                         \
+  extern "C" void convolved_##TAPS##_##NAME(const T* x, const T* beside, const float* weight, const float* start,      \
+                                            T* y, Size b, Size h, Size w, Size border, Size c1, Size c2, Size rows,    \
+                                            Size columns, Size back, Size first, Size count, int threads) {            \
+    convolved<TAPS, T>({{x, beside}, {c1, c2}}, {weight, rows, columns, back != 0}, start, y, {b, h, w, border},       \
+                       first, count, threads);                                                                         \
+  }                                                                                                                    \
+  extern "C" void weights_slope_##TAPS##_##NAME(const T* x, const T* beside, const T* gradient, float* result, Size b, \
+                                                Size h, Size w, Size border, Size c1, Size c2, Size rows,              \
+                                                int threads) {                                                         \
+    weights_slope<TAPS, T>({{x, beside}, {c1, c2}}, gradient, result, {b, h, w, border}, rows, threads);               \
+  }
+
+// Numbers that channels come in, and whether the processor has a matrix unit for bfloat16, which is faster than all of
+// this.
+extern "C" int lanes() { return LANES; }
+extern "C" int matrix_unit() {
+#ifdef __AMX_BF16__
+  return 1;
+#else
+  return 0;
+#endif
+}
+
+OF_MAPS(float, float, 2)
+OF_MAPS(float, float, 3)
+OF_MAPS(float, float, 4)
+OF_MAPS(bfloat16, Bfloat16, 2)
+OF_MAPS(bfloat16, Bfloat16, 3)
+OF_MAPS(bfloat16, Bfloat16, 4)

@@ -1,0 +1,149 @@
+"""Convolutions by Winograd's minimal filtering, on a CPU: a fraction of the multiplications.
+
+Lavin and Gray 2016, arXiv 1509.09308; cpp/winograd.cpp says how. Of a map, windows of 6 × 6 pixels are multiplied by
+weights as 36 numbers each, where k × k taps give (7 − k)² results: four times fewer products for 3 × 3 and 4 × 4 taps,
+2.8 times fewer for 2 × 2. Sums are taken in float32, also of bfloat16 maps. Rounding of results is about twice, and of
+gradients of weights up to four times, that of a direct convolution in float32 (1e-6 of the norm at 64 channels); in
+bfloat16 it is less than a direct one's, since weights stay in float32.
+
+Direct convolutions are oneDNN's, by PyTorch. Processors with a matrix unit for bfloat16 (AMX) are faster by these, in
+bfloat16, so `forward_pays` and its neighbors leave it to them.
+"""
+
+import ctypes
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from atme.networks import kernels, passes
+
+SIDES = (2, 3, 4)
+"""Of weights that there are passes for."""
+
+WINDOW = 6
+"""Side of what is read for a tile of results."""
+
+FORWARD = {torch.float32: 4, torch.bfloat16: 32}
+"""Tiles of a batch from which on a convolution pays, and the gradient of its maps: for each of them 36 values of all
+weights are made. 64 pixels are 4 tiles for 3 × 3 taps."""
+
+WEIGHTS = {torch.float32: 4, torch.bfloat16: 16}
+"""Tiles of a batch from which on the gradient of weights pays."""
+
+WASTED = 1.6
+"""Times as many results as there are pixels, made in tiles that overhang, up to which it pays."""
+
+
+def forward_pays(maps: Sequence[Tensor], weight: Tensor, *, border: int) -> bool:
+    """Whether a convolution of maps, and the gradients of these, are for `convolved` and `maps_slope`, here.
+
+    Args:
+        maps: one or two, (B, Cᵢ, H, W).
+        weight: (C', C, k, k).
+        border: of zeros around the maps.
+    """
+    few_products = weight.shape[2] == 2 and maps[0].dtype == torch.bfloat16  # then the library is as fast
+    return not few_products and _pays(maps, weight, border=border, least=FORWARD)
+
+
+def weights_pay(maps: Sequence[Tensor], weight: Tensor, *, border: int) -> bool:
+    """Whether the gradient of weights is for `weights_slope`, here; the arguments are as in `forward_pays`."""
+    return _pays(maps, weight, border=border, least=WEIGHTS)
+
+
+def _pays(maps: Sequence[Tensor], weight: Tensor, *, border: int, least: Mapping[torch.dtype, int]) -> bool:
+    image, side = maps[0], weight.shape[2]
+    if side not in SIDES or weight.shape[3] != side or image.dtype not in least or not kernels.take(image):
+        return False
+    if len(maps) > 2 or any(channels % lanes() for channels in (len(weight), *(each.shape[1] for each in maps))):
+        return False
+    if image.dtype == torch.bfloat16 and matrix_unit():
+        return False
+    batch, _, *size = image.shape
+    height, width = (pixels + 2 * border - side + 1 for pixels in size)
+    results = WINDOW + 1 - side
+    tiles = batch * -(-height // results) * -(-width // results)
+    return min(height, width) > 0 and least[image.dtype] <= tiles <= WASTED * batch * height * width / results**2
+
+
+def convolved(maps: Sequence[Tensor], weight: Tensor, bias: Tensor | None = None, *, border: int) -> Tensor:
+    """A convolution of one map, or of two as if they were one.
+
+    Args:
+        maps: (B, Cᵢ, H, W), their channels C in all.
+        weight: (C', C, k, k), float32.
+        bias: (C',), float32, or None.
+        border: of zeros around the maps.
+
+    Returns:
+        (B, C', H', W') in the maps' precision, H' = H + 2 border − k + 1.
+    """
+    return _convolved(maps, weight, bias, border=border, back=False, first=0, count=len(weight))
+
+
+def maps_slope(gradient: Tensor, weight: Tensor, *, border: int, first: int, count: int) -> Tensor:
+    """From the gradient (B, C', H', W') of `convolved` to that of a map, (B, count, H, W).
+
+    Args:
+        gradient: of the result.
+        weight: as there.
+        border: as there.
+        first: of the map's channels among those of all maps.
+        count: of its channels.
+    """
+    side = weight.shape[2]
+    return _convolved([gradient], weight, None, border=side - 1 - border, back=True, first=first, count=count)
+
+
+def weights_slope(maps: Sequence[Tensor], gradient: Tensor, *, side: int, border: int) -> Tensor:
+    """From the gradient (B, C', H', W') of `convolved` to that of the weights, (C', C, side, side), in float32."""
+    maps, gradient = [passes.beside_each_other(each) for each in maps], passes.beside_each_other(gradient)
+    channels, rows = sum(each.shape[1] for each in maps), gradient.shape[1]
+    result = torch.empty(rows, channels, side, side, memory_format=torch.channels_last)
+    passes.call(
+        f"weights_slope_{side}", [gradient.dtype], *_two(maps), gradient, result, *_sizes(maps, border=border), rows
+    )
+    return result
+
+
+def _convolved(
+    maps: Sequence[Tensor], weight: Tensor, bias: Tensor | None, *, border: int, back: bool, first: int, count: int
+) -> Tensor:
+    maps, weight = [passes.beside_each_other(each) for each in maps], passes.beside_each_other(weight)
+    rows, columns, side, _ = weight.shape
+    batch, _, *size = maps[0].shape
+    height, width = (pixels + 2 * border - side + 1 for pixels in size)
+    result = torch.empty(batch, count, height, width, dtype=maps[0].dtype, memory_format=torch.channels_last)
+    sizes = *_sizes(maps, border=border), rows, columns, int(back), first, count
+    passes.call(f"convolved_{side}", [maps[0].dtype], *_two(maps), weight, bias, result, *sizes)
+    return result
+
+
+def _two(maps: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:
+    return maps[0], maps[1] if len(maps) == 2 else None
+
+
+def _sizes(maps: Sequence[Tensor], *, border: int) -> tuple[int, ...]:
+    """Images, height, width, border, channels of both maps."""
+    batch, channels, height, width = maps[0].shape
+    return batch, height, width, border, channels, maps[1].shape[1] if len(maps) == 2 else 0
+
+
+@cache
+def lanes() -> int:
+    """Channels come in multiples of this."""
+    return _number("lanes")
+
+
+@cache
+def matrix_unit() -> bool:
+    """Whether the processor multiplies matrices of bfloat16 by a unit of its own (AMX)."""
+    return bool(_number("matrix_unit"))
+
+
+def _number(name: str) -> int:
+    told = getattr(kernels.library(), name)
+    told.restype = ctypes.c_int
+    return int(told())

@@ -1,0 +1,242 @@
+"""Winograd's convolutions and products of pixels in C++: values, derivatives, bits, and where they are taken."""
+
+import ctypes
+import platform
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.nn.grad import conv2d_input, conv2d_weight
+
+from atme.networks import compiler, kernels, products, winograd
+from atme.networks.convolution import Convolution, convolve
+from atme.networks.patchgan import PatchGAN
+from atme.networks.standardized import convolved
+from atme.networks.unet import UNet
+
+WIDTHS = {"as it is": "-march=native", "AVX2": "-march=x86-64-v3", "SSE": "-march=x86-64"}
+
+
+@cache
+def passes_for(width: str, folder: Path) -> ctypes.CDLL:
+    options = [WIDTHS[width] if each == "-march=native" else each for each in compiler.OPTIONS]
+    command = [*compiler.compiler(), *options, *map(str, sorted(compiler.SOURCES.glob("*.cpp")))]
+    return ctypes.CDLL(str(compiler.build(command, folder / f"{width}.so")))
+
+
+@pytest.fixture(params=WIDTHS)
+def width(
+    request: pytest.FixtureRequest, compiled: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Vectors of this processor, and of older ones."""
+    monkeypatch.setattr(winograd, "matrix_unit", lambda: False)
+    winograd.lanes.cache_clear()
+    if request.param != "as it is":
+        if platform.machine() != "x86_64":
+            pytest.skip("vectors of another processor")
+        loaded = passes_for(request.param, tmp_path.parent)
+        monkeypatch.setattr(kernels, "library", lambda: loaded)
+        assert winograd.lanes() == {"AVX2": 8, "SSE": 4}[request.param]
+    yield
+    winograd.lanes.cache_clear()
+
+
+def near(ours: Tensor, wanted: Tensor, within: float) -> None:
+    """Within a share of the norm."""
+    assert ours.shape == wanted.shape
+    assert (ours.double() - wanted.double()).norm() <= within * wanted.double().norm()
+
+
+def maps_of(*channels: int, size: tuple[int, int], kind: torch.dtype, images: int = 2) -> list[Tensor]:
+    return [
+        torch.randn(images, each, *size).to(kind).contiguous(memory_format=torch.channels_last) for each in channels
+    ]
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("side", winograd.SIDES)
+def test_values_and_derivatives(side: int, kind: torch.dtype, width: None) -> None:
+    torch.manual_seed(side)
+    exact = {torch.float32: 2e-6, torch.bfloat16: 3e-3}[kind]  # 8 bits round by 1.7e-3 in the mean
+    # one map and two; sizes that are and are no multiple of a tile's; more than one piece of tiles and of channels
+    for channels, rows, size in [((16,), 32, (12, 12)), ((48, 16), 16, (29, 22)), ((160, 32), 48, (9, 13))]:
+        maps = maps_of(*channels, size=size, kind=kind)
+        weight = torch.randn(rows, sum(channels), side, side)
+        whole = torch.cat(maps, dim=1).double()
+        for border in range(side):
+            wanted = F.conv2d(whole, weight.double(), torch.arange(rows).double(), padding=border)
+            near(winograd.convolved(maps, weight, torch.arange(rows).float(), border=border), wanted, exact)
+            gradient = torch.randn(wanted.shape).to(kind)
+            back = conv2d_input(whole.shape, weight.double(), gradient.double(), padding=border)
+            first = 0
+            for each in maps:
+                ours = winograd.maps_slope(gradient, weight, border=border, first=first, count=each.shape[1])
+                near(ours, back[:, first : first + each.shape[1]], exact)
+                first += each.shape[1]
+            of_weights = conv2d_weight(whole, weight.shape, gradient.double(), padding=border)
+            near(winograd.weights_slope(maps, gradient, side=side, border=border), of_weights, 2e-6)
+
+
+@pytest.mark.parametrize("channels", [16, 256])  # weights of the one are made ready for all tiles, not of the other
+def test_bits_do_not_depend_on_threads(channels: int, compiled: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    (image,) = maps_of(channels, size=(45, 50), kind=torch.float32)
+    weight, gradient = torch.randn(32, channels, 3, 3), torch.randn(2, 32, 45, 50)
+    found = []
+    for number in (1, 2, 3):
+        monkeypatch.setattr(torch, "get_num_threads", lambda number=number: number)
+        made = (
+            winograd.convolved([image], weight, border=1),
+            winograd.maps_slope(gradient, weight, border=1, first=0, count=channels),
+        )
+        of_pixels = image.permute(0, 2, 3, 1)
+        found.append(
+            [
+                *made,
+                winograd.weights_slope([image], gradient, side=3, border=1),
+                products.times(of_pixels, weight[:, :, 0, 0].T),
+                products.over_pixels(of_pixels, of_pixels),
+            ]
+        )
+    for others in found[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(found[0], others, strict=True))
+
+
+def test_where_it_pays(compiled: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(winograd, "matrix_unit", lambda: False)
+    lanes = winograd.lanes()
+
+    def pays(channels: int = 2 * lanes, side: int = 3, size: int = 16, kind: torch.dtype = torch.float32) -> list[bool]:
+        image, weight = torch.empty(1, channels, size, size, dtype=kind), torch.empty(lanes, channels, side, side)
+        rules = winograd.forward_pays, winograd.weights_pay
+        return [rule([image], weight, border=side // 2) for rule in rules]
+
+    assert pays() == pays(side=2) == pays(side=4) == [True, True]
+    assert pays(channels=lanes + 1) == pays(side=1) == pays(side=5) == pays(kind=torch.float64) == [False, False]
+    assert pays(size=4) == pays(size=5) == [False, False]  # one tile; four, of which most overhangs
+    assert pays(kind=torch.bfloat16) == [False, True]
+    assert pays(kind=torch.bfloat16, size=64) == [True, True]
+    assert pays(kind=torch.bfloat16, size=64, side=2) == [False, True]
+    monkeypatch.setattr(winograd, "matrix_unit", lambda: True)
+    assert pays(kind=torch.bfloat16, size=64) == [False, False]
+    assert pays() == [True, True]
+    with kernels.left_out():
+        assert pays() == [False, False]
+
+
+@pytest.mark.parametrize(("side", "channels"), [(1, 16), (2, 16), (3, 16), (4, 32), (3, 6)])
+def test_a_convolution_and_its_derivatives_of_two_orders(side: int, channels: int, compiled: None) -> None:
+    torch.manual_seed(0)
+    border = side // 2
+    weight = torch.randn(16, channels, side, side) / (channels**0.5 * side)
+    given = [torch.randn(2, channels, 13, 11), weight, torch.randn(16)]
+    found = []
+    for way in (lambda *each: convolve(*each, border=border), lambda *each: F.conv2d(*each, padding=border)):
+        image, weight, bias = (each.clone().requires_grad_() for each in given)
+        made = way(image, weight, bias)
+        kept = torch.autograd.grad(made.sin().sum(), [image, weight, bias], retain_graph=True)
+        (slope,) = torch.autograd.grad(made.sin().sum(), image, create_graph=True)
+        found.append([made, *kept, *torch.autograd.grad(slope.square().sum(), [image, weight, bias])])
+    for ours, wanted in zip(*found, strict=True):
+        near(ours, wanted, 1e-5)
+
+
+@pytest.mark.parametrize("wanted", [(True, False, False), (False, True, False), (False, False, True)])
+def test_only_what_is_wanted_is_derived(wanted: tuple[bool, ...], compiled: None) -> None:
+    given = [torch.randn(1, 16, 8, 8), torch.randn(16, 16, 3, 3), torch.randn(16)]
+    for each, wants in zip(given, wanted, strict=True):
+        each.requires_grad_(wants)
+    Convolution.apply(*given, 1).sum().backward()
+    assert [each.grad is not None for each in given] == list(wanted)
+
+
+def test_products(width: None) -> None:
+    torch.manual_seed(0)
+    start = torch.randn(48)
+    for shape in [(2, 7, 31, 20), (1, 100, 97, 16), (3, 1, 5, 64)]:
+        a, b = torch.randn(shape), torch.randn(*shape[:3], 48)
+        for matrix in (torch.randn(shape[3], 48), torch.randn(shape[0], 48, shape[3]).transpose(1, 2)):
+            assert products.pay(a, 48)
+            wide = matrix.double() if matrix.dim() == 2 else matrix.double()[:, None]
+            near(products.times(a, matrix), a.double() @ wide, 1e-6)
+            near(products.times(a, matrix, start), a.double() @ wide + start, 1e-6)
+            near(products.add_times_(b.clone(), a, matrix), b + a.double() @ wide, 1e-6)
+        near(products.over_pixels(a, b), torch.einsum("bhwf,bhwc->bfc", a.double(), b.double()), 1e-6)
+
+
+def test_products_are_pytorchs_elsewhere() -> None:
+    a, total = torch.randn(2, 3, 5, 4, dtype=torch.float64), torch.randn(2, 3, 5, 6, dtype=torch.float64)
+    for matrix in (torch.randn(4, 6, dtype=torch.float64), torch.randn(2, 4, 6, dtype=torch.float64)):
+        wide = matrix if matrix.dim() == 2 else matrix[:, None]
+        torch.testing.assert_close(products.times(a, matrix, total[0, 0, 0]), a @ wide + total[0, 0, 0])
+        torch.testing.assert_close(products.add_times_(total.clone(), a, matrix), total + a @ wide)
+
+
+def of_unet(network: UNet, image: Tensor) -> list[Tensor]:
+    """A translation, once more where nothing learns, and the gradients of all weights."""
+    network.zero_grad()
+    level = torch.full((len(image),), 0.3, dtype=image.dtype)
+    translated = network(image, level)
+    translated.square().mean().backward()
+    gradients = [p.grad.clone() for p in network.parameters() if p.grad is not None]
+    with torch.no_grad():
+        return [translated.detach(), network(image, level), *gradients]
+
+
+def distance(ours: list[Tensor], wanted: list[Tensor]) -> float:
+    return max(((a - b).norm() / b.norm()).item() for a, b in zip(ours, wanted, strict=True))
+
+
+def test_the_unet_is_the_same_function_by_winograd(compiled: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In float32 as near to float64 as by direct convolutions, but for a factor; in bfloat16 at least as near."""
+    torch.manual_seed(0)
+    monkeypatch.setattr(winograd, "matrix_unit", lambda: False)
+    network, image = UNet(dim=16, dim_mults=(1, 2)), torch.randn(2, 3, 24, 36)
+    exact = of_unet(network.double(), image.double())
+    network.float()
+    far = {}
+    for name in ("winograd", "direct"):
+        far[name] = distance(of_unet(network, image), exact)
+        with torch.autocast("cpu", torch.bfloat16):
+            far[f"{name}, bf16"] = distance(of_unet(network, image), exact)
+        monkeypatch.setattr(winograd, "lanes", lambda: 1000)
+    assert far["winograd"] != far["direct"]  # these are two ways
+    assert far["winograd, bf16"] != far["direct, bf16"]
+    assert far["winograd"] < 1e-4
+    assert far["winograd"] < 10 * far["direct"]
+    assert far["winograd, bf16"] < 1.5 * far["direct, bf16"]
+
+
+def test_two_maps_of_which_one_is_tiled(compiled: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where channels of one alone come in whole vectors, and bfloat16 tiles weights but not maps."""
+    torch.manual_seed(0)
+    monkeypatch.setattr(winograd, "matrix_unit", lambda: False)
+    lanes = winograd.lanes()
+    maps = maps_of(lanes, lanes // 2, size=(16, 16), kind=torch.bfloat16, images=1)
+    weight = torch.randn(lanes, lanes + lanes // 2, 3, 3, requires_grad=True)
+    convolved(*maps, weight, eps=1e-5).float().square().sum().backward()
+    precise = weight.detach().double().requires_grad_()
+    convolved(*(each.double() for each in maps), precise, eps=1e-5).square().sum().backward()
+    assert weight.grad is not None
+    assert precise.grad is not None
+    near(weight.grad, precise.grad, 0.01)
+
+
+def test_a_penalty_on_the_gradients_of_a_patchgan(compiled: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    network = PatchGAN(3, 3, dim=16)
+    source, image = torch.randn(2, 1, 3, 64, 64).unbind()
+    found = []
+    for _ in range(2):
+        network.zero_grad()
+        given = image.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(network(source, given).sum(), given, create_graph=True)
+        slope.square().sum().backward()
+        found.append([p.grad.clone() for p in network.parameters() if p.grad is not None and p.grad.norm() > 1e-6])
+        monkeypatch.setattr(kernels, "available", lambda: False)
+    for ours, wanted in zip(*found, strict=True):
+        near(ours, wanted, 1e-3)
