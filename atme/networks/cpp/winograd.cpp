@@ -19,7 +19,7 @@ constexpr int WINDOW = 6;
 constexpr Size POINTS = WINDOW * WINDOW;
 constexpr Size PANEL = 2 * LANES;     // channels of results that are made together
 constexpr Size GROUP = 96;            // tiles that are multiplied before results are made of them
-constexpr Size CHUNK = 128;           // channels of what is read that are multiplied together
+constexpr Size CHUNK = 512;           // channels of what is read that are multiplied together
 constexpr Size FEW = 48;              // tiles at least whose products are added to sums of weights
 constexpr Size ROOM = Size(1) << 20;  // numbers kept at once: of windows, of weights, of sums
 constexpr Size WORTH_THREADS = Size(1) << 18;
@@ -247,62 +247,69 @@ struct Scratch {
 template <int TAPS, class T>
 void convolved(Maps<T> x, const Weights& weights, const float* start, T* y, const Tiling<7 - TAPS>& tiling, Size first,
                Size count, int threads) {
-  const Size inner = x.all(), panels = (count + PANEL - 1) / PANEL, most = (tiling.all + GROUP - 1) / GROUP * GROUP;
-  const bool few =
-      POINTS * inner * count <= ROOM;  // weights: their values are made once, and windows by who needs them
-  const Size together = few ? GROUP : std::min(most, std::max(GROUP, ROOM / (POINTS * inner) / GROUP * GROUP));
+  const Size inner = x.all(), panels = (count + PANEL - 1) / PANEL, groups = (tiling.all + GROUP - 1) / GROUP;
+  // Values of weights are made once, and those of windows by who needs them; or of windows once, and of weights anew
+  // for each group of tiles, where weights are many, or groups fewer than threads. Bits are the same.
+  const Size values = POINTS * inner * count;
+  const bool once = values <= ROOM || (groups > 1 && groups >= threads && values <= 12 * ROOM);
+  const Size together =
+      once ? GROUP : std::min(groups * GROUP, std::max(GROUP, ROOM / (POINTS * inner) / GROUP * GROUP));
   const Size step = together * inner + LANES, product_step = GROUP * PANEL + LANES;
-  Scratch shared(few ? POINTS * inner * count : POINTS * step);
+  Scratch shared(once ? values : POINTS * step);
   const auto read = [&](Size tile, float* to) {
     windows(x.of[0], x.channels[0], tiling, tile, to, step);
     if (x.channels[1]) windows(x.of[1], x.channels[1], tiling, tile, to + x.channels[0], step);
   };
   const auto lanes_of = [&](Size panel) { return std::min(PANEL, count - panel * PANEL); };
+  const auto weigh = [&](Size panel, Size from, Size until, float* to) {
+    panel_of<TAPS>(weights, from, until, first + panel * PANEL, lanes_of(panel), to);
+  };
 #pragma omp parallel num_threads(threads) if (threads > 1 && tiling.all * inner * count > WORTH_THREADS)
   {
-    Scratch own(POINTS * (few ? step : std::min(inner, CHUNK) * PANEL)), products(POINTS * product_step);
-    const auto multiply = [&](Size panel, Size from, Size until, const float* of_weights, const float* read,
-                              Size tiles) {
-      const Size lanes = lanes_of(panel), depth = until - from;
-      const auto by = from ? multiplied<true> : multiplied<false>;
-      for (Size point = 0; point < POINTS; point++)
-        by(read + point * step + from, inner, 1, of_weights + point * depth * lanes, lanes,
-           products.at + point * product_step, lanes, tiles, lanes, depth);
-    };
-    const auto write = [&](Size panel, Size tile, Size tiles) {
+    Scratch own(POINTS * (once ? step : std::min(inner, CHUNK) * PANEL)), products(POINTS * product_step);
+    // A panel's results of some tiles, from their windows and what `weights_from` gives for a piece of channels.
+    const auto write = [&](Size panel, const float* read, Size tile, Size tiles, auto weights_from) {
+      const Size lanes = lanes_of(panel);
+      for (Size from = 0; from < inner; from += CHUNK) {
+        const Size depth = std::min(CHUNK, inner - from);
+        const float* of_weights = weights_from(from, from + depth);
+        const auto multiply = from ? multiplied<true> : multiplied<false>;
+        for (Size point = 0; point < POINTS; point++)
+          multiply(read + point * step + from, inner, 1, of_weights + point * depth * lanes, lanes,
+                   products.at + point * product_step, lanes, tiles, lanes, depth);
+      }
       for (Size at = 0; at < tiles; at++)
-        results(products.at + at * lanes_of(panel), product_step, int(lanes_of(panel) / LANES),
+        results(products.at + at * lanes, product_step, int(lanes / LANES),
                 start == nullptr ? start : start + panel * PANEL, y + panel * PANEL, count, tiling, tile + at);
     };
-    const auto weigh = [&](Size panel, Size from, Size until, float* to) {
-      panel_of<TAPS>(weights, from, until, first + panel * PANEL, lanes_of(panel), to);
-    };
-    if (few) {
+    if (once) {
+      const auto place = [&](Size panel, Size from) {
+        return shared.at + POINTS * (panel * PANEL * inner + from * lanes_of(panel));
+      };
 #pragma omp for schedule(static)
-      for (Size panel = 0; panel < panels; panel++) weigh(panel, 0, inner, shared.at + panel * POINTS * inner * PANEL);
+      for (Size panel = 0; panel < panels; panel++)
+        for (Size from = 0; from < inner; from += CHUNK)
+          weigh(panel, from, std::min(from + CHUNK, inner), place(panel, from));
 #pragma omp for schedule(static)
       for (Size tile = 0; tile < tiling.all; tile += GROUP) {
         const Size tiles = std::min(GROUP, tiling.all - tile);
         for (Size at = 0; at < tiles; at++) read(tile + at, own.at + at * inner);
-        for (Size panel = 0; panel < panels; panel++) {
-          multiply(panel, 0, inner, shared.at + panel * POINTS * inner * PANEL, own.at, tiles);
-          write(panel, tile, tiles);
-        }
+        for (Size panel = 0; panel < panels; panel++)
+          write(panel, own.at, tile, tiles, [&](Size from, Size) { return place(panel, from); });
       }
     } else {
-      for (Size start = 0; start < tiling.all; start += together) {
-        const Size here = std::min(together, tiling.all - start), groups = (here + GROUP - 1) / GROUP;
+      for (Size begin = 0; begin < tiling.all; begin += together) {
+        const Size here = std::min(together, tiling.all - begin);
 #pragma omp for schedule(static)
-        for (Size tile = 0; tile < here; tile++) read(start + tile, shared.at + tile * inner);
+        for (Size tile = 0; tile < here; tile++) read(begin + tile, shared.at + tile * inner);
 #pragma omp for schedule(static)
-        for (Size work = 0; work < panels * groups; work++) {
-          const Size panel = work % panels, tile = work / panels * GROUP, tiles = std::min(GROUP, here - tile);
-          for (Size from = 0; from < inner; from += CHUNK) {
-            const Size until = std::min(from + CHUNK, inner);
-            weigh(panel, from, until, own.at);
-            multiply(panel, from, until, own.at, shared.at + tile * inner, tiles);
-          }
-          write(panel, start + tile, tiles);
+        for (Size work = 0; work < (here + GROUP - 1) / GROUP * panels; work++) {
+          const Size panel = work % panels, tile = work / panels * GROUP;
+          write(panel, shared.at + tile * inner, begin + tile, std::min(GROUP, here - tile),
+                [&](Size from, Size until) {
+                  weigh(panel, from, until, own.at);
+                  return own.at;
+                });
         }
       }
     }
