@@ -22,6 +22,7 @@ from atme.losses import cross_entropy_fake, cross_entropy_real
 from atme.models.build import build
 from atme.networks import PatchGAN
 from atme.reports.cost import cost
+from atme.training.device import precision_of
 from atme.training.options import parser
 from atme.training.start import Start, prepare
 
@@ -42,9 +43,8 @@ def flops(preset: str, *settings: str) -> int:
     options = parser()
     read = options.instantiate(options.parse_args(["--config", f"options/{preset}.yaml", *settings]))
     measured = prepared(preset, *settings).measured
-    counted = cost(
-        lambda: build(read, measured), measured, batch=read.training.batch_size, precision=read.training.precision
-    )
+    precision = precision_of(read.training)
+    counted = cost(lambda: build(read, measured), measured, batch=read.training.batch_size, precision=precision)
     return counted.flops
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import psutil
 
 _ROOT = Path("/")
+_BFLOAT16 = {"avx512_bf16", "amx_bf16", "bf16"}  # of x86, and of ARM
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt(3)
 
 
@@ -29,6 +30,29 @@ def cores(*, root: Path = _ROOT) -> int:
     """
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min([allowed, *(math.ceil(share) for share in _shares(root))]))
+
+
+def multiplies_bfloat16(*, root: Path = _ROOT) -> bool | None:
+    """Whether the processor has instructions for products of bfloat16, as Linux tells; None where nothing tells.
+
+    Without, each product is made in float32, of numbers that are widened and rounded again: an update of
+    `earth_atme_demo` takes seven times as long as in float32 (AVX2 alone).
+
+    Args:
+        root: where ``proc`` lies.
+    """
+    flags = processor_flags(root=root).split()
+    return not _BFLOAT16.isdisjoint(flags) if flags else None
+
+
+def processor_flags(*, root: Path = _ROOT) -> str:
+    """What the processor can do, in Linux's words; empty elsewhere.
+
+    Args:
+        root: where ``proc`` lies.
+    """
+    lines = _text(root / "proc" / "cpuinfo").splitlines()
+    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
 
 
 class Others:

@@ -33,6 +33,23 @@ def new_memory(folder: str, limit: str, used: int, idle: int = 0) -> Files:
 
 
 @pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ("flags\t\t: fpu avx2 avx512f avx512_bf16", True),
+        ("flags\t\t: fpu avx2 amx_bf16 amx_tile", True),
+        ("Features\t: fp asimd bf16 i8mm", True),
+        ("flags\t\t: fpu avx2 avx512f avx512_vnni", False),
+        ("Features\t: fp asimd", False),
+        ("model name: bf16", None),
+        (None, None),
+    ],
+)
+def test_a_processor_that_multiplies_bfloat16(flags: str | None, expected: bool | None, tmp_path: Path) -> None:
+    files = {} if flags is None else {"proc/cpuinfo": f"processor: 0\n{flags}\n\nprocessor: 1\n{flags}\n"}
+    assert machine.multiplies_bfloat16(root=made(tmp_path, files)) is expected
+
+
+@pytest.mark.parametrize(
     ("files", "expected"),
     [
         ({}, CORES),

@@ -95,7 +95,8 @@ def test_a_preset_says_what_it_costs(preset: Path) -> None:
     read = yaml.safe_load(preset.read_text())
     game = {key: read[key] for key in ("model", "generator", "discriminator", "noise", "optimizers") if key in read}
     training = TrainingOptions(**{**read["training"], "rate": Rate(**read["training"]["rate"])})
-    found = played(yaml.safe_dump(game), read["data"]["crop_size"], training.batch_size, training.precision)
+    precision = "bf16" if training.precision == "auto" else training.precision  # docs/training.md says so
+    found = played(yaml.safe_dump(game), read["data"]["crop_size"], training.batch_size, precision)
     pairs = find_recipe(read["data"]["root"]).splits["train"]
     order = Batches(pairs, batch_size=training.batch_size, epochs=training.rate.total, accumulate=training.accumulate)
     steps = training.steps or order.steps

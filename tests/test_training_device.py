@@ -19,9 +19,9 @@ from atme.models import Networks
 from atme.models.build import Measured
 from atme.networks import PatchGAN, UNet
 from atme.noise import Game, Identity
-from atme.run_folder import checkpoints, read_log
+from atme.run_folder import checkpoints, read_log, read_options
 from atme.training import checkpoint, device
-from atme.training.device import accelerator, crowded, facts
+from atme.training.device import accelerator, crowded, facts, precision_of
 from atme.training.options import TrainingOptions
 from atme.training.origin import Origin
 from atme.training.state import State
@@ -100,6 +100,53 @@ def test_fp16_needs_cuda(monkeypatch: pytest.MonkeyPatch, device: str) -> None:
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     with pytest.raises(ValueError, match=rf"fp16 needs a CUDA GPU, and this is {device}; use bf16 or float32"):
         accelerator(TrainingOptions(precision="fp16", device=device))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("has", "taken"), [(True, "bf16"), (False, "float32"), (None, "float32")])
+def test_auto_takes_the_precision_that_the_processor_has_and_the_run_says_which(
+    preset: Preset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has: bool | None, taken: str
+) -> None:
+    monkeypatch.setattr(device, "multiplies_bfloat16", lambda: has)
+    run = tmp_path / "run"
+    assert train(preset(training__precision="auto", training__device="cpu"), run, *SHORT) == 0
+    assert read_options(run)["training"]["precision"] == taken
+    assert {line["precision"] for line in read_log(run)} == {taken}
+
+
+@pytest.mark.parametrize(("there", "wanted", "taken"), [(True, "auto", "bf16"), (True, "cpu", "float32")])
+def test_auto_looks_at_the_device_that_trains(
+    monkeypatch: pytest.MonkeyPatch, there: bool, wanted: str, taken: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda *, including_emulation: not including_emulation)
+    monkeypatch.setattr(device, "multiplies_bfloat16", lambda: False)
+    assert precision_of(TrainingOptions(precision="auto", device=wanted)) == taken  # type: ignore[arg-type]
+    assert precision_of(TrainingOptions(precision="auto", device="mps")) == "float32"
+
+
+@pytest.mark.parametrize(("has", "said"), [(True, 0), (False, 1), (None, 0)])
+def test_a_precision_that_the_processor_lacks_is_slow_and_that_is_said(
+    preset: Preset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    has: bool | None,
+    said: int,
+) -> None:
+    monkeypatch.setattr(device, "multiplies_bfloat16", lambda: has)
+    asked = preset(training__precision="bf16", training__device="cpu")
+    assert train(asked, tmp_path / "run", *SHORT) == 0
+    assert capsys.readouterr().err.count("training.precision bf16: this processor has no products of bfloat16") == said
+    assert train(asked, tmp_path / "remedy", *SHORT, "--training.precision", "auto") == 0
+    assert "this processor has no" not in capsys.readouterr().err
+
+
+def test_machines_that_choose_differently_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    processes = accelerator(TrainingOptions(device="cpu"))
+    device.refuse_several_precisions(processes)
+    monkeypatch.setattr(device, "gather_object", lambda own: [*own, "bf16"])
+    with pytest.raises(ValueError, match="auto is bf16 on one of these machines and float32 on another; say which"):
+        device.refuse_several_precisions(processes)
 
 
 def test_one_process_trains_at_several_precisions() -> None:

@@ -48,7 +48,7 @@ _KEYS: Mapping[str, Mapping[str, str]] = {
     "training": {
         "max_time": "such as 2h: as many updates as fit, planned once",
         "batch_size": "images per process",
-        "precision": "bf16 halves the time on most machines",
+        "precision": "auto: bf16 where the machine has it, else float32",
         "average": "decay of averaged weights, such as 0.999",
         "resume": "auto goes on with the run in run.dir",
         "device": "auto takes a GPU where there is one",

@@ -14,6 +14,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from atme.machine import processor_flags
+
 SOURCES = Path(__file__).parent / "cpp"
 OPTIONS = (
     "-std=c++17",
@@ -97,8 +99,4 @@ def build(command: list[str], place: Path) -> Path:
 
 def _processor() -> str:
     """What it can do, as Linux tells it; elsewhere its name."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    return processor_flags() or platform.processor()

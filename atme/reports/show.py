@@ -9,7 +9,7 @@ from torch._subclasses.fake_tensor import DataDependentOutputException
 from atme.models.build import Measured, build
 from atme.reports.cost import Cost, cost
 from atme.terminal import results
-from atme.training.device import kind_of
+from atme.training.device import kind_of, precision_of
 from atme.training.options import TrainingOptions, played
 from atme.training.parts import measure
 
@@ -45,7 +45,7 @@ def _cost(options: Namespace, measured: Measured) -> Cost:
         lambda: build(options, measured, pretrained=False),
         measured,
         batch=training.batch_size,
-        precision=training.precision,
+        precision=precision_of(training),
     )
 
 

@@ -6,11 +6,11 @@ import warnings
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import DistributedDataParallelKwargs
+from accelerate.utils import DistributedDataParallelKwargs, gather_object
 
-from atme.machine import Others, cores
+from atme.machine import Others, cores, multiplies_bfloat16
 from atme.networks import kernels
-from atme.training.options import TrainingOptions
+from atme.training.options import Precision, TrainingOptions
 
 _OTHERS = Others()
 _MUCH = 0.5
@@ -23,13 +23,13 @@ def accelerator(training: TrainingOptions) -> Accelerator:
     Raises:
         ValueError: if this machine has no such device, or the device no such precision.
     """
-    device = kind_of(training.device)
-    _refuse_precision(training.precision, device)
+    device, precision = kind_of(training.device), precision_of(training)
+    _refuse_precision(precision, device)
     _set_determinism(training.deterministic, device)
     _forget()
     _pass_over_warnings()
     return Accelerator(
-        mixed_precision="no" if training.precision == "float32" else training.precision,
+        mixed_precision="no" if precision == "float32" else precision,
         gradient_accumulation_steps=training.accumulate,
         cpu=device == "cpu",
         # the memory is kept equal by hand, and broadcasting it at every step would cost its size
@@ -91,6 +91,39 @@ def kind_of(wanted: str) -> str:
     if not there[wanted]:
         raise ValueError(f"training.device: PyTorch finds no {wanted} device here; use auto or cpu")
     return wanted
+
+
+def precision_of(training: TrainingOptions) -> Precision:
+    """The precision: what was asked for, or what ``auto`` is on this machine."""
+    if training.precision != "auto":
+        return training.precision
+    gpu = torch.cuda.is_available() and training.device in ("auto", "cuda")
+    if gpu:
+        has = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        has = training.device in ("auto", "cpu") and bool(multiplies_bfloat16())
+    return "bf16" if has else "float32"
+
+
+def refuse_several_precisions(processes: Accelerator) -> None:
+    """Refuse to train on machines of which each chose another precision.
+
+    Raises:
+        ValueError: in each of their processes.
+    """
+    chosen = {*gather_object([str(processes.mixed_precision)])}
+    if len(chosen) > 1:
+        raise ValueError("training.precision: auto is bf16 on one of these machines and float32 on another; say which")
+
+
+def slow_precision(training: TrainingOptions) -> list[str]:
+    """What is said where bf16 was asked for, of a processor that has none."""
+    if training.precision != "bf16" or kind_of(training.device) != "cpu" or multiplies_bfloat16() is not False:
+        return []
+    return [
+        "training.precision bf16: this processor has no products of bfloat16, and takes several times as long as in "
+        "float32; auto takes what is faster"
+    ]
 
 
 def gpus_of(wanted: str) -> int:

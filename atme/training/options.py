@@ -48,6 +48,10 @@ class RunOptions:
             raise ValueError(f"run.seed: {self.seed} is negative; give 0 or more")
 
 
+Precision = Literal["float32", "bf16", "fp16"]
+"""What updates are computed in; see `TrainingOptions.precision`."""
+
+
 @dataclass(frozen=True)
 class TrainingOptions:
     """How the weights are trained.
@@ -64,7 +68,8 @@ class TrainingOptions:
             number of them, up to rounding.
         accumulate: micro-batches per update of the weights. (The generator's terms of all but the last one see
             the discriminator before its update.)
-        precision: ``bf16`` halves the time on most machines; ``fp16`` needs a GPU.
+        precision: ``auto`` is ``bf16`` on a GPU or processor that multiplies such numbers, else ``float32``, and the
+            run's options say which; ``fp16`` needs a GPU.
         channels_last: keep images and weights as (B, H, W, C) in memory, which most convolutions prefer.
         average: decay of the average of weights that translations use; null for none.
         log_every: updates from one line of the log to the next.
@@ -95,7 +100,7 @@ class TrainingOptions:
     batch_size: int = 1
     share_batch: bool = False
     accumulate: int = 1
-    precision: Literal["float32", "bf16", "fp16"] = "float32"
+    precision: Literal["auto", "float32", "bf16", "fp16"] = "float32"
     channels_last: bool = True
     average: float | None = None
     log_every: int = 50

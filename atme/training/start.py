@@ -20,7 +20,7 @@ from atme.networks.pretrained import origins
 from atme.run_folder import checkpoint_path
 from atme.training import checkpoint
 from atme.training.changes import Flat, flatten, with_value
-from atme.training.device import accelerator
+from atme.training.device import accelerator, precision_of, refuse_several_precisions, slow_precision
 from atme.training.glance import Glance, glance
 from atme.training.going_on import earlier, recorded, refuse_nothing_left, told, with_plan
 from atme.training.options import CLASSES, TrainingOptions, left_out, played
@@ -103,6 +103,9 @@ def prepare(options: Namespace, *, text: str) -> Start:
         ValueError: if an option does not fit the data, the networks, the machine or the run folder.
     """
     training: TrainingOptions = options.training
+    asked, precision = training.precision, precision_of(training)
+    if asked != precision:
+        training, text = replace(training, precision=precision), with_value(text, "training", "precision", precision)
     text, written = played(with_plan(text, options.run.dir), options.model), text
     training = replace(training, steps=yaml.safe_load(text)["training"].get("steps"))
     remarks = left_out(written, options.model)
@@ -110,7 +113,10 @@ def prepare(options: Namespace, *, text: str) -> Start:
     own = outside.sources(_classes(text))
     origin = find_origin(options.run.dir, training.resume, now=now)
     weights = _weights(training, origin)
+    remarks += slow_precision(training)
     processes = accelerator(training)
+    if asked != precision:
+        refuse_several_precisions(processes)
     train, test = options.data.open_train(seed=options.run.seed), options.data.open_test()
     noted = compare_shapes(train.shapes, test.shapes)
     measured = measure(train, batch=training.images_per_update(processes.num_processes))
