@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.nn.grad import conv2d_input, conv2d_weight
 
 from atme.networks import compiler, kernels, products, winograd
-from atme.networks.convolution import Convolution, convolve
+from atme.networks.convolution import Conv2d, Convolution, convolve
 from atme.networks.patchgan import PatchGAN
 from atme.networks.standardized import convolved
 from atme.networks.unet import UNet
@@ -240,3 +240,23 @@ def test_a_penalty_on_the_gradients_of_a_patchgan(compiled: None, monkeypatch: p
         monkeypatch.setattr(kernels, "available", lambda: False)
     for ours, wanted in zip(*found, strict=True):
         near(ours, wanted, 1e-3)
+
+
+@pytest.mark.parametrize("side", [1, 2, 3, 4])
+def test_a_layer_whose_weights_are_bfloat16(side: int, compiled: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    monkeypatch.setattr(winograd, "matrix_unit", lambda: False)
+    layer = Conv2d(16, 32, side, padding=side // 2)
+    image = torch.randn(2, 16, 40, 40)
+    found = []
+    for kind in (torch.bfloat16, torch.float64):
+        layer.to(torch.bfloat16).to(kind).zero_grad()
+        given = image.to(torch.bfloat16).to(kind).requires_grad_()
+        made = layer(given)
+        made.square().sum().backward()
+        assert made.dtype == kind
+        gradients = [given.grad, *(each.grad for each in layer.parameters())]
+        assert all(each is not None and each.dtype == kind for each in gradients)
+        found.append([made.detach(), *gradients])
+    for ours, wanted in zip(*found, strict=True):
+        near(ours, wanted, 0.02)

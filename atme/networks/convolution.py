@@ -65,11 +65,14 @@ class Convolution(torch.autograd.Function):
             if wanted[0]:
                 to_image = projected(gradient, weight.flatten(1), None)
             if wanted[1]:
-                to_weight = products.over_pixels(pixels(gradient), pixels(image)).sum(0).view_as(weight)
+                to_weight = (
+                    products.over_pixels(pixels(gradient), pixels(image)).sum(0).view_as(weight).to(weight.dtype)
+                )
         elif forward_pays(image, weight, border) and wanted[0]:
             to_image = winograd.maps_slope(gradient, weight, border=border, first=0, count=image.shape[1])
         if to_weight is None and weights_pay(image, weight, border) and wanted[1]:
             to_weight = winograd.weights_slope([image], gradient, side=weight.shape[2], border=border)
+            to_weight = to_weight.to(weight.dtype)
         left = [wanted[0] and to_image is None, wanted[1] and to_weight is None]
         if any(left):
             others = directly(gradient, image, weight, border, left)

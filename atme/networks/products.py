@@ -56,7 +56,8 @@ def over_pixels(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _product(pixels: Tensor, matrix: Tensor, start: Tensor | None, result: Tensor, *, more: bool) -> Tensor:
-    pixels, matrix = pixels.contiguous(), matrix.contiguous()
+    pixels, matrix = pixels.contiguous(), matrix.to(pixels.dtype).contiguous()
+    start = None if start is None else start.to(pixels.dtype)
     sizes = len(pixels), pixels[0, ..., 0].numel(), *matrix.shape[-2:]
     own = matrix.dim() == 3
     passes.call("product", [pixels.dtype], pixels, matrix, start, result, *sizes, int(own), int(more))

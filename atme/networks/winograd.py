@@ -73,8 +73,8 @@ def convolved(maps: Sequence[Tensor], weight: Tensor, bias: Tensor | None = None
 
     Args:
         maps: (B, Cᵢ, H, W), their channels C in all.
-        weight: (C', C, k, k), float32.
-        bias: (C',), float32, or None.
+        weight: (C', C, k, k), read in float32.
+        bias: (C',), likewise, or None.
         border: of zeros around the maps.
 
     Returns:
@@ -111,7 +111,8 @@ def weights_slope(maps: Sequence[Tensor], gradient: Tensor, *, side: int, border
 def _convolved(
     maps: Sequence[Tensor], weight: Tensor, bias: Tensor | None, *, border: int, back: bool, first: int, count: int
 ) -> Tensor:
-    maps, weight = [passes.beside_each_other(each) for each in maps], passes.beside_each_other(weight)
+    maps, weight = [passes.beside_each_other(each) for each in maps], passes.beside_each_other(weight.float())
+    bias = None if bias is None else bias.float()
     rows, columns, side, _ = weight.shape
     batch, _, *size = maps[0].shape
     height, width = (pixels + 2 * border - side + 1 for pixels in size)
