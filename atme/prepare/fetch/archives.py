@@ -202,7 +202,8 @@ def _refuse_special(info: tarfile.TarInfo, folder: Path) -> None:
         raise ArchiveError(f"{_named(info.name)} is neither a file nor a folder (device or pipe)")
     if info.size < 0:
         raise ArchiveError(f"{_named(info.name)} has less than nothing in it")
-    tarfile.data_filter(info, str(folder))
+    if hasattr(tarfile, "data_filter"):  # Python before 3.11.4 has none; it finds nothing that is not refused above
+        tarfile.data_filter(info, str(folder))
 
 
 class _Metered:
