@@ -6,6 +6,7 @@
 import json
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,9 @@ from atme.cli import main
 from atme.images import read_image
 from atme.run_folder import FORMAT, checkpoints, read_log
 
+OURS: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+"""How an archive of ours is unpacked: Python before 3.11.4 knows no filters, later ones want one."""
+
 ARCHIVE = Path(__file__).parent / "golden" / "run_without_format.tar.gz"
 
 
@@ -23,7 +27,7 @@ ARCHIVE = Path(__file__).parent / "golden" / "run_without_format.tar.gz"
 def old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder with the run, its data, and what its version made of them; the working directory, as it was then."""
     with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(tmp_path, filter="data")
+        archive.extractall(tmp_path, **OURS)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -17,6 +17,7 @@ import pytest
 import yaml
 from conftest import TINY
 from local_mirror import Answer, local_mirror
+from test_old_runs import OURS
 from test_recipes_all import FEW, archive_of
 
 ROOT = Path(__file__).parents[1]
@@ -102,7 +103,7 @@ def test_a_source_distribution_makes_the_same_wheel(sources: Path, wheel: Path, 
     code = f"from setuptools import build_meta; print(build_meta.build_sdist({str(tmp_path)!r}))"
     name = done([sys.executable, "-c", code], sources).split()[-1]
     with tarfile.open(tmp_path / name) as tar:
-        tar.extractall(tmp_path / "unpacked", filter="data")
+        tar.extractall(tmp_path / "unpacked", **OURS)
     again = wheel_of(next((tmp_path / "unpacked").iterdir()), tmp_path)
     contents = []
     for path in (wheel, again):
