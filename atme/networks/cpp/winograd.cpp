@@ -251,7 +251,7 @@ void convolved(Maps<T> x, const Weights& weights, const float* start, T* y, cons
   // Values of weights are made once, and those of windows by who needs them; or of windows once, and of weights anew
   // for each group of tiles, where weights are many, or groups fewer than threads. Bits are the same.
   const Size values = POINTS * inner * count;
-  const bool once = values <= ROOM || (groups > 1 && groups >= threads && values <= 12 * ROOM);
+  const bool once = values <= ROOM || (groups > 1 && groups >= threads && values <= 4 * ROOM);
   const Size together =
       once ? GROUP : std::min(groups * GROUP, std::max(GROUP, ROOM / (POINTS * inner) / GROUP * GROUP));
   const Size step = together * inner + LANES, product_step = GROUP * PANEL + LANES;
