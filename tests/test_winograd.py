@@ -62,9 +62,10 @@ def maps_of(*channels: int, size: tuple[int, int], kind: torch.dtype, images: in
 def test_values_and_derivatives(side: int, kind: torch.dtype, width: None) -> None:
     torch.manual_seed(side)
     exact = {torch.float32: 2e-6, torch.bfloat16: 3e-3}[kind]  # 8 bits round by 1.7e-3 in the mean
-    # one map and two; sizes that are and are no multiple of a tile's; more than one piece of tiles and of channels
-    for channels, rows, size in [((16,), 32, (12, 12)), ((48, 16), 16, (29, 22)), ((560, 32), 48, (9, 13))]:
-        maps = maps_of(*channels, size=size, kind=kind)
+    # one map and two; sizes that are and are no multiple of a tile's; more than one piece of tiles, channels, weights
+    few, many = ((560, 32), 64, (9, 13), 2), ((560, 32), 64, (33, 49), 1)
+    for channels, rows, size, images in [((16,), 32, (12, 12), 2), ((48, 16), 16, (29, 22), 2), few, many]:
+        maps = maps_of(*channels, size=size, kind=kind, images=images)
         weight = torch.randn(rows, sum(channels), side, side)
         whole = torch.cat(maps, dim=1).double()
         for border in range(side):
@@ -81,13 +82,16 @@ def test_values_and_derivatives(side: int, kind: torch.dtype, width: None) -> No
             near(winograd.weights_slope(maps, gradient, side=side, border=border), of_weights, 2e-6)
 
 
-@pytest.mark.parametrize("channels", [16, 256])  # weights of the one are made ready for all tiles, not of the other
-def test_bits_do_not_depend_on_threads(channels: int, compiled: None, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("channels", "rows"), [(16, 32), (256, 256), (576, 128)])
+def test_bits_do_not_depend_on_threads(
+    channels: int, rows: int, compiled: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of which there may be more than groups of tiles: then weights are made ready anew for each group, not once."""
     torch.manual_seed(0)
     (image,) = maps_of(channels, size=(45, 50), kind=torch.float32)
-    weight, gradient = torch.randn(32, channels, 3, 3), torch.randn(2, 32, 45, 50)
+    weight, gradient = torch.randn(rows, channels, 3, 3), torch.randn(2, rows, 45, 50)
     found = []
-    for number in (1, 2, 3):
+    for number in (1, 2, 5):
         monkeypatch.setattr(torch, "get_num_threads", lambda number=number: number)
         made = (
             winograd.convolved([image], weight, border=1),

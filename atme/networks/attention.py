@@ -151,11 +151,8 @@ class Attention(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """(B, C, H, W) to (B, C, H, W)."""
         y = unpixels(self.norm(pixels(image)), like=image)  # (B, C, H, W)
-        q, k, v = (
-            pixels(convolve(y, self.qkv.weight, None, border=0))
-            .unflatten(2, (3, self.heads, -1))
-            .permute(2, 0, 3, 1, 4)
-        )  # (B, h, N, d) each
+        qkv = pixels(convolve(y, self.qkv.weight, None, border=0))  # (B, N, 3·h·d)
+        q, k, v = qkv.unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # (B, h, N, d) each
         with with_the_same_bits(image):
             seen = F.scaled_dot_product_attention(q, k, v)  # (B, h, N, d)
         mixed = self.out(seen.transpose(1, 2).flatten(2))  # (B, N, C)

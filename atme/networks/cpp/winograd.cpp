@@ -70,6 +70,26 @@ inline void lowered(const Vector* m, const float (&scale)[2], Vector* out, int s
   }
 }
 
+// A transform of IN numbers to OUT along both axes: `row(i)` has IN vectors of row i, `put(i, j, value)` takes OUT x
+// OUT.
+template <int IN, int OUT, class Row, class Along, class Put>
+inline void along_both(Row row, Along along, Put put) {
+  Vector half[OUT * IN], made[OUT];  // half: turned
+#pragma GCC unroll 6
+  for (int i = 0; i < IN; i++) along(row(i), half + i, IN);
+#pragma GCC unroll 6
+  for (int j = 0; j < OUT; j++) {
+    along(half + j * IN, made, 1);
+#pragma GCC unroll 6
+    for (int i = 0; i < OUT; i++) put(i, j, made[i]);
+  }
+}
+
+// Where `along_both` puts values: [point], `step` apart.
+inline auto values_at(float* to, Size step) {
+  return [=](int i, int j, Vector value) { store(to + (i * WINDOW + j) * step, value); };
+}
+
 // Where tiles lie in a map of results, and their windows in the map that is read.
 template <int SIDE>
 struct Tiling {
@@ -121,23 +141,35 @@ inline void pixels(const T* image, Size height, Size width, Size channels, Size 
     }
 }
 
+// Rows of values that lie in memory, [point], `step` apart.
+struct Stored {
+  const float* at;
+  Size step;
+  Vector here[WINDOW];
+  const Vector* operator()(int i) {
+#pragma GCC unroll 6
+    for (int j = 0; j < WINDOW; j++) here[j] = load(at + (i * WINDOW + j) * step);
+    return here;
+  }
+};
+
 // The values of a tile's window, [point][channel].
 template <int SIDE, class T>
 void windows(const T* x, Size channels, const Tiling<SIDE>& tiling, Size tile, float* to, Size step) {
   const T* image = x + tiling.image(tile) * tiling.height * tiling.width * channels;
   const Size top = tiling.top(tile) - tiling.border, left = tiling.left(tile) - tiling.border;
   for (Size c = 0; c < channels; c += LANES) {
-    Vector window[POINTS], half[POINTS], out[WINDOW];
+    Vector window[POINTS];
     pixels<WINDOW, SIDE>(image + c, tiling.height, tiling.width, channels, top, left, window);
-#pragma GCC unroll 6
-    for (int i = 0; i < WINDOW; i++) of_window(window + i * WINDOW, half + i, WINDOW);  // turned: [j][i]
-#pragma GCC unroll 6
-    for (int j = 0; j < WINDOW; j++) {
-      of_window(half + j * WINDOW, out, 1);
-#pragma GCC unroll 6
-      for (int i = 0; i < WINDOW; i++) store(to + (i * WINDOW + j) * step + c, out[i]);
-    }
+    along_both<WINDOW, WINDOW>([&](int i) { return window + i * WINDOW; }, of_window, values_at(to + c, step));
   }
+}
+
+// The same of one map, or of two whose channels follow one another.
+template <int SIDE, class T>
+void windows(const Maps<T>& x, const Tiling<SIDE>& tiling, Size tile, float* to, Size step) {
+  windows(x.of[0], x.channels[0], tiling, tile, to, step);
+  if (x.channels[1]) windows(x.of[1], x.channels[1], tiling, tile, to + x.channels[0], step);
 }
 
 // The values of a tile of the results' gradient, [point][channel].
@@ -145,17 +177,12 @@ template <int SIDE, class T>
 void gradients(const T* image, Size channels, Size count, const Tiling<SIDE>& tiling, Size tile, float* to, Size step) {
   image += tiling.image(tile) * tiling.out_height() * tiling.out_width() * channels;
   for (Size c = 0; c < count; c += LANES) {
-    Vector here[SIDE * SIDE], half[WINDOW * SIDE], out[WINDOW];
+    Vector here[SIDE * SIDE];
     pixels<SIDE, SIDE>(image + c, tiling.out_height(), tiling.out_width(), channels, tiling.top(tile),
                        tiling.left(tile), here);
-#pragma GCC unroll 6
-    for (int i = 0; i < SIDE; i++) raised<SIDE>(here + i * SIDE, RESULTS, half + i, SIDE);
-#pragma GCC unroll 6
-    for (int j = 0; j < WINDOW; j++) {
-      raised<SIDE>(half + j * SIDE, RESULTS, out, 1);
-#pragma GCC unroll 6
-      for (int i = 0; i < WINDOW; i++) store(to + (i * WINDOW + j) * step + c, out[i]);
-    }
+    along_both<SIDE, WINDOW>([&](int i) { return here + i * SIDE; },
+                             [](const Vector* y, Vector* out, int apart) { raised<SIDE>(y, RESULTS, out, apart); },
+                             values_at(to + c, step));
   }
 }
 
@@ -167,37 +194,22 @@ void results(const float* products, Size step, int vectors, const float* start, 
   T* first = y + ((tiling.image(tile) * tiling.out_height() + top) * width + left) * channels;
   const Size rows = std::min<Size>(SIDE, tiling.out_height() - top), columns = std::min<Size>(SIDE, width - left);
   for (int v = 0; v < vectors; v++) {
-    Vector here[WINDOW], half[SIDE * WINDOW], out[SIDE];
     const Vector bias = start == nullptr ? Vector{} : load(start + v * LANES);
-#pragma GCC unroll 6
-    for (int i = 0; i < WINDOW; i++) {
-#pragma GCC unroll 6
-      for (int j = 0; j < WINDOW; j++) here[j] = load(products + (i * WINDOW + j) * step + v * LANES);
-      lowered<SIDE>(here, RESULTS, half + i, WINDOW);
-    }
-#pragma GCC unroll 6
-    for (int j = 0; j < SIDE; j++) {
-      lowered<SIDE>(half + j * WINDOW, RESULTS, out, 1);
-      if (j < columns)
-#pragma GCC unroll 6
-        for (int i = 0; i < SIDE; i++)
-          if (i < rows) store(first + (i * width + j) * channels + v * LANES, out[i] + bias);
-    }
+    along_both<WINDOW, SIDE>(
+        Stored{products + v * LANES, step},
+        [](const Vector* m, Vector* out, int apart) { lowered<SIDE>(m, RESULTS, out, apart); },
+        [&](int i, int j, Vector value) {
+          if (i < rows && j < columns) store(first + (i * width + j) * channels + v * LANES, value + bias);
+        });
   }
 }
 
 // G w G^T of LANES weights at a time, [point].
 template <int TAPS>
 inline void of_weights(const Vector* w, float* to, Size step) {
-  Vector half[WINDOW * TAPS], out[WINDOW];
-#pragma GCC unroll 4
-  for (int i = 0; i < TAPS; i++) raised<TAPS>(w + i * TAPS, WEIGHTS, half + i, TAPS);
-#pragma GCC unroll 6
-  for (int j = 0; j < WINDOW; j++) {
-    raised<TAPS>(half + j * TAPS, WEIGHTS, out, 1);
-#pragma GCC unroll 6
-    for (int i = 0; i < WINDOW; i++) store(to + (i * WINDOW + j) * step, out[i]);
-  }
+  along_both<TAPS, WINDOW>([=](int i) { return w + i * TAPS; },
+                           [](const Vector* w, Vector* out, int apart) { raised<TAPS>(w, WEIGHTS, out, apart); },
+                           values_at(to, step));
 }
 
 // Weights (rows, TAPS, TAPS, columns), and which way they are used: from columns to rows, or back, taps reversed.
@@ -205,7 +217,6 @@ struct Weights {
   const float* at;
   Size rows, columns;
   bool back;
-  Size inner() const { return back ? rows : columns; }
 };
 
 // The values of weights for results [first, first + lanes), [point][what is read][lane].
@@ -256,10 +267,6 @@ void convolved(Maps<T> x, const Weights& weights, const float* start, T* y, cons
       once ? GROUP : std::min(groups * GROUP, std::max(GROUP, ROOM / (POINTS * inner) / GROUP * GROUP));
   const Size step = together * inner + LANES, product_step = GROUP * PANEL + LANES;
   Scratch shared(once ? values : POINTS * step);
-  const auto read = [&](Size tile, float* to) {
-    windows(x.of[0], x.channels[0], tiling, tile, to, step);
-    if (x.channels[1]) windows(x.of[1], x.channels[1], tiling, tile, to + x.channels[0], step);
-  };
   const auto lanes_of = [&](Size panel) { return std::min(PANEL, count - panel * PANEL); };
   const auto weigh = [&](Size panel, Size from, Size until, float* to) {
     panel_of<TAPS>(weights, from, until, first + panel * PANEL, lanes_of(panel), to);
@@ -293,7 +300,7 @@ void convolved(Maps<T> x, const Weights& weights, const float* start, T* y, cons
 #pragma omp for schedule(static)
       for (Size tile = 0; tile < tiling.all; tile += GROUP) {
         const Size tiles = std::min(GROUP, tiling.all - tile);
-        for (Size at = 0; at < tiles; at++) read(tile + at, own.at + at * inner);
+        for (Size at = 0; at < tiles; at++) windows(x, tiling, tile + at, own.at + at * inner, step);
         for (Size panel = 0; panel < panels; panel++)
           write(panel, own.at, tile, tiles, [&](Size from, Size) { return place(panel, from); });
       }
@@ -301,7 +308,7 @@ void convolved(Maps<T> x, const Weights& weights, const float* start, T* y, cons
       for (Size begin = 0; begin < tiling.all; begin += together) {
         const Size here = std::min(together, tiling.all - begin);
 #pragma omp for schedule(static)
-        for (Size tile = 0; tile < here; tile++) read(begin + tile, shared.at + tile * inner);
+        for (Size tile = 0; tile < here; tile++) windows(x, tiling, begin + tile, shared.at + tile * inner, step);
 #pragma omp for schedule(static)
         for (Size work = 0; work < (here + GROUP - 1) / GROUP * panels; work++) {
           const Size panel = work % panels, tile = work / panels * GROUP;
@@ -321,17 +328,11 @@ template <int TAPS>
 void of_sums(const float* sums, Size step, Size width, Size rows, Size columns, float* to, Size to_width) {
   for (Size row = 0; row < rows; row++)
     for (Size column = 0; column < columns; column += LANES) {
-      const float* from = sums + row * width + column;
       float* out = to + row * TAPS * TAPS * to_width + column;
-      Vector here[WINDOW], half[TAPS * WINDOW], made[TAPS];
-      for (int i = 0; i < WINDOW; i++) {
-        for (int j = 0; j < WINDOW; j++) here[j] = load(from + (i * WINDOW + j) * step);
-        lowered<TAPS>(here, WEIGHTS, half + i, WINDOW);
-      }
-      for (int j = 0; j < TAPS; j++) {
-        lowered<TAPS>(half + j * WINDOW, WEIGHTS, made, 1);
-        for (int i = 0; i < TAPS; i++) store(out + (i * TAPS + j) * to_width, made[i]);
-      }
+      along_both<WINDOW, TAPS>(
+          Stored{sums + row * width + column, step},
+          [](const Vector* u, Vector* out, int apart) { lowered<TAPS>(u, WEIGHTS, out, apart); },
+          [=](int i, int j, Vector value) { store(out + (i * TAPS + j) * to_width, value); });
     }
 }
 
@@ -345,8 +346,8 @@ void weights_slope(Maps<T> x, const T* gradient, float* result, const Tiling<7 -
   const Size together =
       few ? tiling.all : std::min(tiling.all, std::max(FEW, ROOM / 4 / (POINTS * (columns + chunk)) / FEW * FEW));
   const Size step = together * columns + LANES, slope_step = together * chunk + LANES;
-  const Size own_step = LANES * PANEL + LANES, sum_step = few ? own_step : chunk * columns + LANES;
-  Scratch values(POINTS * step), slopes(POINTS * slope_step), sums(POINTS * sum_step);
+  const Size own_step = LANES * PANEL + LANES, sum_step = chunk * columns + LANES;
+  Scratch values(POINTS * step), slopes(POINTS * slope_step), sums(few ? 0 : POINTS * sum_step);
 #pragma omp parallel num_threads(threads) if (threads > 1 && tiling.all * rows * columns > WORTH_THREADS)
   for (Size first = 0; first < rows; first += chunk) {
     const Size count = std::min(chunk, rows - first);
@@ -354,11 +355,8 @@ void weights_slope(Maps<T> x, const T* gradient, float* result, const Tiling<7 -
       const Size here = std::min(together, tiling.all - start);
 #pragma omp for schedule(static)
       for (Size tile = 0; tile < here; tile++) {
-        float* to = values.at + tile * columns;
-        if (first == 0 || together < tiling.all) {
-          windows(x.of[0], x.channels[0], tiling, start + tile, to, step);
-          if (x.channels[1]) windows(x.of[1], x.channels[1], tiling, start + tile, to + x.channels[0], step);
-        }
+        if (first == 0 || together < tiling.all)  // else they are there already
+          windows(x, tiling, start + tile, values.at + tile * columns, step);
         gradients(gradient + first, rows, count, tiling, start + tile, slopes.at + tile * chunk, slope_step);
       }
       if (few) {
