@@ -1,11 +1,14 @@
 """What several test files share: a tiny dataset, a preset that trains on it in seconds, and a browser."""
 
+import ctypes
 import json
 import os
+import platform
 import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import browser
@@ -102,6 +105,38 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         pytest.skip(kernels.reason())
     yield
     kernels.reason.cache_clear()
+
+
+WIDTHS = {"as it is": "-march=native", "AVX2": "-march=x86-64-v3", "SSE": "-march=x86-64"}
+
+
+@cache
+def passes_for(width: str, folder: Path) -> ctypes.CDLL:
+    """The passes in C++ as an older processor has them."""
+    from atme.networks import compiler
+
+    options = [WIDTHS[width] if each == "-march=native" else each for each in compiler.OPTIONS]
+    command = [*compiler.compiler(), *options, *map(str, sorted(compiler.SOURCES.glob("*.cpp")))]
+    return ctypes.CDLL(str(compiler.build(command, folder / f"{width}.so")))
+
+
+@pytest.fixture(params=WIDTHS)
+def width(
+    request: pytest.FixtureRequest, compiled: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Vectors of this processor, and of older ones."""
+    from atme.networks import kernels, winograd
+
+    monkeypatch.setattr(winograd, "matrix_unit", lambda: False)
+    winograd.lanes.cache_clear()
+    if request.param != "as it is":
+        if platform.machine() != "x86_64":
+            pytest.skip("vectors of another processor")
+        loaded = passes_for(request.param, tmp_path.parent)
+        monkeypatch.setattr(kernels, "library", lambda: loaded)
+        assert winograd.lanes() == {"AVX2": 8, "SSE": 4}[request.param]
+    yield
+    winograd.lanes.cache_clear()
 
 
 TINY = {

@@ -1,48 +1,17 @@
 """Winograd's convolutions and products of pixels in C++: values, derivatives, bits, and where they are taken."""
 
-import ctypes
-import platform
-from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
-
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.grad import conv2d_input, conv2d_weight
 
-from atme.networks import compiler, kernels, products, winograd
+from atme.networks import kernels, products, winograd
+from atme.networks.block import Block
 from atme.networks.convolution import Conv2d, Convolution, convolve
 from atme.networks.patchgan import PatchGAN
 from atme.networks.standardized import convolved
 from atme.networks.unet import UNet
-
-WIDTHS = {"as it is": "-march=native", "AVX2": "-march=x86-64-v3", "SSE": "-march=x86-64"}
-
-
-@cache
-def passes_for(width: str, folder: Path) -> ctypes.CDLL:
-    options = [WIDTHS[width] if each == "-march=native" else each for each in compiler.OPTIONS]
-    command = [*compiler.compiler(), *options, *map(str, sorted(compiler.SOURCES.glob("*.cpp")))]
-    return ctypes.CDLL(str(compiler.build(command, folder / f"{width}.so")))
-
-
-@pytest.fixture(params=WIDTHS)
-def width(
-    request: pytest.FixtureRequest, compiled: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
-    """Vectors of this processor, and of older ones."""
-    monkeypatch.setattr(winograd, "matrix_unit", lambda: False)
-    winograd.lanes.cache_clear()
-    if request.param != "as it is":
-        if platform.machine() != "x86_64":
-            pytest.skip("vectors of another processor")
-        loaded = passes_for(request.param, tmp_path.parent)
-        monkeypatch.setattr(kernels, "library", lambda: loaded)
-        assert winograd.lanes() == {"AVX2": 8, "SSE": 4}[request.param]
-    yield
-    winograd.lanes.cache_clear()
 
 
 def near(ours: Tensor, wanted: Tensor, within: float) -> None:
@@ -104,6 +73,7 @@ def test_bits_do_not_depend_on_threads(
                 winograd.weights_slope([image], gradient, side=3, border=1),
                 products.times(of_pixels, weight[:, :, 0, 0].T),
                 products.over_pixels(of_pixels, of_pixels),
+                products.over_pixels(of_pixels.bfloat16(), of_pixels.bfloat16()),
             ]
         )
     for others in found[1:]:
@@ -169,7 +139,11 @@ def test_products(width: None) -> None:
             near(products.times(a, matrix), a.double() @ wide, 1e-6)
             near(products.times(a, matrix, start), a.double() @ wide + start, 1e-6)
             near(products.add_times_(b.clone(), a, matrix), b + a.double() @ wide, 1e-6)
-        near(products.over_pixels(a, b), torch.einsum("bhwf,bhwc->bfc", a.double(), b.double()), 1e-6)
+        for kind in (torch.float32, torch.bfloat16):
+            left, right = a.to(kind), b.to(kind)
+            assert products.over_pixels_pays(left, right)
+            wanted = torch.einsum("bhwf,bhwc->bfc", left.double(), right.double())
+            near(products.over_pixels(left, right), wanted, 1e-6)
 
 
 def test_products_are_pytorchs_elsewhere() -> None:
@@ -215,19 +189,39 @@ def test_the_unet_is_the_same_function_by_winograd(compiled: None, monkeypatch: 
     assert far["winograd, bf16"] < 1.5 * far["direct, bf16"]
 
 
-def test_two_maps_of_which_one_is_tiled(compiled: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where channels of one alone come in whole vectors, and bfloat16 tiles weights but not maps."""
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("size", [16, 40])
+def test_two_maps_of_which_one_is_tiled(
+    kind: torch.dtype, size: int, compiled: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where channels of one alone come in whole vectors, and of 16 pixels bfloat16 tiles weights but not maps."""
     torch.manual_seed(0)
     monkeypatch.setattr(winograd, "matrix_unit", lambda: False)
-    lanes = winograd.lanes()
-    maps = maps_of(lanes, lanes // 2, size=(16, 16), kind=torch.bfloat16, images=1)
-    weight = torch.randn(lanes, lanes + lanes // 2, 3, 3, requires_grad=True)
-    convolved(*maps, weight, eps=1e-5).float().square().sum().backward()
-    precise = weight.detach().double().requires_grad_()
-    convolved(*(each.double() for each in maps), precise, eps=1e-5).square().sum().backward()
-    assert weight.grad is not None
-    assert precise.grad is not None
-    near(weight.grad, precise.grad, 0.01)
+    lanes, within = winograd.lanes(), {torch.float32: 1e-5, torch.bfloat16: 0.01}[kind]
+    used = []
+    whole = winograd.convolved
+    monkeypatch.setattr(winograd, "convolved", lambda maps, *a, **k: used.append(len(maps)) or whole(maps, *a, **k))
+    for channels in [(lanes, lanes // 2), (lanes // 2, lanes), (lanes, lanes), (3, 5)]:
+        maps = [each.requires_grad_() for each in maps_of(*channels, size=(size, size), kind=kind, images=1)]
+        weight = torch.randn(lanes, sum(channels), 3, 3, requires_grad=True)
+        precise = [each.detach().double().requires_grad_() for each in (*maps, weight)]
+        wanted = convolved(*precise[:2], precise[2], eps=1e-5)
+        used.clear()
+        made = convolved(*maps, weight, eps=1e-5)
+        if size == 40 or kind == torch.float32:
+            assert used == {2 * lanes: [2], 8: []}.get(sum(channels), [1])
+        near(made, wanted, within)
+        gradient = torch.randn(made.shape).to(kind)
+        made.backward(gradient)
+        wanted.backward(gradient.double())
+        for ours, other in zip((*maps, weight), precise, strict=True):
+            assert ours.grad is not None
+            assert other.grad is not None
+            near(ours.grad, other.grad, within)
+        block = Block(sum(channels), lanes, groups=1)
+        with torch.no_grad():
+            block.conv.weight.copy_(weight)
+            near(block.convolved(*(each.detach() for each in maps)), wanted, within)  # where nothing learns
 
 
 def test_a_penalty_on_the_gradients_of_a_patchgan(compiled: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from atme.networks import convolution, kernels, winograd
+from atme.networks import convolution, kernels
 from atme.networks.fused import normalize_scale_silu
 from atme.networks.kept import Kept
 from atme.networks.kernels import in_one_step
-from atme.networks.standardized import convolved, convolved_by, kind_of, normalized_and_convolved, standardized
+from atme.networks.standardized import convolved, convolved_by, kind_of, normalized_and_convolved, read_as, standardized
 
 
 def standardize(weight: Tensor, *, eps: float = 1e-5) -> Tensor:
@@ -118,9 +118,7 @@ class Block(nn.Module):
             self._kept = Kept()  # a fused optimizer moves weights without a word
             return convolved(image, beside, self.conv.weight, eps=self.eps)
         maps = [each.to(kind_of(image)) for each in (image, beside) if each is not None]
-        if winograd.forward_pays(maps, self.conv.weight, border=1):
-            return convolved_by(maps, self.standardized(kind=torch.float32))
-        return convolved_by(maps, self.standardized([each.shape[1] for each in maps]))
+        return convolved_by(maps, self.standardized(*read_as(maps, self.conv.weight)))
 
     def after(self, before: "Block", image: Tensor, scale_shift: Tensor | None, *, residual: Tensor) -> Tensor:
         """This block of what another one makes, on a CPU; that map is not kept for the backward pass.

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from atme.networks import kernels, products, winograd
+from atme.networks import kernels, passes, products, winograd
 
 
 def convolve(image: Tensor, weight: Tensor, bias: Tensor | None, *, border: int) -> Tensor:
@@ -57,7 +57,7 @@ class Convolution(torch.autograd.Function):
         """∂image = the convolution of the gradient with turned weights, ∂w = Σ over pixels."""
         image, weight = ctx.saved_tensors
         border, (*wanted, of_bias, _) = ctx.border, ctx.needs_input_grad
-        to_bias = gradient.sum((0, 2, 3), dtype=weight.dtype) if of_bias else None
+        to_bias = summed(gradient).to(weight.dtype) if of_bias else None
         if torch.is_grad_enabled():  # whatever is made here will be derived
             return *directly(gradient, image, weight, border, wanted), to_bias, None
         gradient, to_image, to_weight = gradient.to(image.dtype), None, None
@@ -79,6 +79,13 @@ class Convolution(torch.autograd.Function):
             to_image = others[0] if left[0] else to_image
             to_weight = others[1] if left[1] else to_weight
         return to_image, to_weight, to_bias, None
+
+
+def summed(gradient: Tensor) -> Tensor:
+    """Σ over images and pixels of (B, C, H, W): (C,), in float32 at least."""
+    if not torch.is_grad_enabled() and kernels.take(gradient):
+        return passes.channel_sums(gradient)
+    return gradient.sum((0, 2, 3), dtype=torch.promote_types(gradient.dtype, torch.float32))
 
 
 def directly(

@@ -48,32 +48,30 @@ class LinearAttend(torch.autograd.Function):
     ) -> Tensor:
         """Pixels (B, H, W, C), γ₁ (C,), W_q and W_k (h·d, C), V (h, C, C) so that M = T V, b, γ₂, to (B, H, W, C)."""
         kind = x.dtype
-        y, *of_y = torch.native_layer_norm(x, scale.shape, scale.to(kind), None, eps)  # (B, H, W, C)
+        y = passes.normalized(x, scale, eps=eps)  # (B, H, W, C)
         q = passes.softmax_(products.times(y, to_q.to(kind).T), len(to_q) // heads)  # (B, H, W, h·d)
         e = products.times(y, to_k.to(kind).T)  # (B, H, W, h·d): K
         s = passes.exponentials_(e)[:, :, None]  # (B, h·d, 1)
         T = over_pixels(e, y) / s  # (B, h·d, C)
         M = (T.unflatten(1, (heads, -1)) @ value).flatten(1, 2)  # (B, h·d, C)
-        z = products.times(q, M.to(kind), bias.to(kind))  # (B, H, W, C)
-        normalized, *of_z = torch.native_layer_norm(z, scale.shape, out_scale.to(kind), None, eps)  # (B, H, W, C)
-        ctx.save_for_backward(x, scale, to_q, to_k, value, bias, out_scale, e, s, T, M, *of_y, *of_z)
+        z = products.times(q, M.to(kind))  # (B, H, W, C), without b
+        ctx.save_for_backward(x, scale, to_q, to_k, value, bias, out_scale, e, s, T, M)
         ctx.heads, ctx.eps = heads, eps
-        return normalized.add_(x)
+        return passes.normalized(z, out_scale, start=bias, residual=x, eps=eps)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """As in the file's head."""
-        x, scale, to_q, to_k, value, bias, out_scale, e, s, T, M, *statistics = ctx.saved_tensors
+        x, scale, to_q, to_k, value, bias, out_scale, e, s, T, M = ctx.saved_tensors
         kind, per_head = x.dtype, (ctx.heads, -1)
-        y = torch.native_layer_norm(x, scale.shape, scale.to(kind), None, ctx.eps)[0]  # (B, H, W, C), again
+        y = passes.normalized(x, scale, eps=ctx.eps)  # (B, H, W, C), again
         q = passes.softmax_(products.times(y, to_q.to(kind).T), len(to_q) // ctx.heads)  # (B, H, W, h·d), again
-        z = products.times(q, M.to(kind), bias.to(kind))  # (B, H, W, C), again
-        gradient = gradient.contiguous()
-        of_z, of_out_scale = of_normalized(gradient, z, out_scale, statistics[2:])  # (B, H, W, C), (C,)
+        z = products.times(q, M.to(kind))  # (B, H, W, C), again
+        of_z, of_bias, of_out_scale = passes.normalized_slope(gradient, z, out_scale, start=bias, eps=ctx.eps)
         del z
         of_q = products.times(of_z, M.to(kind).transpose(1, 2))  # (B, H, W, h·d)
-        of_M, of_bias = over_pixels(q, of_z), of_z.sum((0, 1, 2), dtype=of_out_scale.dtype)  # (B, h·d, C), (C,)
+        of_M = over_pixels(q, of_z)  # (B, h·d, C)
         of_A = passes.softmax_slope_(of_q, q, q.shape[3] // ctx.heads)  # (B, H, W, h·d)
         of_to_q = over_pixels(of_A, y).sum(0)  # (h·d, C)
         of_y = products.times(of_A, to_q.to(kind))  # (B, H, W, C)
@@ -86,32 +84,14 @@ class LinearAttend(torch.autograd.Function):
         products.add_times_(of_y, of_K, to_k.to(kind))
         of_to_k = over_pixels(of_K, y).sum(0)  # (h·d, C)
         del of_k, of_K, y
-        of_x, of_scale = of_normalized(of_y, x, scale, statistics[:2])  # (B, H, W, C), (C,)
-        return (
-            of_x.add_(gradient),
-            of_scale,
-            of_to_q,
-            of_to_k,
-            of_value,
-            of_bias,
-            of_out_scale,
-            None,
-            None,
-        )
-
-
-def of_normalized(gradient: Tensor, x: Tensor, scale: Tensor, statistics: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """From the gradient of a normalization, (B, H, W, C), to those of what it reads and of its scale, (C,)."""
-    weight = scale.to(x.dtype)
-    of_x, of_scale, _ = torch.ops.aten.native_layer_norm_backward(
-        gradient, x, scale.shape, *statistics, weight, None, [True, True, False]
-    )
-    return of_x, of_scale.to(scale.dtype)
+        of_x, _, of_scale = passes.normalized_slope(of_y, x, scale, more=gradient, eps=ctx.eps)  # (B, H, W, C), (C,)
+        of_parameters = of_scale, of_to_q, of_to_k, of_value, of_bias, of_out_scale
+        return of_x, *of_parameters, None, None
 
 
 def over_pixels(a: Tensor, b: Tensor) -> Tensor:
     """Σ over the pixels of an image of a bᵀ: (B, H, W, F) and (B, H, W, C) to (B, F, C), in float32 at least."""
-    if products.pay(b, b.shape[3]):
+    if products.over_pixels_pays(a, b):
         return products.over_pixels(a, b)
     batch, height, width = a.shape[:3]
     rows = max(r for r in range(1, height + 1) if height % r == 0 and (r == 1 or r * width <= PIECE))

@@ -56,6 +56,65 @@ def combined(gradient: Tensor, image: Tensor, factor: Tensor, offset: Tensor, a1
     return result
 
 
+def channel_sums(image: Tensor) -> Tensor:
+    """Σ over images and pixels of (B, C, H, W): (C,)."""
+    image = beside_each_other(image)
+    total = torch.empty(image.shape[1], dtype=precise_kind(image))
+    call("sums", [image.dtype], image, total, *_sizes(image))
+    return total
+
+
+def normalized(
+    pixels: Tensor, scale: Tensor, *, start: Tensor | None = None, residual: Tensor | None = None, eps: float
+) -> Tensor:
+    """Each pixel plus `start`, normalized over its channels; times `scale`, plus `residual`.
+
+    Args:
+        pixels: (B, H, W, C), and the residual likewise.
+        scale: (C,), and `start` likewise.
+        start: None is 0.
+        residual: None is 0.
+        eps: added to the variance.
+
+    Returns:
+        (B, H, W, C).
+    """
+    pixels, residual = pixels.contiguous(), None if residual is None else residual.contiguous()
+    result = torch.empty_like(pixels)
+    numbers = _of_channels(start, pixels), _of_channels(scale, pixels)
+    call("normalized", [pixels.dtype], pixels, *numbers, residual, result, *_rows(pixels), float(eps))
+    return result
+
+
+def normalized_slope(
+    gradient: Tensor,
+    pixels: Tensor,
+    scale: Tensor,
+    *,
+    start: Tensor | None = None,
+    more: Tensor | None = None,
+    eps: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """From the gradient of `normalized` to that of the pixels, (B, H, W, C), of `start` and of `scale`, (C,) each.
+
+    Args:
+        gradient: of the result, (B, H, W, C).
+        pixels: as there.
+        scale: as there.
+        start: as there.
+        more: (B, H, W, C), added to the gradient of the pixels; None is 0.
+        eps: as there.
+    """
+    pixels, gradient = pixels.contiguous(), gradient.contiguous()
+    more = None if more is None else more.contiguous()
+    result = torch.empty_like(pixels)
+    of_start, of_scale = (torch.empty(pixels.shape[-1], dtype=precise_kind(pixels)) for _ in range(2))
+    numbers = _of_channels(start, pixels), _of_channels(scale, pixels)
+    sizes = *_rows(pixels), float(eps)
+    call("normalized_slope", [pixels.dtype], gradient, pixels, *numbers, more, result, of_start, of_scale, *sizes)
+    return result, of_start, of_scale
+
+
 def exponentials_(k: Tensor) -> Tensor:
     """e^(k − its maximum over pixels) in place of k, (B, H, W, F); returns the sums over pixels, (B, F)."""
     total = torch.empty(len(k), k.shape[3], dtype=precise_kind(k))
@@ -134,6 +193,16 @@ def _numbers(image: Tensor) -> Tensor:
 def _as(numbers: Tensor, image: Tensor) -> Tensor:
     """Numbers of a channel in the precision of sums, (B, C) beside each other."""
     return numbers.to(precise_kind(image)).expand(image.shape[:2]).contiguous()
+
+
+def _of_channels(numbers: Tensor | None, pixels: Tensor) -> Tensor | None:
+    """(C,), in the precision of sums."""
+    return None if numbers is None else numbers.to(precise_kind(pixels)).contiguous()
+
+
+def _rows(pixels: Tensor) -> tuple[int, int]:
+    """Pixels of all images, channels."""
+    return pixels.numel() // pixels.shape[-1], pixels.shape[-1]
 
 
 def _sizes(image: Tensor) -> tuple[int, int, int]:

@@ -16,6 +16,15 @@ def pay(pixels: Tensor, columns: int) -> bool:
     return pixels.dtype == torch.float32 and kernels.take(pixels) and columns % winograd.lanes() == 0
 
 
+def over_pixels_pays(a: Tensor, b: Tensor) -> bool:
+    """Whether a sum over pixels of the products of these is for the passes in C++, here.
+
+    In bfloat16, too, but where the processor has a matrix unit for it: PyTorch knows that.
+    """
+    by_pairs = b.dtype == torch.bfloat16 and kernels.take(b) and not winograd.matrix_unit()
+    return a.dtype == b.dtype and (by_pairs or pay(b, winograd.lanes())) and b.shape[-1] % winograd.lanes() == 0
+
+
 def times(pixels: Tensor, matrix: Tensor, start: Tensor | None = None, *, out: Tensor | None = None) -> Tensor:
     """a b + start.
 
@@ -48,9 +57,9 @@ def add_times_(total: Tensor, pixels: Tensor, matrix: Tensor) -> Tensor:
 
 
 def over_pixels(a: Tensor, b: Tensor) -> Tensor:
-    """Σ over the pixels of an image of a bᵀ, where `pay` says so: (B, …, F) and (B, …, C) to (B, F, C)."""
+    """Σ over the pixels of an image of a bᵀ, where `over_pixels_pays`: (B, …, F), (B, …, C) to (B, F, C), float32."""
     a, b = a.contiguous(), b.contiguous()
-    rows, result = a[0, ..., 0].numel(), a.new_empty(len(a), a.shape[-1], b.shape[-1])
+    rows, result = a[0, ..., 0].numel(), torch.empty(len(a), a.shape[-1], b.shape[-1])
     passes.call("product_over", [a.dtype], a, b, result, len(a), rows, a.shape[-1], b.shape[-1])
     return result
 

@@ -138,16 +138,29 @@ def standardized(
     return list(whole.to(kind).split(list(split), dim=1)), tuple(statistics)
 
 
-def channels(maps: Sequence[Tensor]) -> list[int]:
-    """Of each map."""
-    return [each.shape[1] for each in maps]
+def groups_of(maps: Sequence[Tensor], weight: Tensor) -> list[list[Tensor]]:
+    """Which maps are convolved together: all, where Winograd's takes them so, else each by itself."""
+    if winograd.forward_pays(maps, weight, border=border_of(weight)):
+        return [list(maps)]
+    return [[each] for each in maps]
+
+
+def channels(maps: Sequence[Tensor]) -> int:
+    """Of all."""
+    return sum(each.shape[1] for each in maps)
+
+
+def read_as(maps: Sequence[Tensor], weight: Tensor) -> tuple[list[int], torch.dtype]:
+    """How `convolved_by` reads ŵ: channels of each group of maps, and in float32 where Winograd's takes one of them."""
+    groups = groups_of(maps, weight)
+    taken = any(winograd.forward_pays(group, weight, border=border_of(weight)) for group in groups)
+    return [channels(group) for group in groups], torch.float32 if taken else maps[0].dtype
 
 
 def made_for(maps: Sequence[Tensor], weight: Tensor, *, eps: float) -> tuple[list[Tensor], tuple[Tensor, ...]]:
-    """ŵ as `convolved_by` reads it, in float32 for all maps or in their precision for each; and m and r of each row."""
-    if winograd.forward_pays(maps, weight, border=border_of(weight)):
-        return standardized(weight, [weight.shape[1]], torch.float32, eps=eps)
-    return standardized(weight, channels(maps), maps[0].dtype, eps=eps)
+    """ŵ as `convolved_by` reads it, and m and r of each row."""
+    split, kind = read_as(maps, weight)
+    return standardized(weight, split, kind, eps=eps)
 
 
 def border_of(weight: Tensor) -> int:
@@ -157,14 +170,20 @@ def border_of(weight: Tensor) -> int:
 
 def convolved_by(maps: list[Tensor], weights: list[Tensor]) -> Tensor:
     """conv([a b]) = conv_a(a) + conv_b(b), by what `made_for` made: the two are never copied into one."""
-    border = border_of(weights[0])
-    if winograd.forward_pays(maps, weights[0], border=border):
-        return winograd.convolved(maps, weights[0], border=border)
-    with torch.autocast("cpu", enabled=False):
-        result = F.conv2d(maps[0], weights[0], padding=border)  # (B, C', H, W)
-        for each, weight in zip(maps[1:], weights[1:], strict=True):
-            result.add_(F.conv2d(each, weight, padding=border))
+    border, groups = border_of(weights[0]), groups_of(maps, weights[0])
+    parts = (convolved_alone(group, made, border) for group, made in zip(groups, weights, strict=True))
+    result = next(parts)
+    for part in parts:
+        result.add_(part)
     return result
+
+
+def convolved_alone(group: list[Tensor], made: Tensor, border: int) -> Tensor:
+    """The convolution of a group of maps by their ŵ."""
+    if winograd.forward_pays(group, made, border=border):
+        return winograd.convolved(group, made, border=border)
+    with torch.autocast("cpu", enabled=False):
+        return F.conv2d(group[0], made.to(group[0].dtype), padding=border)
 
 
 def derivatives(
@@ -174,15 +193,18 @@ def derivatives(
     to_maps: list[Tensor | None] = []
     to_made: list[Tensor] = []
     made, statistics = made_for(maps, weight, eps=eps)
-    if winograd.forward_pays(maps, weight, border=border_of(weight)):
-        to_maps, to_made = by_winograd(gradient, maps, made[0], wanted=wanted)
-    else:
-        for each, of_map, wants in zip(maps, made, wanted, strict=True):
-            to_map, to_weights = directly(gradient, each, of_map, wanted=wants)
-            to_maps.append(to_map)
-            to_made.append(to_weights)
-        to_made = [each.to(to_made[0].dtype) for each in to_made]  # of one map alone, it may be float32
-    if kernels.take_weights(weight, to_made[0].dtype):
+    wants = iter(wanted)
+    for group, of_group in zip(groups_of(maps, weight), made, strict=True):
+        of_each = [next(wants) for _ in group]
+        if winograd.forward_pays(group, weight, border=border_of(weight)):
+            to_group, to_weights = by_winograd(gradient, group, of_group, wanted=of_each)
+        else:
+            to_group, to_weights = directly(gradient, group[0], of_group, wanted=of_each[0])
+        to_maps.extend(to_group)
+        to_made.append(to_weights)
+    kind = max((each.dtype for each in to_made), key=lambda kind: kind.itemsize)  # of one map alone, it may be float32
+    to_made = [each.to(kind) for each in to_made]
+    if kernels.take_weights(weight, kind):
         return to_maps, passes.standardized_slope(to_made, weight, statistics)
     whole = to_made[0] if len(to_made) == 1 else torch.cat(to_made, dim=1)  # (C', C₁ + C₂, k, k)
     return to_maps, plain_standardized_slope(whole.to(weight.dtype), weight, statistics)
@@ -190,19 +212,21 @@ def derivatives(
 
 def by_winograd(
     gradient: Tensor, maps: list[Tensor], made: Tensor, *, wanted: list[bool]
-) -> tuple[list[Tensor | None], list[Tensor]]:
-    """∂ of each map that is wanted, and ∂ŵ of both."""
-    gradient, border = gradient.to(maps[0].dtype), border_of(made)
-    starts, counts = [0, maps[0].shape[1]], channels(maps)
-    to_maps = [
-        winograd.maps_slope(gradient, made, border=border, first=start, count=count) if wants else None
-        for start, count, wants in zip(starts, counts, wanted, strict=False)
-    ]
-    return to_maps, [winograd.weights_slope(maps, gradient, side=made.shape[2], border=border)]
+) -> tuple[list[Tensor | None], Tensor]:
+    """∂ of each map that is wanted, and ∂ŵ of all."""
+    gradient, border, first = gradient.to(maps[0].dtype), border_of(made), 0
+    to_maps: list[Tensor | None] = []
+    for each, wants in zip(maps, wanted, strict=True):
+        count = each.shape[1]
+        slope = winograd.maps_slope(gradient, made, border=border, first=first, count=count) if wants else None
+        to_maps.append(slope)
+        first += count
+    return to_maps, winograd.weights_slope(maps, gradient, side=made.shape[2], border=border)
 
 
-def directly(gradient: Tensor, image: Tensor, made: Tensor, *, wanted: bool) -> tuple[Tensor | None, Tensor]:
+def directly(gradient: Tensor, image: Tensor, made: Tensor, *, wanted: bool) -> tuple[list[Tensor | None], Tensor]:
     """∂ of one map, if it is wanted, and of its ŵ."""
+    gradient, made = gradient.to(image.dtype), made.to(image.dtype)
     border, side = border_of(made), made.shape[2]
     tiled, few = winograd.weights_pay([image], made, border=border), few_pixels.are_few(image)
     shape = [1, 1], [border, border], [1, 1], False, [0, 0], 1
@@ -210,10 +234,10 @@ def directly(gradient: Tensor, image: Tensor, made: Tensor, *, wanted: bool) -> 
         gradient, image, made, None, *shape, [wanted, not (tiled or few), False]
     )
     if tiled:
-        to_made = winograd.weights_slope([image], gradient.to(image.dtype), side=side, border=border)
+        to_made = winograd.weights_slope([image], gradient, side=side, border=border)
     elif few:
         to_made = few_pixels.weights_slope(gradient, image, side)
-    return to_map if wanted else None, to_made
+    return [to_map if wanted else None], to_made
 
 
 def plain_standardized(weight: Tensor, *, eps: float) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,81 +1,163 @@
-// Of linear_attention.py: softmaxes over pixels and over features, and their derivatives.
-//
-// Conversions, exponentials and sums are loops of their own over a row: compilers make less of all of it in one.
+// Of linear_attention.py: each pixel normalized over its channels, softmaxes over pixels and over features, and their
+// derivatives.
 
-#include "numbers.h"
+#include "functions.h"
 
 namespace {
+
+template <class A>
+inline A sum(VectorOf<A> values) {
+  return reduced(values, [](VectorOf<A> a, VectorOf<A> b) { return a + b; });
+}
+
+// What a pixel's channels are less their mean, and one over their spread.
+template <class T, class A = typename Sum<T>::type>
+struct Centered {
+  A r;
+
+  // x + start, if there is one, into `to`.
+  Centered(const T* x, const A* start, Size channels, double eps, A* to) {
+    VectorOf<A> total{}, squares{};
+    in_vectors(channels, [&](Size c, auto part) {
+      VectorOf<A> value = load(x + c, part);
+      if (start != nullptr) value += load(start + c, part);
+      store(to + c, value, part);
+      total += value;
+    });
+    const A mean = sum<A>(total) / A(channels);
+    in_vectors(channels, [&](Size c, auto part) {
+      store(to + c, load(to + c) - mean, part);
+      const VectorOf<A> differs = load(to + c, part);
+      squares += differs * differs;
+    });
+    r = A(1) / std::sqrt(sum<A>(squares) / A(channels) + A(eps));
+  }
+};
+
+// (x + start - mean) r scale + residual, mean and r those of a pixel.
+template <class T, class A = typename Sum<T>::type>
+void normalized(const T* x, const A* start, const A* scale, const T* residual, T* result, Size pixels, Size channels,
+                double eps, int threads) {
+  in_pieces(1, pixels, channels, threads, [=](Size, Size from, Size to, Size) {
+    std::vector<A> room(channels + LANES);
+    A* here = room.data();
+    for (Size at = from * channels; at < to * channels; at += channels) {
+      const Centered<T> centered(x + at, start, channels, eps, here);
+      in_vectors(channels, [&](Size c, auto part) {
+        VectorOf<A> value = load(here + c) * centered.r * load(scale + c, part);
+        if (residual != nullptr) value += load(residual + at + c, part);
+        store(result + at + c, value, part);
+      });
+    }
+  });
+}
+
+// The derivative of x, with `more` added if there is one; sums over pixels of it (without), and of the scale's.
+template <class T, class A = typename Sum<T>::type>
+void normalized_slope(const T* gradient, const T* x, const A* start, const A* scale, const T* more, T* result,
+                      A* of_start, A* of_scale, Size pixels, Size channels, double eps, int threads) {
+  std::vector<double> of_starts(channels), of_scales(channels);
+  two_sums<A>(1, pixels, channels, threads, of_starts.data(), of_scales.data(), [=](Size, Size from, Size to, A* a, A* b) {
+    const Size room = channels + LANES;
+    std::vector<A> rooms(4 * room);
+    A *here = rooms.data(), *slopes = here + room, *first = slopes + room, *second = first + room;
+    for (Size at = from * channels; at < to * channels; at += channels) {
+      const Centered<T> centered(x + at, start, channels, eps, here);
+      VectorOf<A> total{}, along{};
+      in_vectors(channels, [&](Size c, auto part) {
+        const VectorOf<A> value = load(here + c, part) * centered.r, g = load(gradient + at + c, part);
+        store(second + c, load(second + c) + g * value);
+        const VectorOf<A> slope = g * load(scale + c, part);
+        store(here + c, value);
+        store(slopes + c, slope);
+        total += slope;
+        along += slope * value;
+      });
+      const A mean = sum<A>(total) / A(channels), turn = sum<A>(along) / A(channels);
+      in_vectors(channels, [&](Size c, auto part) {
+        VectorOf<A> value = (load(slopes + c) - mean - load(here + c) * turn) * centered.r;
+        store(first + c, load(first + c) + value);
+        if (more != nullptr) value += load(more + at + c, part);
+        store(result + at + c, value, part);
+      });
+    }
+    std::copy_n(first, channels, a);
+    std::copy_n(second, channels, b);
+  });
+  std::copy(of_starts.begin(), of_starts.end(), of_start);
+  std::copy(of_scales.begin(), of_scales.end(), of_scale);
+}
 
 // e^(k - max over pixels) in place of k, and its sums over pixels.
 template <class T, class A = typename Sum<T>::type>
 void exponentials(T* k, A* total, Size images, Size pixels, Size channels, int threads) {
-  const Size pieces = (pixels + PIECE - 1) / PIECE;
-  std::vector<A> highest(images * pieces * channels);
+  constexpr A LEAST = -std::numeric_limits<A>::infinity();
+  const Size pieces = (pixels + PIECE - 1) / PIECE, length = Repeated<A>::length_of(channels);
+  std::vector<A> of_pieces(images * pieces * channels, LEAST), of_images(images * channels, LEAST);
   in_pieces(images, pixels, channels, threads, [&](Size image, Size from, Size to, Size piece) {
-    A* most = highest.data() + piece * channels;
-    for (Size c = 0; c < channels; c++) most[c] = wide(k[(image * pixels + from) * channels + c]);
-    for (Size n = image * pixels + from + 1; n < image * pixels + to; n++)
-#pragma omp simd
-      for (Size c = 0; c < channels; c++) most[c] = larger(most[c], A(wide(k[n * channels + c])));
+    std::vector<A> most(length, LEAST);
+    const T* first = k + (image * pixels + from) * channels;
+    A *highest = most.data(), *here = of_pieces.data() + piece * channels;
+    in_pixels((to - from) * channels, length, [=](Size at, Size c, auto part) {
+      store(highest + c, larger(load(highest + c, part), load(first + at, part)), part);
+    });
+    for (Size c = 0; c < length; c++) here[c % channels] = std::max(here[c % channels], highest[c]);
   });
-  for (Size image = 0; image < images; image++)
-    for (Size piece = 1; piece < pieces; piece++)
-      for (Size c = 0; c < channels; c++) {
-        A& most = highest[image * pieces * channels + c];
-        most = larger(most, highest[(image * pieces + piece) * channels + c]);
-      }
-  std::vector<double> sums(images * channels), nothing(images * channels);
-  two_sums<A>(images, pixels, channels, threads, sums.data(), nothing.data(), [&](Size image, Size from, Size to, A* __restrict a, A*) {
-    const A* most = highest.data() + image * pieces * channels;
-    const Size width = channels;
-    std::vector<A> exponentials(width);
-    A* __restrict e = exponentials.data();
-    for (T* __restrict here = k + from * width; here < k + to * width; here += width) {
-#pragma omp simd
-      for (Size c = 0; c < width; c++) e[c] = wide(here[c]) - most[c];
-#pragma omp simd
-      for (Size c = 0; c < width; c++) e[c] = exponential(e[c]);
-#pragma omp simd
-      for (Size c = 0; c < width; c++) a[c] += e[c];
-#pragma omp simd
-      for (Size c = 0; c < width; c++) here[c] = narrow<T>(e[c]);
+  for (Size piece = 0; piece < images * pieces; piece++)
+    for (Size c = 0; c < channels; c++) {
+      A& most = of_images[piece / pieces * channels + c];
+      most = std::max(most, of_pieces[piece * channels + c]);
     }
-  });
+  const Repeated<A> maxima(of_images.data(), images, channels);
+  std::vector<double> sums(images * channels), nothing(images * channels);
+  two_sums<A>(images, pixels, channels, threads, sums.data(), nothing.data(),
+              [&](Size image, Size from, Size to, A* a, A* b) {
+                const A* most = maxima.of(image);
+                T* first = k + from * channels;
+                gathered(length, channels, a, b, [&](A* sum, A*) {
+                  in_pixels((to - from) * channels, length, [=](Size at, Size c, auto part) {
+                    const VectorOf<A> value = exponential(load(first + at, part) - load(most + c));
+                    add(sum + c, value, part);
+                    store(first + at, value, part);
+                  });
+                });
+              });
   std::copy(sums.begin(), sums.end(), total);
 }
 
 // e (gradient - same) in place of the gradient, the numbers `same` those of a channel.
 template <class T, class A = typename Sum<T>::type>
 void centered(const T* e, T* gradient, const A* same, Size images, Size pixels, Size channels, int threads) {
-  in_pieces(images, pixels, channels, threads, [=](Size image, Size from, Size to, Size) {
-    const A* mean = same + image * channels;
-    for (Size n = image * pixels + from; n < image * pixels + to; n++)
-#pragma omp simd
-      for (Size c = 0; c < channels; c++) {
-        const Size at = n * channels + c;
-        gradient[at] = narrow<T>(A(wide(e[at])) * (A(wide(gradient[at])) - mean[c]));
-      }
+  const Repeated<A> means(same, images, channels);
+  in_pieces(images, pixels, channels, threads, [&](Size image, Size from, Size to, Size) {
+    const Size first = (image * pixels + from) * channels;
+    const A* mean = means.of(image);
+    in_pixels((to - from) * channels, means.length, [=](Size at, Size c, auto part) {
+      T* here = gradient + first + at;
+      store(here, load(e + first + at, part) * (load(here, part) - load(mean + c)), part);
+    });
   });
 }
 
 // The softmax of each row, in its place.
-template <class T, class A = typename Sum<T>::type> void softmax(T* rows, Size count, Size width, int threads) {
+template <class T, class A = typename Sum<T>::type>
+void softmax(T* rows, Size count, Size width, int threads) {
   in_pieces(1, count, width, threads, [=](Size, Size from, Size to, Size) {
-    std::vector<A> exponentials(width);
-    A* __restrict e = exponentials.data();
-    for (T* __restrict here = rows + from * width; here < rows + to * width; here += width) {
-      A most = wide(here[0]), sum = 0;
-#pragma omp simd
-      for (Size i = 0; i < width; i++) e[i] = wide(here[i]);
-#pragma omp simd reduction(max : most)
-      for (Size i = 0; i < width; i++) most = larger(most, e[i]);
-#pragma omp simd
-      for (Size i = 0; i < width; i++) e[i] = exponential(e[i] - most);
-#pragma omp simd reduction(+ : sum)
-      for (Size i = 0; i < width; i++) sum += e[i];
-      const A each = A(1) / sum;
-#pragma omp simd
-      for (Size i = 0; i < width; i++) here[i] = narrow<T>(e[i] * each);
+    std::vector<A> room(width + LANES);
+    A* kept = room.data();
+    for (T* here = rows + from * width; here < rows + to * width; here += width) {
+      VectorOf<A> most = VectorOf<A>{} + wide(here[0]), total{};
+      in_vectors(width, [&](Size i, auto part) {
+        if constexpr (std::is_same_v<decltype(part), Whole>) most = larger(most, load(here + i));
+        else for (int j = 0; j < part.count; j++) most[j] = std::max(most[j], A(wide(here[i + j])));
+      });
+      const A highest = reduced(most, [](const VectorOf<A>& a, const VectorOf<A>& b) { return larger(a, b); });
+      in_vectors(width, [&](Size i, auto part) {
+        store(kept + i, exponential(load(here + i, part) - highest), part);
+        total += load(kept + i, part);
+      });
+      const A each = A(1) / sum<A>(total);
+      in_vectors(width, [&](Size i, auto part) { store(here + i, load(kept + i) * each, part); });
     }
   });
 }
@@ -84,38 +166,41 @@ template <class T, class A = typename Sum<T>::type> void softmax(T* rows, Size c
 template <class T, class A = typename Sum<T>::type>
 void softmax_slope(const T* q, T* gradient, Size count, Size width, int threads) {
   in_pieces(1, count, width, threads, [=](Size, Size from, Size to, Size) {
-    std::vector<A> products(2 * width);
-    A *__restrict value = products.data(), *__restrict product = value + width;
-    for (Size row = from; row < to; row++) {
-      const T* here = q + row * width;
-      T* __restrict of_here = gradient + row * width;
-      A sum = 0;
-#pragma omp simd
-      for (Size i = 0; i < width; i++) value[i] = wide(here[i]);
-#pragma omp simd
-      for (Size i = 0; i < width; i++) product[i] = value[i] * A(wide(of_here[i]));
-#pragma omp simd reduction(+ : sum)
-      for (Size i = 0; i < width; i++) sum += product[i];
-#pragma omp simd
-      for (Size i = 0; i < width; i++) of_here[i] = narrow<T>(product[i] - value[i] * sum);
+    for (Size at = from * width; at < to * width; at += width) {
+      VectorOf<A> total{};
+      in_vectors(width, [&](Size i, auto part) { total += load(q + at + i, part) * load(gradient + at + i, part); });
+      const A same = sum<A>(total);
+      in_vectors(width, [&](Size i, auto part) {
+        T* here = gradient + at + i;
+        store(here, load(q + at + i, part) * (load(here, part) - same), part);
+      });
     }
   });
 }
 
 }  // namespace
 
-#define OF_MAPS(NAME, T, A) \
-  extern "C" void exponentials_##NAME(T* k, A* total, Size b, Size n, Size c, int threads) {                          \
-    exponentials(k, total, b, n, c, threads);                                                                         \
-  }                                                                                                                   \
-  extern "C" void centered_##NAME(const T* e, T* g, const A* same, Size b, Size n, Size c, int threads) {             \
-    centered(e, g, same, b, n, c, threads);                                                                           \
-  }                                                                                                                   \
-  extern "C" void softmax_##NAME(T* rows, Size count, Size width, int threads) {                                      \
-    softmax(rows, count, width, threads);                                                                             \
-  }                                                                                                                   \
-  extern "C" void softmax_slope_##NAME(const T* q, T* g, Size count, Size width, int threads) {                       \
-    softmax_slope(q, g, count, width, threads);                                                                       \
+#define OF_MAPS(NAME, T, A)                                                                                            \
+  extern "C" void normalized_##NAME(const T* x, const A* start, const A* scale, const T* residual, T* result, Size n,  \
+                                    Size c, double eps, int threads) {                                                 \
+    normalized(x, start, scale, residual, result, n, c, eps, threads);                                                 \
+  }                                                                                                                    \
+  extern "C" void normalized_slope_##NAME(const T* g, const T* x, const A* start, const A* scale, const T* more,       \
+                                          T* result, A* of_start, A* of_scale, Size n, Size c, double eps,             \
+                                          int threads) {                                                               \
+    normalized_slope(g, x, start, scale, more, result, of_start, of_scale, n, c, eps, threads);                        \
+  }                                                                                                                    \
+  extern "C" void exponentials_##NAME(T* k, A* total, Size b, Size n, Size c, int threads) {                           \
+    exponentials(k, total, b, n, c, threads);                                                                          \
+  }                                                                                                                    \
+  extern "C" void centered_##NAME(const T* e, T* g, const A* same, Size b, Size n, Size c, int threads) {              \
+    centered(e, g, same, b, n, c, threads);                                                                            \
+  }                                                                                                                    \
+  extern "C" void softmax_##NAME(T* rows, Size count, Size width, int threads) {                                       \
+    softmax(rows, count, width, threads);                                                                              \
+  }                                                                                                                    \
+  extern "C" void softmax_slope_##NAME(const T* q, T* g, Size count, Size width, int threads) {                        \
+    softmax_slope(q, g, count, width, threads);                                                                        \
   }
 
 OF_MAPS(float, float, float)

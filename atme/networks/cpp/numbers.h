@@ -42,36 +42,6 @@ template <> inline Bfloat16 narrow<Bfloat16>(float x) {
   return {uint16_t((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16)};
 }
 
-// Of values, where std::max takes references, which keeps a loop from being vectorized.
-template <class A> inline A larger(A a, A b) { return a < b ? b : a; }
-
-inline double exponential(double x) { return std::exp(x); }
-
-// 2^n e^r with |r| <= ln 2 / 2, e^r by its series with the coefficients of Cephes: within two units of the last digit.
-inline float exponential(float x) {
-  x = std::min(std::max(x, -87.0f), 88.0f);
-  const float n = std::rint(x * 1.44269504f);
-  const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-  float p = 1.9875691500e-4f;
-  p = p * r + 1.3981999507e-3f;
-  p = p * r + 8.3334519073e-3f;
-  p = p * r + 4.1665795894e-2f;
-  p = p * r + 1.6666665459e-1f;
-  p = p * r + 5.0000001201e-1f;
-  p = p * r * r + r + 1.0f;
-  const int32_t bits = (int32_t(n) + 127) << 23;
-  float power;
-  std::memcpy(&power, &bits, 4);
-  return p * power;
-}
-
-template <class A> inline A sigmoid(A z) { return A(1) / (A(1) + exponential(-z)); }
-
-template <class A> inline A silu_slope(A z) {
-  const A s = sigmoid(z);
-  return s * (A(1) + z * (A(1) - s));
-}
-
 // work(image, first pixel, last pixel + 1, number of the piece) for each piece of each image.
 template <class Work> void in_pieces(Size images, Size pixels, Size channels, int threads, Work work) {
   const Size pieces = (pixels + PIECE - 1) / PIECE;

@@ -40,19 +40,48 @@ void product(const float* a, const float* b, const float* start, float* c, Size 
   }
 }
 
+// Rows of bfloat16 as they are multiplied: in pairs where the processor multiplies these, else as float.
+#ifdef __AVX512BF16__
+using Ready = Pair;
+#else
+using Ready = float;
+#endif
+
+[[maybe_unused]] inline void get_ready(const Bfloat16* rows, Size count, Size width, Pair* to) {
+  for (Size row = 0; row < count; row += 2) {
+    const Bfloat16 *first = rows + row * width, *second = first + width;
+    for (Size c = 0; c < width; c++)
+      to[row / 2 * width + c].bits = first[c].bits | (row + 1 < count ? uint32_t(second[c].bits) << 16 : 0);
+  }
+}
+
+[[maybe_unused]] inline void get_ready(const Bfloat16* rows, Size count, Size width, float* to) {
+  for (Size i = 0; i < count * width; i++) to[i] = wide(rows[i]);
+}
+
 // c (features x columns) of each image: the sum over its rows of a (rows x features), turned, times b (rows x columns).
-void product_over(const float* a, const float* b, float* c, Size images, Size rows, Size features, Size columns,
-                  int threads) {
+template <class T>
+void product_over(const T* a, const T* b, float* c, Size images, Size rows, Size features, Size columns, int threads) {
   const Size strands = std::min(MOST, std::max<Size>(1, rows / STRAND)), size = features * columns;
   const Size length = ((rows + strands - 1) / strands + TALL - 1) / TALL * TALL;
   std::vector<float> sums(images * strands * size);
 #pragma omp parallel for num_threads(threads) if (threads > 1 && images * rows * size > 1 << 18) schedule(static)
   for (Size at = 0; at < images * strands; at++) {
     const Size image = at / strands, first = at % strands * length, last = std::min(first + length, rows);
+    float* sum = sums.data() + at * size;
+    std::vector<Ready> left, right;
+    if constexpr (!std::is_same_v<T, float>) left.resize(TALL * features), right.resize(TALL * columns);
     for (Size from = first; from < last; from += TALL) {
-      const Size row = image * rows + from;
-      multiplied<true>(a + row * features, 1, features, b + row * columns, columns, sums.data() + at * size, columns,
-                       features, columns, std::min(TALL, last - from));
+      const Size row = image * rows + from, count = std::min(TALL, last - from);
+      const T *of_a = a + row * features, *of_b = b + row * columns;
+      if constexpr (std::is_same_v<T, float>) {
+        multiplied<true>(of_a, 1, features, of_b, columns, sum, columns, features, columns, count);
+      } else {
+        get_ready(of_a, count, features, left.data());
+        get_ready(of_b, count, columns, right.data());
+        const Size depth = std::is_same_v<Ready, Pair> ? (count + 1) / 2 : count;
+        multiplied<true>(left.data(), 1, features, right.data(), columns, sum, columns, features, columns, depth);
+      }
     }
   }
   for (Size image = 0; image < images; image++)
@@ -73,7 +102,11 @@ extern "C" void product_float(const float* a, const float* b, const float* start
   product(a, b, start, c, images, rows, depth, columns, own != 0, more != 0, threads);
 }
 
-extern "C" void product_over_float(const float* a, const float* b, float* c, Size images, Size rows, Size features,
-                                   Size columns, int threads) {
-  product_over(a, b, c, images, rows, features, columns, threads);
-}
+#define OVER(NAME, T)                                                                                             \
+  extern "C" void product_over_##NAME(const T* a, const T* b, float* c, Size images, Size rows, Size features,    \
+                                      Size columns, int threads) {                                                \
+    product_over(a, b, c, images, rows, features, columns, threads);                                              \
+  }
+
+OVER(float, float)
+OVER(bfloat16, Bfloat16)

@@ -7,6 +7,10 @@
 
 #include "numbers.h"
 
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
+
 namespace {
 
 // Of float that the processor takes at once, and rows of a product that its registers hold, two vectors each.
@@ -22,20 +26,55 @@ constexpr int LANES = 4, ROWS = 6;
 
 typedef float Vector __attribute__((vector_size(LANES * 4)));
 typedef float AnyVector __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
+typedef double Doubles __attribute__((vector_size(LANES * 8)));
+typedef double AnyDoubles __attribute__((vector_size(LANES * 8), aligned(8), may_alias));
 typedef uint32_t Bits __attribute__((vector_size(LANES * 4)));
 typedef uint16_t Halves __attribute__((vector_size(LANES * 2)));
 typedef uint16_t AnyHalves __attribute__((vector_size(LANES * 2), aligned(2), may_alias));
 
+// LANES numbers of the precision that sums of T are taken in.
+template <class T>
+using VectorOf = std::conditional_t<std::is_same_v<T, double>, Doubles, Vector>;
+
 inline Vector load(const float* from) { return *reinterpret_cast<const AnyVector*>(from); }
+inline Doubles load(const double* from) { return *reinterpret_cast<const AnyDoubles*>(from); }
 inline Vector load(const Bfloat16* from) {
+#ifdef __AVX512F__  // here and below: what GCC makes of the general words is longer
+  const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+  return reinterpret_cast<Vector>(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
+#else
   const Halves halves = *reinterpret_cast<const AnyHalves*>(from);
   return reinterpret_cast<Vector>(__builtin_convertvector(halves, Bits) << 16);
+#endif
 }
 inline void store(float* to, Vector values) { *reinterpret_cast<AnyVector*>(to) = values; }
-inline void store(Bfloat16* to, Vector values) {
+inline void store(double* to, const Doubles& values) { *reinterpret_cast<AnyDoubles*>(to) = values; }
+inline void store(Bfloat16* to, Vector values) {  // as `narrow`; where the processor has it, numbers below 2^-126 are 0
+#ifdef __AVX512BF16__
+  const __m256bh halves = _mm512_cvtneps_pbh(reinterpret_cast<__m512>(values));
+  std::memcpy(to, &halves, sizeof halves);
+#else
   const Bits bits = reinterpret_cast<Bits>(values);
   *reinterpret_cast<AnyHalves*>(to) = __builtin_convertvector((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16, Halves);
+#endif
 }
+
+// The larger of two, or the smaller; b where one is no number.
+inline Vector larger(Vector a, Vector b) {
+#ifdef __AVX512F__
+  return reinterpret_cast<Vector>(_mm512_max_ps(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b)));
+#else
+  return a > b ? a : b;
+#endif
+}
+inline Vector smaller(Vector a, Vector b) {
+#ifdef __AVX512F__
+  return reinterpret_cast<Vector>(_mm512_min_ps(reinterpret_cast<__m512>(a), reinterpret_cast<__m512>(b)));
+#else
+  return a < b ? a : b;
+#endif
+}
+inline Doubles larger(const Doubles& a, const Doubles& b) { return a > b ? a : b; }
 
 #if defined(__has_builtin)
 #if __has_builtin(__builtin_shufflevector)
@@ -49,6 +88,16 @@ inline Vector interleaved(Vector a, Vector b, std::index_sequence<I...>) {
   return __builtin_shufflevector(a, b, (HALF * LANES / 2 + int(I) / 2 + (I % 2 ? LANES : 0))...);
 }
 #endif
+
+// Lanes from `HALF` further on, in a circle of twice as many.
+template <int HALF, class V, size_t... I>
+inline V crossed(V values, std::index_sequence<I...>) {
+#ifdef SHUFFLES
+  return __builtin_shufflevector(values, values, (int(I) ^ HALF)...);
+#else
+  return V{values[I ^ HALF]...};
+#endif
+}
 
 // LANES rows of as many numbers, in place.
 inline void transpose(Vector* rows) {
@@ -72,23 +121,44 @@ inline void transpose(Vector* rows) {
 #endif
 }
 
-// c (R rows, W vectors each) = or += the sum over `depth` of a[row, k] b[k, column].
-template <int R, int W, bool MORE>
-inline void block(const float* a, Size row, Size next, const float* b, Size b_next, float* c, Size c_row, Size depth) {
+// Two bfloat16 of one place, of rows that follow one another.
+struct Pair {
+  uint32_t bits;
+};
+
+inline Bits load(const Pair* from) {
+  Bits bits;
+  std::memcpy(&bits, from, sizeof bits);
+  return bits;
+}
+
+// sum + left right, of pairs both products.
+inline void add_product(Vector& sum, float left, Vector right) { sum += left * right; }
+#ifdef __AVX512BF16__
+inline void add_product(Vector& sum, Pair left, Bits right) {
+  sum = reinterpret_cast<Vector>(_mm512_dpbf16_ps(reinterpret_cast<__m512>(sum),
+                                                  reinterpret_cast<__m512bh>(_mm512_set1_epi32(int(left.bits))),
+                                                  reinterpret_cast<__m512bh>(right)));
+}
+#endif
+
+// c (R rows, W vectors each) = or += the sum over `depth` of a[row, k] b[k, column], E numbers or pairs.
+template <int R, int W, bool MORE, class E>
+inline void block(const E* a, Size row, Size next, const E* b, Size b_next, float* c, Size c_row, Size depth) {
   Vector sums[R][W];
 #pragma GCC unroll 16
   for (int r = 0; r < R; r++)
 #pragma GCC unroll 4
     for (int w = 0; w < W; w++) sums[r][w] = Vector{};
   for (Size k = 0; k < depth; k++) {
-    Vector right[W];
+    decltype(load(b)) right[W];
 #pragma GCC unroll 4
     for (int w = 0; w < W; w++) right[w] = load(b + w * LANES);
 #pragma GCC unroll 16
     for (int r = 0; r < R; r++) {
-      const float left = a[r * row];
+      const E left = a[r * row];
 #pragma GCC unroll 4
-      for (int w = 0; w < W; w++) sums[r][w] += left * right[w];
+      for (int w = 0; w < W; w++) add_product(sums[r][w], left, right[w]);
     }
     a += next;
     b += b_next;
@@ -103,8 +173,8 @@ inline void block(const float* a, Size row, Size next, const float* b, Size b_ne
 }
 
 // c (rows x W vectors) from a[row, k] and b[k, column].
-template <bool MORE, int W>
-inline void rows_of(const float* a, Size row, Size next, const float* b, Size b_next, float* c, Size c_row, Size rows,
+template <bool MORE, int W, class E>
+inline void rows_of(const E* a, Size row, Size next, const E* b, Size b_next, float* c, Size c_row, Size rows,
                     Size depth) {
   Size at = 0;
   const auto by = [&](auto R) {
@@ -120,8 +190,8 @@ inline void rows_of(const float* a, Size row, Size next, const float* b, Size b_
 }
 
 // The product of a[row, k] and b[k, column], in place of c or added to it; columns in whole vectors.
-template <bool MORE>
-void multiplied(const float* a, Size row, Size next, const float* b, Size b_next, float* c, Size c_row, Size rows,
+template <bool MORE, class E = float>
+void multiplied(const E* a, Size row, Size next, const E* b, Size b_next, float* c, Size c_row, Size rows,
                 Size columns, Size depth) {
   Size at = 0;
   for (; at + 2 * LANES <= columns; at += 2 * LANES)
