@@ -7,13 +7,11 @@ import torch
 from denoising_diffusion_pytorch import Unet
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
 from atme.inference.published import load_published
 from atme.networks import UNet
 from atme.networks.block import Block, standardize
-from atme.networks.doubled import doubled
 from atme.reports.cost import Kept
 
 PACKAGE_EPS = 1e-3
@@ -167,15 +165,6 @@ def test_bfloat16_is_the_same_function() -> None:
 def test_memory_format_of_the_image_changes_nothing() -> None:
     net, image, level = tiny(), torch.randn(2, 3, 16, 24), torch.zeros(2)
     assert torch.equal(net(image, level), net(image.contiguous(memory_format=torch.channels_last), level))
-
-
-@given(height=st.integers(1, 6), width=st.integers(1, 6), channels=st.integers(1, 5), wider=st.integers(1, 5))
-@settings(deadline=None)
-def test_doubled_is_enlargement_then_convolution(height: int, width: int, channels: int, wider: int) -> None:
-    convolution = nn.Conv2d(channels, wider, 3, padding=1).double()
-    image = torch.randn(2, channels, height, width, dtype=torch.float64)
-    plain = convolution(F.interpolate(image, scale_factor=2.0, mode="nearest"))
-    torch.testing.assert_close(doubled(image, convolution), plain, rtol=1e-9, atol=1e-12)
 
 
 def test_standardized_weights_have_mean_zero_and_variance_one() -> None:

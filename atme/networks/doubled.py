@@ -6,30 +6,53 @@ pixels, and beyond the first and the last, lie two results of the same two pixel
 (w₀, w₁ + w₂): a convolution of two taps with a border of 1 makes both, as channels, and the outermost are cut off.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
+from atme.networks import kernels, passes
 from atme.networks.convolution import convolve
+from atme.networks.kept import Kept
+from atme.networks.standardized import kind_of
+
+_ALONG = torch.tensor([[[1, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 1]]])
+"""Of each of two results, which of three taps each of its two is the sum of."""
 
 
-def doubled(image: Tensor, convolution: nn.Conv2d) -> Tensor:
+def doubled(image: Tensor, convolution: nn.Conv2d, kept: Kept) -> Tensor:
     """Nearest-neighbor enlargement to twice the size, then a 3×3 convolution, in 4/9 of the multiplications.
 
     Args:
         image: (B, C, H, W).
         convolution: C to C' channels, 3×3, border of 1.
+        kept: for the weights, of this convolution alone, where nothing learns.
 
     Returns:
         (B, C', 2H, 2W).
     """
-    weight, bias = _between(convolution.weight), convolution.bias  # (2·2·C', C, 2, 2)
-    result = convolve(image, weight, None if bias is None else bias.repeat(4), border=1)  # (B, 2·2·C', H+1, W+1)
+    if kernels.in_one_step(image) and kernels.take(image):
+        weights = weights_of(convolution, kept, kind_of(image))
+        placed: Tensor = Interleaved.apply(convolve(image, *weights, border=1), False)
+        return placed  # (B, C', 2H, 2W)
+    bias = convolution.bias
+    result = convolve(image, plain_between(convolution.weight), None if bias is None else bias.repeat(4), border=1)
     pixels = result.permute(0, 2, 3, 1).unflatten(3, (2, 2, -1)).transpose(2, 3)  # (B, H+1, 2, W+1, 2, C')
     whole: Tensor = pixels.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)  # (B, C', 2H+2, 2W+2)
     return whole[:, :, 1:-1, 1:-1].contiguous(memory_format=torch.channels_last)
 
 
-def _between(weight: Tensor) -> Tensor:
+def weights_of(convolution: nn.Conv2d, kept: Kept, kind: torch.dtype) -> tuple[Tensor, Tensor | None]:
+    """(2·2·C', C, 2, 2) and (2·2·C',), kept in the precision that they are read in where nothing learns."""
+    weight, bias = convolution.weight, convolution.bias
+    if torch.is_grad_enabled():
+        kept.forget()  # a fused optimizer moves weights without a word
+        return Between.apply(weight), None if bias is None else bias.repeat(4)
+    (made,) = kept.of([weight], lambda: (Between.apply(weight).to(kind),), kind)
+    return made, None if bias is None else bias.repeat(4)
+
+
+def plain_between(weight: Tensor) -> Tensor:
     """(C', C, 3, 3) to (2·2·C', C, 2, 2): for each of four results between pixels its weights."""
     rows = weight.permute(0, 2, 3, 1)  # (C', 3, 3, C)
     for axis in (1, 2):
@@ -37,3 +60,48 @@ def _between(weight: Tensor) -> Tensor:
         rows = torch.stack([first + middle, last, first, middle + last], axis)  # (C', 2·2, 2·2, C) in the end
     results: Tensor = rows.unflatten(2, (2, 2)).unflatten(1, (2, 2)).permute(1, 3, 0, 2, 4, 5)  # (2, 2, C', 2, 2, C)
     return results.flatten(0, 2).permute(0, 3, 1, 2)
+
+
+class Between(torch.autograd.Function):
+    """`plain_between` with derivatives of all orders, as products with a matrix of 0 and 1 for each of the four."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor) -> Tensor:
+        """(C', C, 3, 3) to (2·2·C', C, 2, 2)."""
+        rows, channels = weight.shape[:2]
+        taps = weight.permute(0, 2, 3, 1).reshape(rows, 9, channels)  # (C', 9, C)
+        made = taps.new_empty(4, rows, 4, channels)
+        for each, sums in zip(made, of_taps(taps), strict=True):
+            torch.bmm(sums.expand(rows, 4, 9), taps, out=each)
+        return made.view(4 * rows, 2, 2, channels).permute(0, 3, 1, 2)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        """(2·2·C', C, 2, 2) to (C', C, 3, 3)."""
+        rows, channels = len(gradient) // 4, gradient.shape[1]
+        made = gradient.permute(0, 2, 3, 1).reshape(4, rows, 4, channels)
+        parts = [sums.T.expand(rows, 9, 4) @ each for each, sums in zip(made, of_taps(made), strict=True)]
+        taps: Tensor = torch.stack(parts).sum(0).view(rows, 3, 3, channels)
+        return taps.permute(0, 3, 1, 2)
+
+
+def of_taps(like: Tensor) -> Tensor:
+    """Of each of four results, which of nine taps each of its four is the sum of: (4, 4, 9)."""
+    along = _ALONG.to(like)
+    return torch.einsum("apr,bqs->abpqrs", along, along).reshape(4, 4, 9)
+
+
+class Interleaved(torch.autograd.Function):
+    """Four results between pixels, as channels, to where they belong, and back; each is the other's derivative."""
+
+    @staticmethod
+    def forward(ctx: Any, image: Tensor, back: bool) -> Tensor:
+        """(B, 4 C', H+1, W+1) to (B, C', 2H, 2W), or back."""
+        ctx.back = back
+        return passes.parted(image) if back else passes.interleaved(image)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        """The same the other way round."""
+        to_image: Tensor = Interleaved.apply(gradient, not ctx.back)
+        return to_image, None

@@ -35,5 +35,9 @@ class Kept:
         self._last = (now, made) if all(type(each) is Tensor for each in made) else None
         return made
 
+    def forget(self) -> None:
+        """Whatever was made."""
+        self._last = None
+
     def __getstate__(self) -> dict[str, object]:
         return {}

@@ -64,6 +64,30 @@ def channel_sums(image: Tensor) -> Tensor:
     return total
 
 
+def interleaved(image: Tensor) -> Tensor:
+    """Four results between pixels, as channels, to where they belong: (B, 4 C, H+1, W+1) to (B, C, 2H, 2W).
+
+    The first two are those above, the first and the third those to the left; the outermost have no place.
+    """
+    batch, channels, height, width = image.shape
+    return _interleaved(image, (batch, channels // 4, 2 * height - 2, 2 * width - 2), back=False)
+
+
+def parted(image: Tensor) -> Tensor:
+    """Back, (B, C, 2H, 2W) to (B, 4 C, H+1, W+1); the outermost are 0."""
+    batch, channels, height, width = image.shape
+    return _interleaved(image, (batch, 4 * channels, height // 2 + 1, width // 2 + 1), back=True)
+
+
+def _interleaved(image: Tensor, size: tuple[int, ...], *, back: bool) -> Tensor:
+    image = beside_each_other(image)
+    result = torch.empty(size, dtype=image.dtype, memory_format=torch.channels_last)
+    parts = image if not back else result
+    bytes_of = parts.shape[1] // 4 * image.element_size()
+    call("interleaved", [], image, result, len(image), parts.shape[2], parts.shape[3], bytes_of, int(back))
+    return result
+
+
 def normalized(
     pixels: Tensor, scale: Tensor, *, start: Tensor | None = None, residual: Tensor | None = None, eps: float
 ) -> Tensor:

@@ -33,6 +33,7 @@ from atme.networks.block import Block, convolve
 from atme.networks.convolution import Conv2d
 from atme.networks.doubled import doubled
 from atme.networks.embedding import Embedding, LatentMapping, LevelEmbedding, heard
+from atme.networks.kept import Kept
 from atme.networks.kernels import in_one_step
 from atme.networks.size import require_size
 
@@ -133,14 +134,19 @@ class Up(nn.Module):
         self.attention = attend(channels)
         self.doubles = double
         self.resize = Conv2d(channels, out_channels, 3, padding=1)
+        self._kept = Kept()
 
     def forward(self, image: Tensor, embedded: Tensor, *, first: Tensor, second: Tensor) -> Tensor:
         """(B, C, H, W), and the two maps (B, C', H, W) of the way down, to (B, C', 2H, 2W)."""
         image = self.first(image, embedded, beside=second)  # (B, C, H, W)
         image = self.second(image, embedded, beside=first)  # (B, C, H, W)
         image = self.attention(image)  # (B, C, H, W)
-        resized: Tensor = doubled(image, self.resize) if self.doubles else self.resize(image)
-        return resized  # (B, C', 2H, 2W)
+        return self.resized(image)  # (B, C', 2H, 2W)
+
+    def resized(self, image: Tensor) -> Tensor:
+        """(B, C, H, W) to (B, C', 2H, 2W), or, at the last level, (B, C', H, W)."""
+        resized: Tensor = doubled(image, self.resize, self._kept) if self.doubles else self.resize(image)
+        return resized
 
 
 class UNet(nn.Module):

@@ -10,7 +10,6 @@ from atme.inference.strips.layers import block, enlarged, layered
 from atme.inference.strips.rows import Rows, beside, through
 from atme.inference.strips.shelf import Shelf
 from atme.networks import PatchGAN, Pix2PixResNet, Pix2PixUNet, UNet, WNet
-from atme.networks.doubled import doubled
 from atme.networks.kernels import precise
 from atme.networks.pix2pix import ReflectedBlock
 from atme.networks.size import shrunk
@@ -75,7 +74,7 @@ def resized(up: Up, rows: Rows, shelf: Shelf) -> Rows:
     """The last layer of a level of the way up."""
     if not up.doubles:
         return layered(up.resize, rows, shelf)
-    return through(lambda strip: doubled(strip, up.resize), rows, channels=up.resize.out_channels, reach=1, up=2)
+    return through(up.resized, rows, channels=up.resize.out_channels, reach=1, up=2)
 
 
 def residual_block(layer: nn.Module, *maps: Rows, embedded: Tensor | None, shelf: Shelf) -> Rows:
