@@ -10,7 +10,6 @@ from benchmark_timing import Figure, clock_of, show
 
 from atme.machine import keep_freed_memory
 
-
 PROCESSES = 3
 """Whose median a peak is: where freed blocks lie differs between processes by a twentieth."""
 
