@@ -116,8 +116,7 @@ def passes_for(width: str, folder: Path) -> ctypes.CDLL:
     from atme.networks import compiler
 
     options = [WIDTHS[width] if each == "-march=native" else each for each in compiler.OPTIONS]
-    command = [*compiler.compiler(), *options, *map(str, sorted(compiler.SOURCES.glob("*.cpp")))]
-    return ctypes.CDLL(str(compiler.build(command, folder / f"{width}.so")))
+    return ctypes.CDLL(str(compiler.build([*compiler.compiler(), *options], folder / f"{width}.so")))
 
 
 @pytest.fixture(params=WIDTHS)

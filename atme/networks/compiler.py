@@ -12,9 +12,11 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from atme.machine import processor_flags
+from atme.machine import cores, processor_flags
 
 SOURCES = Path(__file__).parent / "cpp"
 OPTIONS = (
@@ -37,7 +39,7 @@ def load() -> ctypes.CDLL:
     Raises:
         OSError: if there is no compiler, or if it or its result does not work; the message's first line says why.
     """
-    command = [*compiler(), *OPTIONS, *map(str, sorted(SOURCES.glob("*.cpp")))]
+    command = [*compiler(), *OPTIONS]
     kept = folder()
     if kept is None:
         with tempfile.TemporaryDirectory(prefix="atme_") as passing:  # what is loaded needs its file no longer
@@ -85,16 +87,27 @@ def identity(command: list[str]) -> str:
 def build(command: list[str], place: Path) -> Path:
     """Compile to a file, which is there whole or not at all, also where two processes compile at once.
 
+    Args:
+        command: compiler and options, to which sources are added, each alone, and as many at once as there are cores.
+        place: the file.
+
     Raises:
         OSError: with the compiler's complaint.
     """
     with tempfile.TemporaryDirectory(dir=place.parent, prefix="passes_") as passing:
-        made = Path(passing) / place.name
-        ended = subprocess.run([*command, "-o", str(made)], capture_output=True, text=True, errors="replace")
-        if ended.returncode:
-            raise OSError((ended.stderr.strip() or f"{command[0]} failed").splitlines()[0])
+        sources, made = sorted(SOURCES.glob("*.cpp")), Path(passing) / place.name
+        parts = [Path(passing) / f"{source.stem}.o" for source in sources]
+        with ThreadPoolExecutor(cores()) as pool:
+            list(pool.map(lambda source, part: _run([*command, "-c", source, "-o", part]), sources, parts))
+        _run([*command, *parts, "-o", made])
         os.replace(made, place)
     return place
+
+
+def _run(command: Sequence[str | Path]) -> None:
+    ended = subprocess.run(list(map(str, command)), capture_output=True, text=True, errors="replace")
+    if ended.returncode:
+        raise OSError((ended.stderr.strip() or f"{command[0]} failed").splitlines()[0])
 
 
 def _processor() -> str:

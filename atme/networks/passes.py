@@ -88,6 +88,26 @@ def _interleaved(image: Tensor, size: tuple[int, ...], *, back: bool) -> Tensor:
     return result
 
 
+def enlarged(image: Tensor, *, place: int) -> Tensor:
+    """(B, C, H, W) to (B, C, 2H, 2W), as enlarged.py says."""
+    image = beside_each_other(image)
+    batch, channels, height, width = image.shape
+    size = batch, channels, 2 * height, 2 * width
+    result = torch.empty(size, dtype=image.dtype, memory_format=torch.channels_last)
+    call("enlarged", [image.dtype], image, result, batch, height, width, channels, place)
+    return result
+
+
+def enlarged_slope(gradient: Tensor, *, place: int) -> Tensor:
+    """The derivative of `enlarged`, (B, C, 2H, 2W) to (B, C, H, W)."""
+    gradient = beside_each_other(gradient)
+    batch, channels, height, width = gradient.shape
+    size = batch, channels, height // 2, width // 2
+    result = torch.empty(size, dtype=gradient.dtype, memory_format=torch.channels_last)
+    call("enlarged_slope", [gradient.dtype], gradient, result, batch, height // 2, width // 2, channels, place)
+    return result
+
+
 def normalized(
     pixels: Tensor, scale: Tensor, *, start: Tensor | None = None, residual: Tensor | None = None, eps: float
 ) -> Tensor:
