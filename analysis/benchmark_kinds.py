@@ -26,6 +26,8 @@ _OWN = {
     "convolution": ("convolved", "weights_slope"),
     "attention": ("exponentials", "centered", "softmax"),
     "norm and activation": ("moments", "activated", "slope_sums", "combined", "standardized"),
+    "cast and layout": ("interleaved",),
+    "elementwise": ("enlarged", "sums"),
 }
 _WORDS = {
     "convolution": ("convolution", "mkldnn_conv", "slow_conv", "atme::product"),
