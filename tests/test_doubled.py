@@ -49,8 +49,8 @@ def test_both_steps_have_derivatives_of_two_orders(compiled: None) -> None:
         (Between.apply, weight),
         (lambda x: Interleaved.apply(x, False), torch.randn(2, 8, 3, 4, dtype=torch.float64, requires_grad=True)),
     ]:
-        torch.autograd.gradcheck(function, [given_])
-        torch.autograd.gradgradcheck(function, [given_])
+        assert torch.autograd.gradcheck(function, [given_])
+        assert torch.autograd.gradgradcheck(function, [given_])
 
 
 @pytest.mark.parametrize("kind", [torch.float64, torch.float32, torch.bfloat16])

@@ -45,8 +45,8 @@ def test_in_one_pass(
 @pytest.mark.parametrize("place", PLACES)
 def test_derivatives_of_two_orders(place: int, compiled: None) -> None:
     image = torch.randn(2, 3, 3, 2, dtype=torch.float64, requires_grad=True)
-    torch.autograd.gradcheck(lambda x: Enlarged.apply(x, place, False), [image])
-    torch.autograd.gradgradcheck(lambda x: Enlarged.apply(x, place, False), [image])
+    assert torch.autograd.gradcheck(lambda x: Enlarged.apply(x, place, False), [image])
+    assert torch.autograd.gradgradcheck(lambda x: Enlarged.apply(x, place, False), [image])
 
 
 def test_bits_do_not_depend_on_threads(compiled: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,7 +76,7 @@ class Block(nn.Module):
         dtype = kind or (torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype)
         split = tuple(split) or (weight.shape[1],)
         if torch.is_grad_enabled():
-            self._kept = Kept()
+            self._kept.forget()
             return list(standardize(weight, eps=self.eps).to(dtype).split(split, dim=1))
 
         def make() -> tuple[Tensor, ...]:
@@ -115,7 +115,7 @@ class Block(nn.Module):
     def convolved(self, image: Tensor, beside: Tensor | None = None) -> Tensor:
         """The convolution alone, without its bias, on a CPU: (B, C', H, W)."""
         if torch.is_grad_enabled():
-            self._kept = Kept()  # a fused optimizer moves weights without a word
+            self._kept.forget()  # a fused optimizer moves weights without a word
             return convolved(image, beside, self.conv.weight, eps=self.eps)
         maps = [each.to(kind_of(image)) for each in (image, beside) if each is not None]
         return convolved_by(maps, self.standardized(*read_as(maps, self.conv.weight)))
@@ -132,7 +132,7 @@ class Block(nn.Module):
         Returns:
             (B, C', H, W).
         """
-        self._kept = Kept()  # as in `convolved`
+        self._kept.forget()  # as in `convolved`
         of_norm = before.conv.bias, before.norm, scale_shift
         image = normalized_and_convolved(image, *of_norm, self.conv.weight, eps=self.eps)  # (B, C', H, W)
         return normalize_scale_silu(image, self.conv.bias, self.norm, None, residual=residual)

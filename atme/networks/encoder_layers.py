@@ -128,7 +128,7 @@ class TrainedConv2d(nn.Conv2d):
         parts = self.weight, norm.weight, norm.bias, norm.running_mean, norm.running_var
         learns = torch.is_grad_enabled() and any(each.requires_grad for each in parts)
         if learns:  # a fused optimizer may move them without a word
-            self._kept = Kept()
+            self._kept.forget()
             return make()
         return self._kept.of(parts, make, kind)
 

@@ -1,8 +1,8 @@
 """Passes over whole maps and weights in C++ (cpp/): what each computes, and how it is called.
 
 For maps on a CPU, and only where `kernels.take`. Numbers of a channel are
-(B, C), in float32 at least. What is computed has no gradient: fused.py, block.py and linear_attention.py have the
-derivatives.
+(B, C), in float32 at least. What is computed has no gradient: the files that call these
+have the derivatives.
 """
 
 import ctypes

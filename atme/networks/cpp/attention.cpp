@@ -1,6 +1,8 @@
 // Of linear_attention.py: each pixel normalized over its channels, softmaxes over pixels and over features, and their
 // derivatives.
 
+#include <limits>
+
 #include "functions.h"
 
 namespace {

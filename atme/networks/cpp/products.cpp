@@ -1,4 +1,4 @@
-// Of products.py: products of tall matrices, the pixels of a map by channels, in float.
+// Of products.py: products of tall matrices, the pixels of a map by channels, in float; sums over pixels of bfloat16, too.
 //
 // Sums over pixels are taken in strands whose number depends on that of the pixels alone: so do bits.
 

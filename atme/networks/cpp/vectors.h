@@ -89,7 +89,7 @@ inline Vector interleaved(Vector a, Vector b, std::index_sequence<I...>) {
 }
 #endif
 
-// Lanes from `HALF` further on, in a circle of twice as many.
+// Each lane and the one HALF further on, in each other's place.
 template <int HALF, class V, size_t... I>
 inline V crossed(V values, std::index_sequence<I...>) {
 #ifdef SHUFFLES
