@@ -127,15 +127,19 @@ def width(
     from atme.networks import kernels, winograd
 
     monkeypatch.setattr(winograd, "matrix_unit", lambda: False)
-    winograd.lanes.cache_clear()
+    asked = winograd.lanes, winograd.multiplies_pairs
+    for each in asked:
+        each.cache_clear()
     if request.param != "as it is":
         if platform.machine() != "x86_64":
             pytest.skip("vectors of another processor")
         loaded = passes_for(request.param, tmp_path.parent)
         monkeypatch.setattr(kernels, "library", lambda: loaded)
         assert winograd.lanes() == {"AVX2": 8, "SSE": 4}[request.param]
+        assert not winograd.multiplies_pairs()
     yield
-    winograd.lanes.cache_clear()
+    for each in asked:
+        each.cache_clear()
 
 
 TINY = {

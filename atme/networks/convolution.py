@@ -29,7 +29,8 @@ def convolve(image: Tensor, weight: Tensor, bias: Tensor | None, *, border: int)
         return F.conv2d(image, weight, bias, padding=border)
     if torch.is_autocast_enabled("cpu"):
         image = image.to(torch.get_autocast_dtype("cpu"))
-    if not any((pointwise(image, weight), forward_pays(image, weight, border), weights_pay(image, weight, border))):
+    rules = forward_pays, backward_pays, weights_pay
+    if not (pointwise(image, weight) or any(pays(image, weight, border) for pays in rules)):
         return F.conv2d(image, weight, bias, padding=border)
     result: Tensor = Convolution.apply(image, weight, bias, border)
     return result
@@ -68,7 +69,7 @@ class Convolution(torch.autograd.Function):
                 to_weight = (
                     products.over_pixels(pixels(gradient), pixels(image)).sum(0).view_as(weight).to(weight.dtype)
                 )
-        elif forward_pays(image, weight, border) and wanted[0]:
+        elif backward_pays(image, weight, border) and wanted[0]:
             to_image = winograd.maps_slope(gradient, weight, border=border, first=0, count=image.shape[1])
         if to_weight is None and weights_pay(image, weight, border) and wanted[1]:
             to_weight = winograd.weights_slope([image], gradient, side=weight.shape[2], border=border)
@@ -117,6 +118,11 @@ def pointwise(image: Tensor, weight: Tensor) -> bool:
 def forward_pays(image: Tensor, weight: Tensor, border: int) -> bool:
     """As in winograd.py."""
     return winograd.forward_pays([image], weight, border=border)
+
+
+def backward_pays(image: Tensor, weight: Tensor, border: int) -> bool:
+    """As in winograd.py."""
+    return winograd.backward_pays([image], weight, border=border)
 
 
 def weights_pay(image: Tensor, weight: Tensor, border: int) -> bool:

@@ -1,4 +1,4 @@
-// Of products.py: products of tall matrices, the pixels of a map by channels, in float; sums over pixels of bfloat16, too.
+// Of products.py: products of tall matrices, the pixels of a map by channels, in float; of bfloat16, sums over pixels.
 //
 // Sums over pixels are taken in strands whose number depends on that of the pixels alone: so do bits.
 
@@ -40,13 +40,7 @@ void product(const float* a, const float* b, const float* start, float* c, Size 
   }
 }
 
-// Rows of bfloat16 as they are multiplied: in pairs where the processor multiplies these, else as float.
-#ifdef __AVX512BF16__
-using Ready = Pair;
-#else
-using Ready = float;
-#endif
-
+// Rows of bfloat16 as they are multiplied.
 [[maybe_unused]] inline void get_ready(const Bfloat16* rows, Size count, Size width, Pair* to) {
   for (Size row = 0; row < count; row += 2) {
     const Bfloat16 *first = rows + row * width, *second = first + width;
@@ -69,7 +63,8 @@ void product_over(const T* a, const T* b, float* c, Size images, Size rows, Size
   for (Size at = 0; at < images * strands; at++) {
     const Size image = at / strands, first = at % strands * length, last = std::min(first + length, rows);
     float* sum = sums.data() + at * size;
-    std::vector<Ready> left, right;
+    using E = Multiplied<T>;
+    std::vector<E> left, right;
     if constexpr (!std::is_same_v<T, float>) left.resize(TALL * features), right.resize(TALL * columns);
     for (Size from = first; from < last; from += TALL) {
       const Size row = image * rows + from, count = std::min(TALL, last - from);
@@ -79,7 +74,7 @@ void product_over(const T* a, const T* b, float* c, Size images, Size rows, Size
       } else {
         get_ready(of_a, count, features, left.data());
         get_ready(of_b, count, columns, right.data());
-        const Size depth = std::is_same_v<Ready, Pair> ? (count + 1) / 2 : count;
+        const Size depth = std::is_same_v<E, Pair> ? (count + 1) / 2 : count;
         multiplied<true>(left.data(), 1, features, right.data(), columns, sum, columns, features, columns, depth);
       }
     }
@@ -102,10 +97,10 @@ extern "C" void product_float(const float* a, const float* b, const float* start
   product(a, b, start, c, images, rows, depth, columns, own != 0, more != 0, threads);
 }
 
-#define OVER(NAME, T)                                                                                             \
-  extern "C" void product_over_##NAME(const T* a, const T* b, float* c, Size images, Size rows, Size features,    \
-                                      Size columns, int threads) {                                                \
-    product_over(a, b, c, images, rows, features, columns, threads);                                              \
+#define OVER(NAME, T)                                                                                                  \
+  extern "C" void product_over_##NAME(const T* a, const T* b, float* c, Size images, Size rows, Size features,         \
+                                      Size columns, int threads) {                                                     \
+    product_over(a, b, c, images, rows, features, columns, threads);                                                   \
   }
 
 OVER(float, float)

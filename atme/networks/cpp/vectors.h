@@ -121,15 +121,38 @@ inline void transpose(Vector* rows) {
 #endif
 }
 
-// Two bfloat16 of one place, of rows that follow one another.
-struct Pair {
+// Two bfloat16 that follow one another in what is summed over.
+struct __attribute__((may_alias)) Pair {
   uint32_t bits;
 };
+
+// What numbers of a map are multiplied as: bfloat16 in pairs where the processor multiplies these, else as float.
+#ifdef __AVX512BF16__
+template <class T>
+using Multiplied = std::conditional_t<std::is_same_v<T, Bfloat16>, Pair, float>;
+#else
+template <class T>
+using Multiplied = float;
+#endif
 
 inline Bits load(const Pair* from) {
   Bits bits;
   std::memcpy(&bits, from, sizeof bits);
   return bits;
+}
+
+// LANES pairs of two vectors, rounded.
+inline void store(Pair* to, Vector first, Vector second) {
+#ifdef __AVX512BF16__
+  const __m512i halves =
+      reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(reinterpret_cast<__m512>(second), reinterpret_cast<__m512>(first)));
+  constexpr Bits ORDER = {0x100000, 0x110001, 0x120002, 0x130003, 0x140004, 0x150005, 0x160006, 0x170007,
+                          0x180008, 0x190009, 0x1a000a, 0x1b000b, 0x1c000c, 0x1d000d, 0x1e000e, 0x1f000f};
+  _mm512_storeu_si512(to, _mm512_permutexvar_epi16(reinterpret_cast<__m512i>(ORDER), halves));
+#else
+  for (int i = 0; i < LANES; i++)
+    to[i].bits = narrow<Bfloat16>(first[i]).bits | uint32_t(narrow<Bfloat16>(second[i]).bits) << 16;
+#endif
 }
 
 // sum + left right, of pairs both products.
@@ -191,8 +214,8 @@ inline void rows_of(const E* a, Size row, Size next, const E* b, Size b_next, fl
 
 // The product of a[row, k] and b[k, column], in place of c or added to it; columns in whole vectors.
 template <bool MORE, class E = float>
-void multiplied(const E* a, Size row, Size next, const E* b, Size b_next, float* c, Size c_row, Size rows,
-                Size columns, Size depth) {
+void multiplied(const E* a, Size row, Size next, const E* b, Size b_next, float* c, Size c_row, Size rows, Size columns,
+                Size depth) {
   Size at = 0;
   for (; at + 2 * LANES <= columns; at += 2 * LANES)
     rows_of<MORE, 2>(a, row, next, b + at, b_next, c + at, c_row, rows, depth);

@@ -9,7 +9,8 @@
 // Of 6 points, TAPS are a weight's and SIDE = 7 - TAPS a result's. So each of 36 values of a window is multiplied once:
 // 36 products of matrices, tiles by channels, in place of TAPS^2 SIDE^2. Points near 1 keep rounding small.
 //
-// All of it is computed in float, tile by tile in one order: results do not depend on the number of threads.
+// All of it is computed in float, tile by tile in one order: results do not depend on the number of threads. But for
+// gradients of bfloat16 maps, what is multiplied is rounded to bfloat16 where the processor multiplies pairs of it.
 
 #include "vectors.h"
 
@@ -86,8 +87,30 @@ inline void along_both(Row row, Along along, Put put) {
 }
 
 // Where `along_both` puts values: [point], `step` apart.
-inline auto values_at(float* to, Size step) {
+template <class V>
+inline auto values_at(V* to, Size step) {
   return [=](int i, int j, Vector value) { store(to + (i * WINDOW + j) * step, value); };
+}
+
+// What is multiplied: float, or pairs of bfloat16, which are rounded.
+template <class E>
+constexpr Size EACH = std::is_same_v<E, Pair> ? 2 : 1;
+template <class E>
+using Alone = std::conditional_t<std::is_same_v<E, Pair>, Bfloat16, float>;
+
+// Of `count` that follow one another, `make(k, put)` has the values of the k-th: one as numbers, or two as pairs.
+template <class V, class Make>
+inline void put_together(Size, Make make, V* to, Size step) {
+  make(0, values_at(to, step));
+}
+template <class Make>
+inline void put_together(Size count, Make make, Pair* to, Size step) {
+  Vector first[POINTS];
+  make(0, [&](int i, int j, Vector value) { first[i * WINDOW + j] = value; });
+  if (count > 1)
+    make(1, [&](int i, int j, Vector value) { store(to + (i * WINDOW + j) * step, first[i * WINDOW + j], value); });
+  else
+    for (Size point = 0; point < POINTS; point++) store(to + point * step, first[point], Vector{});
 }
 
 // Where tiles lie in a map of results, and their windows in the map that is read.
@@ -105,9 +128,10 @@ struct Tiling {
         all(images * each) {}
   Size out_height() const { return height + 2 * border - (WINDOW - SIDE); }
   Size out_width() const { return width + 2 * border - (WINDOW - SIDE); }
-  Size image(Size tile) const { return tile / each; }
-  Size top(Size tile) const { return tile % each / across * SIDE; }
-  Size left(Size tile) const { return tile % across * SIDE; }
+  struct Place {
+    Size image, top, left;
+  };
+  Place place(Size tile) const { return {tile / each, tile % each / across * SIDE, tile % across * SIDE}; }
 };
 
 // One or two maps that are read as one.
@@ -153,36 +177,41 @@ struct Stored {
   }
 };
 
-// The values of a tile's window, [point][channel].
-template <int SIDE, class T>
-void windows(const T* x, Size channels, const Tiling<SIDE>& tiling, Size tile, float* to, Size step) {
-  const T* image = x + tiling.image(tile) * tiling.height * tiling.width * channels;
-  const Size top = tiling.top(tile) - tiling.border, left = tiling.left(tile) - tiling.border;
-  for (Size c = 0; c < channels; c += LANES) {
-    Vector window[POINTS];
-    pixels<WINDOW, SIDE>(image + c, tiling.height, tiling.width, channels, top, left, window);
-    along_both<WINDOW, WINDOW>([&](int i) { return window + i * WINDOW; }, of_window, values_at(to + c, step));
-  }
+// The values of a tile's window, [point][channel]; of pairs, that of the next tile beside it, if there are `count`.
+template <int SIDE, class T, class V>
+void windows(const Maps<T>& x, const Tiling<SIDE>& tiling, Size tile, Size count, V* to, Size step) {
+  const typename Tiling<SIDE>::Place places[] = {tiling.place(tile), tiling.place(tile + 1)};
+  for (int m = 0; m < 2; m++)
+    for (Size c = 0; c < x.channels[m]; c += LANES, to += LANES) {
+      const auto make = [&](Size k, auto put) {
+        const auto& place = places[k];
+        Vector window[POINTS];
+        pixels<WINDOW, SIDE>(x.of[m] + place.image * tiling.height * tiling.width * x.channels[m] + c, tiling.height,
+                             tiling.width, x.channels[m], place.top - tiling.border, place.left - tiling.border,
+                             window);
+        along_both<WINDOW, WINDOW>([&](int i) { return window + i * WINDOW; }, of_window, put);
+      };
+      put_together(count, make, to, step);
+    }
 }
 
-// The same of one map, or of two whose channels follow one another.
-template <int SIDE, class T>
-void windows(const Maps<T>& x, const Tiling<SIDE>& tiling, Size tile, float* to, Size step) {
-  windows(x.of[0], x.channels[0], tiling, tile, to, step);
-  if (x.channels[1]) windows(x.of[1], x.channels[1], tiling, tile, to + x.channels[0], step);
-}
-
-// The values of a tile of the results' gradient, [point][channel].
-template <int SIDE, class T>
-void gradients(const T* image, Size channels, Size count, const Tiling<SIDE>& tiling, Size tile, float* to, Size step) {
-  image += tiling.image(tile) * tiling.out_height() * tiling.out_width() * channels;
-  for (Size c = 0; c < count; c += LANES) {
-    Vector here[SIDE * SIDE];
-    pixels<SIDE, SIDE>(image + c, tiling.out_height(), tiling.out_width(), channels, tiling.top(tile),
-                       tiling.left(tile), here);
-    along_both<SIDE, WINDOW>([&](int i) { return here + i * SIDE; },
-                             [](const Vector* y, Vector* out, int apart) { raised<SIDE>(y, RESULTS, out, apart); },
-                             values_at(to + c, step));
+// The values of a tile of the results' gradient, likewise.
+template <int SIDE, class T, class V>
+void gradients(const T* gradient, Size channels, Size wanted, const Tiling<SIDE>& tiling, Size tile, Size count, V* to,
+               Size step) {
+  const typename Tiling<SIDE>::Place places[] = {tiling.place(tile), tiling.place(tile + 1)};
+  const Size height = tiling.out_height(), width = tiling.out_width();
+  for (Size c = 0; c < wanted; c += LANES, to += LANES) {
+    const auto make = [&](Size k, auto put) {
+      const auto& place = places[k];
+      Vector here[SIDE * SIDE];
+      pixels<SIDE, SIDE>(gradient + place.image * height * width * channels + c, height, width, channels, place.top,
+                         place.left, here);
+      along_both<SIDE, WINDOW>([&](int i) { return here + i * SIDE; },
+                               [](const Vector* y, Vector* out, int apart) { raised<SIDE>(y, RESULTS, out, apart); },
+                               put);
+    };
+    put_together(count, make, to, step);
   }
 }
 
@@ -190,8 +219,9 @@ void gradients(const T* image, Size channels, Size count, const Tiling<SIDE>& ti
 template <int SIDE, class T>
 void results(const float* products, Size step, int vectors, const float* start, T* y, Size channels,
              const Tiling<SIDE>& tiling, Size tile) {
-  const Size top = tiling.top(tile), left = tiling.left(tile), width = tiling.out_width();
-  T* first = y + ((tiling.image(tile) * tiling.out_height() + top) * width + left) * channels;
+  const auto [image, top, left] = tiling.place(tile);
+  const Size width = tiling.out_width();
+  T* first = y + ((image * tiling.out_height() + top) * width + left) * channels;
   const Size rows = std::min<Size>(SIDE, tiling.out_height() - top), columns = std::min<Size>(SIDE, width - left);
   for (int v = 0; v < vectors; v++) {
     const Vector bias = start == nullptr ? Vector{} : load(start + v * LANES);
@@ -205,11 +235,10 @@ void results(const float* products, Size step, int vectors, const float* start, 
 }
 
 // G w G^T of LANES weights at a time, [point].
-template <int TAPS>
-inline void of_weights(const Vector* w, float* to, Size step) {
+template <int TAPS, class Put>
+inline void of_weights(const Vector* w, Put put) {
   along_both<TAPS, WINDOW>([=](int i) { return w + i * TAPS; },
-                           [](const Vector* w, Vector* out, int apart) { raised<TAPS>(w, WEIGHTS, out, apart); },
-                           values_at(to, step));
+                           [](const Vector* w, Vector* out, int apart) { raised<TAPS>(w, WEIGHTS, out, apart); }, put);
 }
 
 // Weights (rows, TAPS, TAPS, columns), and which way they are used: from columns to rows, or back, taps reversed.
@@ -219,17 +248,21 @@ struct Weights {
   bool back;
 };
 
-// The values of weights for results [first, first + lanes), [point][what is read][lane].
-template <int TAPS>
-void panel_of(const Weights& weights, Size from, Size until, Size first, Size lanes, float* to) {
+// The values of weights for results [first, first + lanes), [point][what is read, or two of it][lane].
+template <int TAPS, class E>
+void panel_of(const Weights& weights, Size from, Size until, Size first, Size lanes, E* to) {
   constexpr int AREA = TAPS * TAPS;
-  const Size step = (until - from) * lanes, columns = weights.columns;
-  Vector taps[AREA];
+  const Size step = (until - from) / EACH<E> * lanes, columns = weights.columns;
   if (weights.back) {
-    for (Size row = from; row < until; row++)
+    for (Size row = from; row < until; row += EACH<E>, to += lanes)
       for (Size v = 0; v < lanes; v += LANES) {
-        for (int t = 0; t < AREA; t++) taps[t] = load(weights.at + (row * AREA + AREA - 1 - t) * columns + first + v);
-        of_weights<TAPS>(taps, to + (row - from) * lanes + v, step);
+        const auto make = [&](Size k, auto put) {
+          Vector taps[AREA];
+          for (int t = 0; t < AREA; t++)
+            taps[t] = load(weights.at + ((row + k) * AREA + AREA - 1 - t) * columns + first + v);
+          of_weights<TAPS>(taps, put);
+        };
+        put_together(EACH<E>, make, to + v, step);
       }
     return;
   }
@@ -241,49 +274,59 @@ void panel_of(const Weights& weights, Size from, Size until, Size first, Size la
           turned[t][row] = load(weights.at + ((first + v + row) * AREA + t) * columns + block);
         transpose(turned[t]);
       }
-      for (int c = 0; c < LANES; c++) {
-        for (int t = 0; t < AREA; t++) taps[t] = turned[t][c];
-        of_weights<TAPS>(taps, to + (block - from + c) * lanes + v, step);
+      for (Size c = 0; c < LANES; c += EACH<E>) {
+        const auto make = [&](Size k, auto put) {
+          Vector taps[AREA];
+          for (int t = 0; t < AREA; t++) taps[t] = turned[t][c + k];
+          of_weights<TAPS>(taps, put);
+        };
+        put_together(EACH<E>, make, to + (block - from + c) / EACH<E> * lanes + v, step);
       }
     }
 }
 
+template <class V>
 struct Scratch {
-  float* at;
-  explicit Scratch(Size numbers) : at(static_cast<float*>(std::aligned_alloc(64, (numbers * 4 + 63) / 64 * 64))) {}
+  V* at;
+  explicit Scratch(Size numbers)
+      : at(static_cast<V*>(std::aligned_alloc(64, (numbers * Size(sizeof(V)) + 63) / 64 * 64))) {}
   ~Scratch() { std::free(at); }
   Scratch(const Scratch&) = delete;
 };
 
-template <int TAPS, class T>
+// y, multiplied in E.
+template <int TAPS, class E, class T>
 void convolved(Maps<T> x, const Weights& weights, const float* start, T* y, const Tiling<7 - TAPS>& tiling, Size first,
                Size count, int threads) {
   const Size inner = x.all(), panels = (count + PANEL - 1) / PANEL, groups = (tiling.all + GROUP - 1) / GROUP;
   // Values of weights are made once, and those of windows by who needs them; or of windows once, and of weights anew
   // for each group of tiles, where weights are many, or groups fewer than threads. Bits are the same.
-  const Size values = POINTS * inner * count;
+  const Size values = POINTS * inner / EACH<E> * count, window = POINTS * inner / EACH<E>;
   const bool once = values <= ROOM || (groups > 1 && groups >= threads && values <= 4 * ROOM);
-  const Size together =
-      once ? GROUP : std::min(groups * GROUP, std::max(GROUP, ROOM / (POINTS * inner) / GROUP * GROUP));
-  const Size step = together * inner + LANES, product_step = GROUP * PANEL + LANES;
-  Scratch shared(once ? values : POINTS * step);
+  const Size together = once ? GROUP : std::min(groups * GROUP, std::max(GROUP, ROOM / window / GROUP * GROUP));
+  const Size step = together * inner + 2 * LANES, product_step = GROUP * PANEL + LANES;
+  Scratch<Alone<E>> read(once ? 0 : POINTS * step);
+  Scratch<E> shared(once ? values : 0);
   const auto lanes_of = [&](Size panel) { return std::min(PANEL, count - panel * PANEL); };
-  const auto weigh = [&](Size panel, Size from, Size until, float* to) {
+  const auto weigh = [&](Size panel, Size from, Size until, E* to) {
     panel_of<TAPS>(weights, from, until, first + panel * PANEL, lanes_of(panel), to);
   };
 #pragma omp parallel num_threads(threads) if (threads > 1 && tiling.all * inner * count > WORTH_THREADS)
   {
-    Scratch own(POINTS * (once ? step : std::min(inner, CHUNK) * PANEL)), products(POINTS * product_step);
+    Scratch<Alone<E>> own(once ? POINTS * step : 0);
+    Scratch<E> weighed(once ? 0 : POINTS * std::min(inner, CHUNK) / EACH<E> * PANEL);
+    Scratch<float> products(POINTS * product_step);
     // A panel's results of some tiles, from their windows and what `weights_from` gives for a piece of channels.
-    const auto write = [&](Size panel, const float* read, Size tile, Size tiles, auto weights_from) {
+    const auto write = [&](Size panel, const Alone<E>* read, Size tile, Size tiles, auto weights_from) {
       const Size lanes = lanes_of(panel);
       for (Size from = 0; from < inner; from += CHUNK) {
-        const Size depth = std::min(CHUNK, inner - from);
-        const float* of_weights = weights_from(from, from + depth);
-        const auto multiply = from ? multiplied<true> : multiplied<false>;
+        const Size depth = std::min(CHUNK, inner - from) / EACH<E>;
+        const E* of_weights = weights_from(from, from + depth * EACH<E>);
+        const auto multiply = from ? multiplied<true, E> : multiplied<false, E>;
         for (Size point = 0; point < POINTS; point++)
-          multiply(read + point * step + from, inner, 1, of_weights + point * depth * lanes, lanes,
-                   products.at + point * product_step, lanes, tiles, lanes, depth);
+          multiply(reinterpret_cast<const E*>(read + point * step + from), inner / EACH<E>, 1,
+                   of_weights + point * depth * lanes, lanes, products.at + point * product_step, lanes, tiles, lanes,
+                   depth);
       }
       for (Size at = 0; at < tiles; at++)
         results(products.at + at * lanes, product_step, int(lanes / LANES),
@@ -291,7 +334,7 @@ void convolved(Maps<T> x, const Weights& weights, const float* start, T* y, cons
     };
     if (once) {
       const auto place = [&](Size panel, Size from) {
-        return shared.at + POINTS * (panel * PANEL * inner + from * lanes_of(panel));
+        return shared.at + POINTS * (panel * PANEL * inner + from * lanes_of(panel)) / EACH<E>;
       };
 #pragma omp for schedule(static)
       for (Size panel = 0; panel < panels; panel++)
@@ -300,7 +343,7 @@ void convolved(Maps<T> x, const Weights& weights, const float* start, T* y, cons
 #pragma omp for schedule(static)
       for (Size tile = 0; tile < tiling.all; tile += GROUP) {
         const Size tiles = std::min(GROUP, tiling.all - tile);
-        for (Size at = 0; at < tiles; at++) windows(x, tiling, tile + at, own.at + at * inner, step);
+        for (Size at = 0; at < tiles; at++) windows(x, tiling, tile + at, 1, own.at + at * inner, step);
         for (Size panel = 0; panel < panels; panel++)
           write(panel, own.at, tile, tiles, [&](Size from, Size) { return place(panel, from); });
       }
@@ -308,15 +351,14 @@ void convolved(Maps<T> x, const Weights& weights, const float* start, T* y, cons
       for (Size begin = 0; begin < tiling.all; begin += together) {
         const Size here = std::min(together, tiling.all - begin);
 #pragma omp for schedule(static)
-        for (Size tile = 0; tile < here; tile++) windows(x, tiling, begin + tile, shared.at + tile * inner, step);
+        for (Size tile = 0; tile < here; tile++) windows(x, tiling, begin + tile, 1, read.at + tile * inner, step);
 #pragma omp for schedule(static)
         for (Size work = 0; work < (here + GROUP - 1) / GROUP * panels; work++) {
           const Size panel = work % panels, tile = work / panels * GROUP;
-          write(panel, shared.at + tile * inner, begin + tile, std::min(GROUP, here - tile),
-                [&](Size from, Size until) {
-                  weigh(panel, from, until, own.at);
-                  return own.at;
-                });
+          write(panel, read.at + tile * inner, begin + tile, std::min(GROUP, here - tile), [&](Size from, Size until) {
+            weigh(panel, from, until, weighed.at);
+            return weighed.at;
+          });
         }
       }
     }
@@ -336,47 +378,50 @@ void of_sums(const float* sums, Size step, Size width, Size rows, Size columns, 
     }
 }
 
-// The derivative of weights (rows, TAPS, TAPS, columns) from the gradient of the results.
-template <int TAPS, class T>
+// The derivative of weights (rows, TAPS, TAPS, columns) from the gradient of the results, multiplied in E.
+template <int TAPS, class E, class T>
 void weights_slope(Maps<T> x, const T* gradient, float* result, const Tiling<7 - TAPS>& tiling, Size rows,
                    int threads) {
   const Size columns = x.all(), panels = (columns + PANEL - 1) / PANEL;
   const bool few = tiling.all <= GROUP && POINTS * tiling.all * (columns + rows) <= 4 * ROOM;  // tiles: all at once
   const Size chunk = few ? rows : std::min(rows, std::max<Size>(LANES, ROOM / (POINTS * columns) / LANES * LANES));
-  const Size together =
-      few ? tiling.all : std::min(tiling.all, std::max(FEW, ROOM / 4 / (POINTS * (columns + chunk)) / FEW * FEW));
-  const Size step = together * columns + LANES, slope_step = together * chunk + LANES;
+  const Size room =
+      few ? (tiling.all + EACH<E> - 1) / EACH<E> : std::max(FEW, ROOM / 4 / (POINTS * (columns + chunk)) / FEW * FEW);
+  const Size together = std::min(tiling.all, room * EACH<E>);
+  const Size step = room * columns + LANES, slope_step = room * chunk + LANES;
   const Size own_step = LANES * PANEL + LANES, sum_step = chunk * columns + LANES;
-  Scratch values(POINTS * step), slopes(POINTS * slope_step), sums(few ? 0 : POINTS * sum_step);
+  Scratch<E> values(POINTS * step), slopes(POINTS * slope_step);
+  Scratch<float> sums(few ? 0 : POINTS * sum_step);
 #pragma omp parallel num_threads(threads) if (threads > 1 && tiling.all * rows * columns > WORTH_THREADS)
   for (Size first = 0; first < rows; first += chunk) {
     const Size count = std::min(chunk, rows - first);
     for (Size start = 0; start < tiling.all; start += together) {
-      const Size here = std::min(together, tiling.all - start);
+      const Size here = std::min(together, tiling.all - start), depth = (here + EACH<E> - 1) / EACH<E>;
 #pragma omp for schedule(static)
-      for (Size tile = 0; tile < here; tile++) {
+      for (Size k = 0; k < depth; k++) {
+        const Size tile = k * EACH<E>, left = here - tile;
         if (first == 0 || together < tiling.all)  // else they are there already
-          windows(x, tiling, start + tile, values.at + tile * columns, step);
-        gradients(gradient + first, rows, count, tiling, start + tile, slopes.at + tile * chunk, slope_step);
+          windows(x, tiling, start + tile, left, values.at + k * columns, step);
+        gradients(gradient + first, rows, count, tiling, start + tile, left, slopes.at + k * chunk, slope_step);
       }
       if (few) {
-        Scratch own(POINTS * own_step);
+        Scratch<float> own(POINTS * own_step);
 #pragma omp for schedule(static)
         for (Size work = 0; work < (rows + LANES - 1) / LANES * panels; work++) {
           const Size row = work / panels * LANES, column = work % panels * PANEL;
           const Size those = std::min<Size>(LANES, rows - row), wide = std::min(PANEL, columns - column);
           for (Size point = 0; point < POINTS; point++)
-            multiplied<false>(slopes.at + point * slope_step + row, 1, rows, values.at + point * step + column, columns,
-                              own.at + point * own_step, PANEL, those, wide, here);
+            multiplied<false, E>(slopes.at + point * slope_step + row, 1, rows, values.at + point * step + column,
+                                 columns, own.at + point * own_step, PANEL, those, wide, depth);
           of_sums<TAPS>(own.at, own_step, PANEL, those, wide, result + row * TAPS * TAPS * columns + column, columns);
         }
       } else {
 #pragma omp for schedule(static)
         for (Size work = 0; work < POINTS * panels; work++) {
           const Size point = work / panels, column = work % panels * PANEL;
-          const auto multiply = start ? multiplied<true> : multiplied<false>;
+          const auto multiply = start ? multiplied<true, E> : multiplied<false, E>;
           multiply(slopes.at + point * slope_step, 1, chunk, values.at + point * step + column, columns,
-                   sums.at + point * sum_step + column, columns, count, std::min(PANEL, columns - column), here);
+                   sums.at + point * sum_step + column, columns, count, std::min(PANEL, columns - column), depth);
         }
       }
     }
@@ -395,17 +440,19 @@ void weights_slope(Maps<T> x, const T* gradient, float* result, const Tiling<7 -
   extern "C" void convolved_##TAPS##_##NAME(const T* x, const T* beside, const float* weight, const float* start,      \
                                             T* y, Size b, Size h, Size w, Size border, Size c1, Size c2, Size rows,    \
                                             Size columns, Size back, Size first, Size count, int threads) {            \
-    convolved<TAPS, T>({{x, beside}, {c1, c2}}, {weight, rows, columns, back != 0}, start, y, {b, h, w, border},       \
-                       first, count, threads);                                                                         \
+    const auto way = back ? convolved<TAPS, Multiplied<T>, T> : convolved<TAPS, float, T>;                             \
+    way({{x, beside}, {c1, c2}}, {weight, rows, columns, back != 0}, start, y, {b, h, w, border}, first, count,        \
+        threads);                                                                                                      \
   }                                                                                                                    \
   extern "C" void weights_slope_##TAPS##_##NAME(const T* x, const T* beside, const T* gradient, float* result, Size b, \
                                                 Size h, Size w, Size border, Size c1, Size c2, Size rows,              \
                                                 int threads) {                                                         \
-    weights_slope<TAPS, T>({{x, beside}, {c1, c2}}, gradient, result, {b, h, w, border}, rows, threads);               \
+    weights_slope<TAPS, Multiplied<T>, T>({{x, beside}, {c1, c2}}, gradient, result, {b, h, w, border}, rows,          \
+                                          threads);                                                                    \
   }
 
-// Numbers that channels come in, and whether the processor has a matrix unit for bfloat16, which is faster than all of
-// this.
+// Numbers that channels come in; whether the processor has a matrix unit for bfloat16, which is faster than all of
+// this; and whether it multiplies pairs of bfloat16.
 extern "C" int lanes() { return LANES; }
 extern "C" int matrix_unit() {
 #ifdef __AMX_BF16__
@@ -414,6 +461,7 @@ extern "C" int matrix_unit() {
   return 0;
 #endif
 }
+extern "C" int multiplies_pairs() { return std::is_same_v<Multiplied<Bfloat16>, Pair>; }
 
 OF_MAPS(float, float, 2)
 OF_MAPS(float, float, 3)
