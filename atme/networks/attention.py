@@ -24,7 +24,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from atme.networks import kernels
 from atme.networks.convolution import convolve
-from atme.networks.linear_attention import LinearAttend
+from atme.networks.linear_attention import AttendByTiles, LinearAttend, by_tiles
 
 
 def pixels(image: Tensor) -> Tensor:
@@ -111,6 +111,12 @@ class LinearAttention(nn.Module):
         x = image.permute(0, 2, 3, 1).contiguous()  # (B, H, W, C), a view if the channels lie beside each other
         to_q, to_k, to_v = self.qkv.weight.flatten(1).chunk(3)  # (h·d, C) each
         with torch.autocast("cpu", enabled=False):
+            if by_tiles(x, len(to_q)):
+                weights = to_q, to_k, to_v, self.out.weight, self.out.bias
+                tiled: Tensor = AttendByTiles.apply(
+                    x, self.norm.scale, *weights, self.out_norm.scale, self.heads, self.norm.eps
+                )
+                return tiled.permute(0, 3, 1, 2)  # (B, C, H, W)
             value = self.value(to_v) / (image.shape[2] * image.shape[3])  # (h, C, C)
             scales = self.norm.scale, self.out_norm.scale
             result: Tensor = LinearAttend.apply(

@@ -29,8 +29,7 @@ def convolve(image: Tensor, weight: Tensor, bias: Tensor | None, *, border: int)
         return F.conv2d(image, weight, bias, padding=border)
     if torch.is_autocast_enabled("cpu"):
         image = image.to(torch.get_autocast_dtype("cpu"))
-    rules = forward_pays, backward_pays, weights_pay
-    if not (pointwise(image, weight) or any(pays(image, weight, border) for pays in rules)):
+    if not (pointwise(image, weight) or tiled(image, weight, border)):
         return F.conv2d(image, weight, bias, padding=border)
     result: Tensor = Convolution.apply(image, weight, bias, border)
     return result
@@ -46,12 +45,7 @@ class Convolution(torch.autograd.Function):
         ctx.border = border
         if pointwise(image, weight):
             return projected(image, weight.flatten(1).T, bias)
-        if forward_pays(image, weight, border):
-            return winograd.convolved([image], weight, bias, border=border)
-        with torch.autocast("cpu", enabled=False):
-            return F.conv2d(
-                image, weight.to(image.dtype), None if bias is None else bias.to(image.dtype), padding=border
-            )
+        return winograd.convolved([image], weight, bias, border=border)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -69,16 +63,12 @@ class Convolution(torch.autograd.Function):
                 to_weight = (
                     products.over_pixels(pixels(gradient), pixels(image)).sum(0).view_as(weight).to(weight.dtype)
                 )
-        elif backward_pays(image, weight, border) and wanted[0]:
-            to_image = winograd.maps_slope(gradient, weight, border=border, first=0, count=image.shape[1])
-        if to_weight is None and weights_pay(image, weight, border) and wanted[1]:
-            to_weight = winograd.weights_slope([image], gradient, side=weight.shape[2], border=border)
-            to_weight = to_weight.to(weight.dtype)
-        left = [wanted[0] and to_image is None, wanted[1] and to_weight is None]
-        if any(left):
-            others = directly(gradient, image, weight, border, left)
-            to_image = others[0] if left[0] else to_image
-            to_weight = others[1] if left[1] else to_weight
+        else:
+            if wanted[0]:
+                to_image = winograd.maps_slope(gradient, weight, border=border, first=0, count=image.shape[1])
+            if wanted[1]:
+                to_weight = winograd.weights_slope([image], gradient, side=weight.shape[2], border=border)
+                to_weight = to_weight.to(weight.dtype)
         return to_image, to_weight, to_bias, None
 
 
@@ -115,19 +105,9 @@ def pointwise(image: Tensor, weight: Tensor) -> bool:
     return sides and all(products.pay(image, channels) for channels in weight.shape[:2])
 
 
-def forward_pays(image: Tensor, weight: Tensor, border: int) -> bool:
-    """As in winograd.py."""
-    return winograd.forward_pays([image], weight, border=border)
-
-
-def backward_pays(image: Tensor, weight: Tensor, border: int) -> bool:
-    """As in winograd.py."""
-    return winograd.backward_pays([image], weight, border=border)
-
-
-def weights_pay(image: Tensor, weight: Tensor, border: int) -> bool:
-    """As in winograd.py."""
-    return winograd.weights_pay([image], weight, border=border)
+def tiled(image: Tensor, weight: Tensor, border: int) -> bool:
+    """Whether it goes by Winograd's."""
+    return winograd.pays([image], weight, border=border)
 
 
 def pixels(image: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from atme.networks import kernels, passes
+from atme.networks import kernels, passes, winograd
 from atme.networks.convolution import convolve
 from atme.networks.kept import Kept
 from atme.networks.standardized import kind_of
@@ -32,7 +32,8 @@ def doubled(image: Tensor, convolution: nn.Conv2d, kept: Kept) -> Tensor:
         (B, C', 2H, 2W).
     """
     if kernels.in_one_step(image) and kernels.take(image):
-        weights = weights_of(convolution, kept, kind_of(image))
+        image = image.to(kind_of(image))
+        weights = weights_of(convolution, kept, read_in(image, convolution))
         placed: Tensor = Interleaved.apply(convolve(image, *weights, border=1), False)
         return placed  # (B, C', 2H, 2W)
     bias = convolution.bias
@@ -40,6 +41,12 @@ def doubled(image: Tensor, convolution: nn.Conv2d, kept: Kept) -> Tensor:
     pixels = result.permute(0, 2, 3, 1).unflatten(3, (2, 2, -1)).transpose(2, 3)  # (B, H+1, 2, W+1, 2, C')
     whole: Tensor = pixels.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)  # (B, C', 2H+2, 2W+2)
     return whole[:, :, 1:-1, 1:-1].contiguous(memory_format=torch.channels_last)
+
+
+def read_in(image: Tensor, convolution: nn.Conv2d) -> torch.dtype:
+    """The precision in which its weights are read: float32 where the convolution goes by Winograd's."""
+    made = torch.empty(4 * convolution.out_channels, convolution.in_channels, 2, 2, device="meta")
+    return torch.float32 if winograd.pays([image], made, border=1) else image.dtype
 
 
 def weights_of(convolution: nn.Conv2d, kept: Kept, kind: torch.dtype) -> tuple[Tensor, Tensor | None]:

@@ -10,11 +10,16 @@ The derivative, with a bar over what it belongs to:
     q̄ = Z̄ Mᵀ,   M̄ = qᵀ Z̄,   T̄ from M̄,   Ā = q (q̄ − Σ_d q q̄),   K̄ = e (Ŷ T̄ᵀ − Σ_c T T̄) / s,
     Y̅ = Ā W_q + K̄ W_k + e T̄ / s,   W̄_q = Āᵀ Ŷ,   W̄_k = K̄ᵀ Ŷ;
 
-the sum over pixels in a softmax's derivative, Σ_n k k̄, is Σ_c T T̄: no pass over the pixels. Kept for it are X and e;
-Ŷ, q and Z are made again.
+the sum over pixels in a softmax's derivative, Σ_n k k̄, is Σ_c T T̄: no pass over the pixels. Ŷ, q and Z are made again.
 
-A product that adds up over pixels, such as eᵀ Ŷ, is taken in pieces where there are few images: the library's bfloat16
-product of two tall matrices took 20 ms in one piece and 2.5 ms in 64 (65,536 pixels, 64 and 128 features).
+`AttendByTiles` takes a few pixels at a time, whose A, K and so on never lie in memory as maps: at 256 pixels and 64
+channels 61 ms forward and back in bfloat16, and 102 in float32, where `LinearAttend`, pass after pass, takes 80 and 154
+(one core of an AMD EPYC). That one is for float64, channels that fill no whole vectors, and bfloat16 where the
+processor has a matrix unit for it; it keeps e, too.
+
+Its products that add up over pixels, such as eᵀ Ŷ, are PyTorch's in places, and taken in pieces where there are few
+images: the library's bfloat16 product of two tall matrices took 20 ms in one piece and 2.5 ms in 64 (65,536 pixels, 64
+and 128 features).
 """
 
 from typing import Any
@@ -23,11 +28,79 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from atme.networks import passes, products
+from atme.networks import passes, products, winograd
 from atme.networks.kernels import precise
 
 PIECE = 1024
 """Pixels of a piece, about."""
+
+
+def by_tiles(x: Tensor, features: int) -> bool:
+    """Whether `AttendByTiles` is for these pixels, (B, H, W, C), here: channels and features in whole vectors.
+
+    Not where the processor has a matrix unit for bfloat16, in bfloat16: products are PyTorch's there.
+    """
+    if x.dtype not in (torch.float32, torch.bfloat16) or x.shape[-1] % winograd.lanes() or features % winograd.lanes():
+        return False
+    return x.dtype == torch.float32 or not winograd.matrix_unit()
+
+
+class AttendByTiles(torch.autograd.Function):
+    """The step of the file's head in two passes over the pixels, and two back; where `by_tiles`.
+
+    M = U W_o of each head, with U = T W_vᵀ d^-½ / N. Kept are X and what has no pixels.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        scale: Tensor,
+        to_q: Tensor,
+        to_k: Tensor,
+        to_v: Tensor,
+        to_out: Tensor,
+        bias: Tensor,
+        out_scale: Tensor,
+        heads: int,
+        eps: float,
+    ) -> Tensor:
+        """Pixels (B, H, W, C), γ₁ (C,), W_q, W_k and W_v (h·d, C), W_o (C, h·d), b, γ₂ (C,), to (B, H, W, C)."""
+        numbers = [each.float().contiguous() for each in (scale, to_q, to_k, bias, out_scale)]
+        scale, to_q, to_k, bias, out_scale = numbers
+        value, out = by_head(to_v.float(), to_out.float(), heads)  # (h, d, C) each
+        factor = value.shape[1] ** -0.5 / (x.shape[1] * x.shape[2])
+        most, s, T = passes.keys(x, scale, to_k, eps=eps)  # (B, h·d) twice, (B, h·d, C)
+        T = (T / s[:, :, None]).unflatten(1, (heads, -1))  # (B, h, d, C)
+        U = T @ value.transpose(1, 2) * factor  # (B, h, d, d)
+        M = (U @ out).flatten(1, 2)  # (B, h·d, C)
+        ctx.save_for_backward(x, *numbers, value, out, most, s, T, U, M)
+        ctx.factor, ctx.eps = factor, eps
+        return passes.attended(x, scale, to_q, M, bias, out_scale, head=value.shape[1], eps=eps)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """As in the file's head."""
+        x, scale, to_q, to_k, bias, out_scale, value, out, most, s, T, U, M = ctx.saved_tensors
+        gradient, head, eps = gradient.contiguous(), value.shape[1], ctx.eps
+        of_y, of_M, of_to_q, of_bias, of_out_scale = passes.queries_slope(
+            gradient, x, scale, to_q, M, bias, out_scale, head=head, eps=eps
+        )
+        of_M = of_M.unflatten(1, (-1, head))  # (B, h, d, C)
+        of_out = (U.transpose(2, 3) @ of_M).sum(0)  # (h, d, C)
+        of_U = of_M @ out.transpose(1, 2) * ctx.factor  # (B, h, d, d)
+        of_value = (of_U.transpose(2, 3) @ T).sum(0)  # (h, d, C)
+        of_T = (of_U @ value).flatten(1, 2) / s[:, :, None]  # (B, h·d, C): T̄ / s
+        same = (T.flatten(1, 2) * of_T).sum(2)  # (B, h·d)
+        of_x, of_to_k, of_scale = passes.keys_slope(gradient, x, scale, to_k, most, of_T, same, of_y, eps=eps)
+        of_weights = of_to_q, of_to_k, of_value.flatten(0, 1), of_out.flatten(0, 1).T
+        return of_x, of_scale, *of_weights, of_bias, of_out_scale, None, None
+
+
+def by_head(to_v: Tensor, to_out: Tensor, heads: int) -> tuple[Tensor, Tensor]:
+    """W_v (h·d, C) and W_o (C, h·d) of each head, (h, d, C) both."""
+    return to_v.unflatten(0, (heads, -1)), to_out.T.unflatten(0, (heads, -1))
 
 
 class LinearAttend(torch.autograd.Function):

@@ -9,7 +9,7 @@ Kept for the backward pass are maps and weights as they are; ŵ, and the map aft
 convolution reads (fused.py), are made again there, which takes a pass over memory and saves an array of their size.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -19,9 +19,6 @@ from torch.nn import functional as F
 
 from atme.networks import few_pixels, kernels, passes, winograd
 from atme.networks.fused import Numbers, derivative, heard_or_none, ways
-
-Pays = Callable[..., bool]
-"""A rule of winograd.py for one or two maps, a weight and its `border`."""
 
 
 def convolved(image: Tensor, beside: Tensor | None, weight: Tensor, *, eps: float) -> Tensor:
@@ -141,9 +138,9 @@ def standardized(
     return list(whole.to(kind).split(list(split), dim=1)), tuple(statistics)
 
 
-def groups_of(maps: Sequence[Tensor], weight: Tensor, pays: Pays = winograd.forward_pays) -> list[list[Tensor]]:
+def groups_of(maps: Sequence[Tensor], weight: Tensor) -> list[list[Tensor]]:
     """Which maps are convolved together: all, where Winograd's takes them so, else each by itself."""
-    if pays(maps, weight, border=border_of(weight)):
+    if winograd.pays(maps, weight, border=border_of(weight)):
         return [list(maps)]
     return [[each] for each in maps]
 
@@ -153,20 +150,16 @@ def channels(maps: Sequence[Tensor]) -> int:
     return sum(each.shape[1] for each in maps)
 
 
-def read_as(
-    maps: Sequence[Tensor], weight: Tensor, pays: Pays = winograd.forward_pays
-) -> tuple[list[int], torch.dtype]:
-    """How ŵ is read: channels of each group of maps, and in float32 where Winograd's takes one of them."""
-    groups = groups_of(maps, weight, pays)
-    taken = any(pays(group, weight, border=border_of(weight)) for group in groups)
+def read_as(maps: Sequence[Tensor], weight: Tensor) -> tuple[list[int], torch.dtype]:
+    """How `convolved_by` reads ŵ: channels of each group of maps, and in float32 where Winograd's takes one of them."""
+    groups = groups_of(maps, weight)
+    taken = any(winograd.pays(group, weight, border=border_of(weight)) for group in groups)
     return [channels(group) for group in groups], torch.float32 if taken else maps[0].dtype
 
 
-def made_for(
-    maps: Sequence[Tensor], weight: Tensor, *, eps: float, pays: Pays = winograd.forward_pays
-) -> tuple[list[Tensor], tuple[Tensor, ...]]:
-    """ŵ as `convolved_by` reads it, or `derivatives` by its own rule, and m and r of each row."""
-    split, kind = read_as(maps, weight, pays)
+def made_for(maps: Sequence[Tensor], weight: Tensor, *, eps: float) -> tuple[list[Tensor], tuple[Tensor, ...]]:
+    """ŵ as `convolved_by` reads it, and m and r of each row."""
+    split, kind = read_as(maps, weight)
     return standardized(weight, split, kind, eps=eps)
 
 
@@ -187,7 +180,7 @@ def convolved_by(maps: list[Tensor], weights: list[Tensor]) -> Tensor:
 
 def convolved_alone(group: list[Tensor], made: Tensor, border: int) -> Tensor:
     """The convolution of a group of maps by their ŵ."""
-    if winograd.forward_pays(group, made, border=border):
+    if winograd.pays(group, made, border=border):
         return winograd.convolved(group, made, border=border)
     with torch.autocast("cpu", enabled=False):
         return F.conv2d(group[0], made.to(group[0].dtype), padding=border)
@@ -199,11 +192,11 @@ def derivatives(
     """∂ of each map that is wanted, and ∂w, from the gradient of the convolution."""
     to_maps: list[Tensor | None] = []
     to_made: list[Tensor] = []
-    pays, wants = winograd.backward_pays, iter(wanted)
-    made, statistics = made_for(maps, weight, eps=eps, pays=pays)
-    for group, of_group in zip(groups_of(maps, weight, pays), made, strict=True):
+    made, statistics = made_for(maps, weight, eps=eps)
+    wants = iter(wanted)
+    for group, of_group in zip(groups_of(maps, weight), made, strict=True):
         of_each = [next(wants) for _ in group]
-        if pays(group, weight, border=border_of(weight)):
+        if winograd.pays(group, weight, border=border_of(weight)):
             to_group, to_weights = by_winograd(gradient, group, of_group, wanted=of_each)
         else:
             to_group, to_weights = directly(gradient, group[0], of_group, wanted=of_each[0])
@@ -235,14 +228,11 @@ def directly(gradient: Tensor, image: Tensor, made: Tensor, *, wanted: bool) -> 
     """∂ of one map, if it is wanted, and of its ŵ."""
     gradient, made = gradient.to(image.dtype), made.to(image.dtype)
     border, side = border_of(made), made.shape[2]
-    tiled, few = winograd.weights_pay([image], made, border=border), few_pixels.are_few(image)
-    shape = [1, 1], [border, border], [1, 1], False, [0, 0], 1
+    few, shape = few_pixels.are_few(image), ([1, 1], [border, border], [1, 1], False, [0, 0], 1)
     to_map, to_made, _ = torch.ops.aten.convolution_backward(
-        gradient, image, made, None, *shape, [wanted, not (tiled or few), False]
+        gradient, image, made, None, *shape, [wanted, not few, False]
     )
-    if tiled:
-        to_made = winograd.weights_slope([image], gradient, side=side, border=border)
-    elif few:
+    if few:
         to_made = few_pixels.weights_slope(gradient, image, side)
     return [to_map if wanted else None], to_made
 

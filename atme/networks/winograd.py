@@ -12,7 +12,7 @@ of the diffusion U-Net, taken as one, still lie nearer to float64 than by direct
 to 1.6 %, nine networks and pictures), since what goes forward is more precise.
 
 Direct convolutions are oneDNN's, by PyTorch. Processors with a matrix unit for bfloat16 (AMX) are faster by these, in
-bfloat16, so `forward_pays` and its neighbors leave it to them.
+bfloat16, so `pays` leaves it to them.
 """
 
 import ctypes
@@ -30,62 +30,34 @@ SIDES = (2, 3, 4)
 WINDOW = 6
 """Side of what is read for a tile of results."""
 
-FORWARD = {torch.float32: 4, torch.bfloat16: 32}
-"""Tiles of a batch from which on a convolution pays: for each of them 36 values of all weights are made. 64 pixels are
-4 tiles for 3 × 3 taps."""
+LEAST = 4
+"""Tiles of a batch from which on it pays: for each of them 36 values of all weights are made. 64 pixels are 4 tiles for
+3 × 3 taps."""
 
-WEIGHTS = {torch.float32: 4, torch.bfloat16: 16}
-"""Tiles of a batch from which on the gradient of weights pays."""
-
-BACKWARD_IN_PAIRS, WEIGHTS_IN_PAIRS = {2: 48, 3: 9, 4: 9}, 4
-"""Likewise where bfloat16 is multiplied in pairs: of the gradient of maps, for each side of weights, and of weights."""
-
-WASTED = 1.6
+WASTED = 2.0
 """Times as many results as there are pixels, made in tiles that overhang, up to which it pays."""
 
 
-def forward_pays(maps: Sequence[Tensor], weight: Tensor, *, border: int) -> bool:
-    """Whether a convolution of maps is for `convolved`, here.
+def pays(maps: Sequence[Tensor], weight: Tensor, *, border: int) -> bool:
+    """Whether a convolution of maps, and its gradients, are for the functions of this file, here.
 
     Args:
         maps: one or two, (B, Cᵢ, H, W).
         weight: (C', C, k, k).
         border: of zeros around the maps.
     """
-    few_products = weight.shape[2] == 2 and maps[0].dtype == torch.bfloat16  # then the library is as fast
-    return not few_products and _pays(maps, weight, border=border, least=FORWARD.get(maps[0].dtype))
-
-
-def backward_pays(maps: Sequence[Tensor], weight: Tensor, *, border: int) -> bool:
-    """Whether the gradients of maps are for `maps_slope`, here; the arguments are as in `forward_pays`."""
-    if not _in_pairs(maps):
-        return forward_pays(maps, weight, border=border)
-    return _pays(maps, weight, border=border, least=BACKWARD_IN_PAIRS.get(weight.shape[2]))
-
-
-def weights_pay(maps: Sequence[Tensor], weight: Tensor, *, border: int) -> bool:
-    """Whether the gradient of weights is for `weights_slope`, here; the arguments are as in `forward_pays`."""
-    least = WEIGHTS_IN_PAIRS if _in_pairs(maps) else WEIGHTS.get(maps[0].dtype)
-    return _pays(maps, weight, border=border, least=least)
-
-
-def _in_pairs(maps: Sequence[Tensor]) -> bool:
-    return maps[0].dtype == torch.bfloat16 and kernels.take(maps[0]) and multiplies_pairs()
-
-
-def _pays(maps: Sequence[Tensor], weight: Tensor, *, border: int, least: int | None) -> bool:
     image, side = maps[0], weight.shape[2]
-    if side not in SIDES or weight.shape[3] != side or least is None or not kernels.take(image):
+    if side not in SIDES or weight.shape[3] != side or image.dtype not in (torch.float32, torch.bfloat16):
+        return False
+    if not kernels.take(image) or (image.dtype == torch.bfloat16 and matrix_unit()):
         return False
     if len(maps) > 2 or any(channels % lanes() for channels in (len(weight), *(each.shape[1] for each in maps))):
-        return False
-    if image.dtype == torch.bfloat16 and matrix_unit():
         return False
     batch, _, *size = image.shape
     height, width = (pixels + 2 * border - side + 1 for pixels in size)
     results = WINDOW + 1 - side
     tiles = batch * -(-height // results) * -(-width // results)
-    return min(height, width) > 0 and least <= tiles <= WASTED * batch * height * width / results**2
+    return min(height, width) > 0 and LEAST <= tiles <= WASTED * batch * height * width / results**2
 
 
 def convolved(maps: Sequence[Tensor], weight: Tensor, bias: Tensor | None = None, *, border: int) -> Tensor:

@@ -3,38 +3,9 @@
 
 #include <limits>
 
-#include "functions.h"
+#include "rows.h"
 
 namespace {
-
-template <class A>
-inline A sum(VectorOf<A> values) {
-  return reduced(values, [](VectorOf<A> a, VectorOf<A> b) { return a + b; });
-}
-
-// What a pixel's channels are less their mean, and one over their spread.
-template <class T, class A = typename Sum<T>::type>
-struct Centered {
-  A r;
-
-  // x + start, if there is one, into `to`.
-  Centered(const T* x, const A* start, Size channels, double eps, A* to) {
-    VectorOf<A> total{}, squares{};
-    in_vectors(channels, [&](Size c, auto part) {
-      VectorOf<A> value = load(x + c, part);
-      if (start != nullptr) value += load(start + c, part);
-      store(to + c, value, part);
-      total += value;
-    });
-    const A mean = sum<A>(total) / A(channels);
-    in_vectors(channels, [&](Size c, auto part) {
-      store(to + c, load(to + c) - mean, part);
-      const VectorOf<A> differs = load(to + c, part);
-      squares += differs * differs;
-    });
-    r = A(1) / std::sqrt(sum<A>(squares) / A(channels) + A(eps));
-  }
-};
 
 // (x + start - mean) r scale + residual, mean and r those of a pixel.
 template <class T, class A = typename Sum<T>::type>
@@ -42,15 +13,9 @@ void normalized(const T* x, const A* start, const A* scale, const T* residual, T
                 double eps, int threads) {
   in_pieces(1, pixels, channels, threads, [=](Size, Size from, Size to, Size) {
     std::vector<A> room(channels + LANES);
-    A* here = room.data();
-    for (Size at = from * channels; at < to * channels; at += channels) {
-      const Centered<T> centered(x + at, start, channels, eps, here);
-      in_vectors(channels, [&](Size c, auto part) {
-        VectorOf<A> value = load(here + c) * centered.r * load(scale + c, part);
-        if (residual != nullptr) value += load(residual + at + c, part);
-        store(result + at + c, value, part);
-      });
-    }
+    for (Size at = from * channels; at < to * channels; at += channels)
+      normalized_row(x + at, start, scale, residual == nullptr ? residual : residual + at, result + at, channels, eps,
+                     room.data());
   });
 }
 
@@ -59,33 +24,17 @@ template <class T, class A = typename Sum<T>::type>
 void normalized_slope(const T* gradient, const T* x, const A* start, const A* scale, const T* more, T* result,
                       A* of_start, A* of_scale, Size pixels, Size channels, double eps, int threads) {
   std::vector<double> of_starts(channels), of_scales(channels);
-  two_sums<A>(1, pixels, channels, threads, of_starts.data(), of_scales.data(), [=](Size, Size from, Size to, A* a, A* b) {
-    const Size room = channels + LANES;
-    std::vector<A> rooms(4 * room);
-    A *here = rooms.data(), *slopes = here + room, *first = slopes + room, *second = first + room;
-    for (Size at = from * channels; at < to * channels; at += channels) {
-      const Centered<T> centered(x + at, start, channels, eps, here);
-      VectorOf<A> total{}, along{};
-      in_vectors(channels, [&](Size c, auto part) {
-        const VectorOf<A> value = load(here + c, part) * centered.r, g = load(gradient + at + c, part);
-        store(second + c, load(second + c) + g * value);
-        const VectorOf<A> slope = g * load(scale + c, part);
-        store(here + c, value);
-        store(slopes + c, slope);
-        total += slope;
-        along += slope * value;
-      });
-      const A mean = sum<A>(total) / A(channels), turn = sum<A>(along) / A(channels);
-      in_vectors(channels, [&](Size c, auto part) {
-        VectorOf<A> value = (load(slopes + c) - mean - load(here + c) * turn) * centered.r;
-        store(first + c, load(first + c) + value);
-        if (more != nullptr) value += load(more + at + c, part);
-        store(result + at + c, value, part);
-      });
-    }
-    std::copy_n(first, channels, a);
-    std::copy_n(second, channels, b);
-  });
+  two_sums<A>(1, pixels, channels, threads, of_starts.data(), of_scales.data(),
+              [=](Size, Size from, Size to, A* a, A* b) {
+                const Size room = channels + LANES;
+                std::vector<A> rooms(4 * room);
+                A *here = rooms.data(), *slopes = here + room, *first = slopes + room, *second = first + room;
+                for (Size at = from * channels; at < to * channels; at += channels)
+                  normalized_row_slope(gradient + at, x + at, start, scale, more == nullptr ? more : more + at,
+                                       result + at, first, second, channels, eps, here, slopes);
+                std::copy_n(first, channels, a);
+                std::copy_n(second, channels, b);
+              });
   std::copy(of_starts.begin(), of_starts.end(), of_start);
   std::copy(of_scales.begin(), of_scales.end(), of_scale);
 }
@@ -146,21 +95,7 @@ template <class T, class A = typename Sum<T>::type>
 void softmax(T* rows, Size count, Size width, int threads) {
   in_pieces(1, count, width, threads, [=](Size, Size from, Size to, Size) {
     std::vector<A> room(width + LANES);
-    A* kept = room.data();
-    for (T* here = rows + from * width; here < rows + to * width; here += width) {
-      VectorOf<A> most = VectorOf<A>{} + wide(here[0]), total{};
-      in_vectors(width, [&](Size i, auto part) {
-        if constexpr (std::is_same_v<decltype(part), Whole>) most = larger(most, load(here + i));
-        else for (int j = 0; j < part.count; j++) most[j] = std::max(most[j], A(wide(here[i + j])));
-      });
-      const A highest = reduced(most, [](const VectorOf<A>& a, const VectorOf<A>& b) { return larger(a, b); });
-      in_vectors(width, [&](Size i, auto part) {
-        store(kept + i, exponential(load(here + i, part) - highest), part);
-        total += load(kept + i, part);
-      });
-      const A each = A(1) / sum<A>(total);
-      in_vectors(width, [&](Size i, auto part) { store(here + i, load(kept + i) * each, part); });
-    }
+    for (T* here = rows + from * width; here < rows + to * width; here += width) softmax_row(here, width, room.data());
   });
 }
 
@@ -168,15 +103,7 @@ void softmax(T* rows, Size count, Size width, int threads) {
 template <class T, class A = typename Sum<T>::type>
 void softmax_slope(const T* q, T* gradient, Size count, Size width, int threads) {
   in_pieces(1, count, width, threads, [=](Size, Size from, Size to, Size) {
-    for (Size at = from * width; at < to * width; at += width) {
-      VectorOf<A> total{};
-      in_vectors(width, [&](Size i, auto part) { total += load(q + at + i, part) * load(gradient + at + i, part); });
-      const A same = sum<A>(total);
-      in_vectors(width, [&](Size i, auto part) {
-        T* here = gradient + at + i;
-        store(here, load(q + at + i, part) * (load(here, part) - same), part);
-      });
-    }
+    for (Size at = from * width; at < to * width; at += width) softmax_row_slope(q + at, gradient + at, width);
   });
 }
 

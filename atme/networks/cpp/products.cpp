@@ -2,7 +2,7 @@
 //
 // Sums over pixels are taken in strands whose number depends on that of the pixels alone: so do bits.
 
-#include "vectors.h"
+#include "matrices.h"
 
 namespace {
 
@@ -11,7 +11,6 @@ constexpr Size STRAND = 2048, MOST = 16;  // rows of a strand at least, and stra
 
 // A matrix (depth x columns) as panels of 2 LANES columns, each row of a panel beside the next.
 void in_panels(const float* b, Size depth, Size columns, float* to) {
-  constexpr Size PANEL = 2 * LANES;
   for (Size first = 0; first < columns; first += PANEL) {
     const Size width = std::min(PANEL, columns - first);
     for (Size k = 0; k < depth; k++, to += width) std::copy_n(b + k * columns + first, width, to);
@@ -21,7 +20,6 @@ void in_panels(const float* b, Size depth, Size columns, float* to) {
 // c (rows x columns) = a (rows x depth) b + start, or c += a b; rows of `images`, each with its own b if `own`.
 void product(const float* a, const float* b, const float* start, float* c, Size images, Size rows, Size depth,
              Size columns, bool own, bool more, int threads) {
-  constexpr Size PANEL = 2 * LANES;
   const Size pieces = (rows + TALL - 1) / TALL, size = depth * columns;
   std::vector<float> panels((own ? images : 1) * size);
   for (Size i = 0; i < (own ? images : 1); i++) in_panels(b + i * size, depth, columns, panels.data() + i * size);
@@ -74,7 +72,7 @@ void product_over(const T* a, const T* b, float* c, Size images, Size rows, Size
       } else {
         get_ready(of_a, count, features, left.data());
         get_ready(of_b, count, columns, right.data());
-        const Size depth = std::is_same_v<E, Pair> ? (count + 1) / 2 : count;
+        const Size depth = (count + EACH<E> - 1) / EACH<E>;
         multiplied<true>(left.data(), 1, features, right.data(), columns, sum, columns, features, columns, depth);
       }
     }

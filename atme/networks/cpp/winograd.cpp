@@ -12,13 +12,12 @@
 // All of it is computed in float, tile by tile in one order: results do not depend on the number of threads. But for
 // gradients of bfloat16 maps, what is multiplied is rounded to bfloat16 where the processor multiplies pairs of it.
 
-#include "vectors.h"
+#include "matrices.h"
 
 namespace {
 
 constexpr int WINDOW = 6;
 constexpr Size POINTS = WINDOW * WINDOW;
-constexpr Size PANEL = 2 * LANES;     // channels of results that are made together
 constexpr Size GROUP = 96;            // tiles that are multiplied before results are made of them
 constexpr Size CHUNK = 512;           // channels of what is read that are multiplied together
 constexpr Size FEW = 48;              // tiles at least whose products are added to sums of weights
@@ -91,12 +90,6 @@ template <class V>
 inline auto values_at(V* to, Size step) {
   return [=](int i, int j, Vector value) { store(to + (i * WINDOW + j) * step, value); };
 }
-
-// What is multiplied: float, or pairs of bfloat16, which are rounded.
-template <class E>
-constexpr Size EACH = std::is_same_v<E, Pair> ? 2 : 1;
-template <class E>
-using Alone = std::conditional_t<std::is_same_v<E, Pair>, Bfloat16, float>;
 
 // Of `count` that follow one another, `make(k, put)` has the values of the k-th: one as numbers, or two as pairs.
 template <class V, class Make>
@@ -248,18 +241,28 @@ struct Weights {
   bool back;
 };
 
+// From one point to the next in a panel; no power of two, else points are in each other's way in the cache.
+template <class E>
+Size panel_step(Size depth, Size lanes) {
+  return depth / EACH<E> * lanes + LANES;
+}
+
 // The values of weights for results [first, first + lanes), [point][what is read, or two of it][lane].
 template <int TAPS, class E>
 void panel_of(const Weights& weights, Size from, Size until, Size first, Size lanes, E* to) {
   constexpr int AREA = TAPS * TAPS;
-  const Size step = (until - from) / EACH<E> * lanes, columns = weights.columns;
+  const Size step = panel_step<E>(until - from, lanes), columns = weights.columns;
+  const auto asked = [&](Size at, Size ahead) {  // and what comes two later: the processor does not guess it
+    __builtin_prefetch(weights.at + at + ahead);
+    return load(weights.at + at);
+  };
   if (weights.back) {
     for (Size row = from; row < until; row += EACH<E>, to += lanes)
       for (Size v = 0; v < lanes; v += LANES) {
         const auto make = [&](Size k, auto put) {
           Vector taps[AREA];
           for (int t = 0; t < AREA; t++)
-            taps[t] = load(weights.at + ((row + k) * AREA + AREA - 1 - t) * columns + first + v);
+            taps[t] = asked(((row + k) * AREA + AREA - 1 - t) * columns + first + v, 2 * AREA * columns);
           of_weights<TAPS>(taps, put);
         };
         put_together(EACH<E>, make, to + v, step);
@@ -271,7 +274,7 @@ void panel_of(const Weights& weights, Size from, Size until, Size first, Size la
       Vector turned[AREA][LANES];  // tap, column: rows side by side
       for (int t = 0; t < AREA; t++) {
         for (int row = 0; row < LANES; row++)
-          turned[t][row] = load(weights.at + ((first + v + row) * AREA + t) * columns + block);
+          turned[t][row] = asked(((first + v + row) * AREA + t) * columns + block, 2 * LANES);
         transpose(turned[t]);
       }
       for (Size c = 0; c < LANES; c += EACH<E>) {
@@ -285,15 +288,6 @@ void panel_of(const Weights& weights, Size from, Size until, Size first, Size la
     }
 }
 
-template <class V>
-struct Scratch {
-  V* at;
-  explicit Scratch(Size numbers)
-      : at(static_cast<V*>(std::aligned_alloc(64, (numbers * Size(sizeof(V)) + 63) / 64 * 64))) {}
-  ~Scratch() { std::free(at); }
-  Scratch(const Scratch&) = delete;
-};
-
 // y, multiplied in E.
 template <int TAPS, class E, class T>
 void convolved(Maps<T> x, const Weights& weights, const float* start, T* y, const Tiling<7 - TAPS>& tiling, Size first,
@@ -306,7 +300,8 @@ void convolved(Maps<T> x, const Weights& weights, const float* start, T* y, cons
   const Size together = once ? GROUP : std::min(groups * GROUP, std::max(GROUP, ROOM / window / GROUP * GROUP));
   const Size step = together * inner + 2 * LANES, product_step = GROUP * PANEL + LANES;
   Scratch<Alone<E>> read(once ? 0 : POINTS * step);
-  Scratch<E> shared(once ? values : 0);
+  const Size pieces = (inner + CHUNK - 1) / CHUNK;
+  Scratch<E> shared(once ? values + POINTS * panels * pieces * LANES : 0);
   const auto lanes_of = [&](Size panel) { return std::min(PANEL, count - panel * PANEL); };
   const auto weigh = [&](Size panel, Size from, Size until, E* to) {
     panel_of<TAPS>(weights, from, until, first + panel * PANEL, lanes_of(panel), to);
@@ -314,7 +309,7 @@ void convolved(Maps<T> x, const Weights& weights, const float* start, T* y, cons
 #pragma omp parallel num_threads(threads) if (threads > 1 && tiling.all * inner * count > WORTH_THREADS)
   {
     Scratch<Alone<E>> own(once ? POINTS * step : 0);
-    Scratch<E> weighed(once ? 0 : POINTS * std::min(inner, CHUNK) / EACH<E> * PANEL);
+    Scratch<E> weighed(once ? 0 : POINTS * panel_step<E>(std::min(inner, CHUNK), PANEL));
     Scratch<float> products(POINTS * product_step);
     // A panel's results of some tiles, from their windows and what `weights_from` gives for a piece of channels.
     const auto write = [&](Size panel, const Alone<E>* read, Size tile, Size tiles, auto weights_from) {
@@ -325,8 +320,8 @@ void convolved(Maps<T> x, const Weights& weights, const float* start, T* y, cons
         const auto multiply = from ? multiplied<true, E> : multiplied<false, E>;
         for (Size point = 0; point < POINTS; point++)
           multiply(reinterpret_cast<const E*>(read + point * step + from), inner / EACH<E>, 1,
-                   of_weights + point * depth * lanes, lanes, products.at + point * product_step, lanes, tiles, lanes,
-                   depth);
+                   of_weights + point * panel_step<E>(depth * EACH<E>, lanes), lanes,
+                   products.at + point * product_step, lanes, tiles, lanes, depth);
       }
       for (Size at = 0; at < tiles; at++)
         results(products.at + at * lanes, product_step, int(lanes / LANES),
@@ -334,7 +329,8 @@ void convolved(Maps<T> x, const Weights& weights, const float* start, T* y, cons
     };
     if (once) {
       const auto place = [&](Size panel, Size from) {
-        return shared.at + POINTS * (panel * PANEL * inner + from * lanes_of(panel)) / EACH<E>;
+        const Size before = panel * pieces + from / CHUNK;
+        return shared.at + POINTS * ((panel * PANEL * inner + from * lanes_of(panel)) / EACH<E> + before * LANES);
       };
 #pragma omp for schedule(static)
       for (Size panel = 0; panel < panels; panel++)
