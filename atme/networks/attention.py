@@ -24,6 +24,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from atme.networks import kernels
 from atme.networks.convolution import convolve
+from atme.networks.full_attention import AttendInBlocks, in_blocks
 from atme.networks.linear_attention import AttendByTiles, LinearAttend, by_tiles
 
 
@@ -158,8 +159,11 @@ class Attention(nn.Module):
         """(B, C, H, W) to (B, C, H, W)."""
         y = unpixels(self.norm(pixels(image)), like=image)  # (B, C, H, W)
         qkv = pixels(convolve(y, self.qkv.weight, None, border=0))  # (B, N, 3·h·d)
-        q, k, v = qkv.unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # (B, h, N, d) each
-        with with_the_same_bits(image):
-            seen = F.scaled_dot_product_attention(q, k, v)  # (B, h, N, d)
-        mixed = self.out(seen.transpose(1, 2).flatten(2))  # (B, N, C)
+        if in_blocks(qkv, qkv.shape[2] // 3 // self.heads):
+            seen: Tensor = AttendInBlocks.apply(qkv, self.heads)  # (B, N, h·d)
+        else:
+            q, k, v = qkv.unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # (B, h, N, d) each
+            with with_the_same_bits(image):
+                seen = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        mixed = self.out(seen)  # (B, N, C)
         return image + unpixels(mixed, like=image)  # (B, C, H, W)

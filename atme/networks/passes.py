@@ -280,6 +280,30 @@ def keys_slope(
     return of_y, of_to_k, of_scale
 
 
+def fully_attended(qkv: Tensor, heads: int) -> tuple[Tensor, Tensor]:
+    """Attention of every pixel to every pixel, softmax(q kᵀ d^-½) v of each head.
+
+    Args:
+        qkv: queries, keys and values of pixels, one after the other, (B, N, 3·h·d).
+        heads: h.
+
+    Returns:
+        (B, N, h·d), and the logarithms of the softmaxes' sums, (B, h, N), in float32.
+    """
+    batch, count, width = len(qkv), qkv.shape[1], qkv.shape[2] // 3
+    result, logs = qkv.new_empty(batch, count, width), torch.empty(batch, heads, count)
+    call("fully_attended", [qkv.dtype], qkv, result, logs, batch, count, heads, width // heads)
+    return result, logs
+
+
+def fully_attended_slope(gradient: Tensor, qkv: Tensor, result: Tensor, logs: Tensor) -> Tensor:
+    """From the gradient of `fully_attended`, (B, N, h·d), to that of queries, keys and values, (B, N, 3·h·d)."""
+    of_qkv, heads = torch.empty_like(qkv), logs.shape[1]
+    sizes = len(qkv), qkv.shape[1], heads, result.shape[2] // heads
+    call("fully_attended_slope", [qkv.dtype], gradient, qkv, result, logs, of_qkv, *sizes)
+    return of_qkv
+
+
 def standardized(
     weight: Tensor, split: Sequence[int], kind: torch.dtype, *, eps: float
 ) -> tuple[list[Tensor], tuple[Tensor, ...]]:

@@ -34,80 +34,9 @@ struct Sizes {
   }
 };
 
-// Matrices b[k, column] of images as they are multiplied: in panels, each row of a panel beside the next.
-template <class E>
-struct Panels {
-  Size depth, columns;
-  Scratch<E> at;
-
-  // Of numbers `row` apart along k and `column` apart along columns.
-  Panels(const float* b, Size images, Size depth, Size columns, Size row, Size column)
-      : depth(depth), columns(columns), at(images * size()) {
-    E* to = at.at;
-    for (Size image = 0; image < images; image++, b += depth * columns)
-      for (Size first = 0; first < columns; first += PANEL) {
-        const Size width = std::min(PANEL, columns - first);
-        for (Size k = 0; k < depth; k += EACH<E>, to += width)
-          for (Size c = 0; c < width; c++) put(b + k * row + (first + c) * column, row, to[c]);
-      }
-  }
-  Size size() const { return depth / EACH<E> * columns; }
-
-  // out (count x columns) = rows (count x depth) b, or += that.
-  template <bool MORE = false>
-  void times(Size image, const E* rows, Size count, float* out) const {
-    const Size inner = depth / EACH<E>;
-    for (Size first = 0; first < columns; first += PANEL) {
-      const Size width = std::min(PANEL, columns - first);
-      multiplied<MORE, E>(rows, inner, 1, at.at + image * size() + first * inner, width, out + first, columns, count,
-                          width, inner);
-    }
-  }
-
- private:
-  static void put(const float* from, Size, float& to) { to = *from; }
-  static void put(const float* from, Size next, Pair& to) {
-    to.bits = narrow<Bfloat16>(*from).bits | uint32_t(narrow<Bfloat16>(from[next]).bits) << 16;
-  }
-};
-
-// A tile of numbers, pixels x width, as it is multiplied: its rows, and, to be summed over pixels, its columns.
-template <class E>
-struct Ready;
-
-template <>
-struct Ready<float> {
-  const float* at;
-  Ready(Size, Size) {}
-  void take(const float* from, Size, Size) { at = from; }
-  const float* rows() const { return at; }
-  const float* over() const { return at; }
-};
-
-template <>
-struct Ready<Pair> {
-  Scratch<Bfloat16> alone;
-  Scratch<Pair> pairs;
-  Ready(Size tall, Size width) : alone(tall * width), pairs(tall / 2 * width) {}
-  void take(const float* from, Size count, Size width) {
-    for (Size p = 0; p < count; p += 2)
-      for (Size c = p * width; c < (p + 1) * width; c += LANES) {
-        const Vector first = load(from + c), second = p + 1 < count ? load(from + width + c) : Vector{};
-        store(alone.at + c, first);
-        if (p + 1 < count) store(alone.at + width + c, second);
-        store(pairs.at + c - p / 2 * width, first, second);
-      }
-  }
-  const Pair* rows() const { return reinterpret_cast<const Pair*>(alone.at); }
-  const Pair* over() const { return pairs.at; }
-};
-
-// sums (features x channels) += the sum over pixels of a, turned, times b.
-template <class E>
-void add_over(const Ready<E>& a, const Ready<E>& b, Size count, const Sizes& sizes, float* sums) {
-  const Size features = sizes.features, channels = sizes.channels;
-  multiplied<true, E>(a.over(), 1, features, b.over(), channels, sums, channels, features, channels,
-                      (count + EACH<E> - 1) / EACH<E>);
+// b[k, column] of numbers `row` apart along k and `column` apart along columns, images one after the other.
+inline auto numbers(const float* b, Size image, Size row, Size column) {
+  return [=](Size i, Size k, Size c) { return b[i * image + k * row + c * column]; };
 }
 
 // The pixels of a tile, normalized.
@@ -148,7 +77,7 @@ void keys(const T* x, const float* scale, const float* to_k, float* most, float*
           const Sizes& sizes, int threads) {
   using E = Multiplied<T>;
   const Size features = sizes.features, channels = sizes.channels, strands = sizes.strands();
-  const Panels<E> by_k(to_k, 1, channels, features, 1, channels);
+  const Panels<E> by_k(1, channels, features, numbers(to_k, 0, 1, channels));
   const Size all = sizes.images * strands, size = sizes.matrix();
   std::vector<float> mosts(all * features, -std::numeric_limits<float>::infinity()), totals(all * features),
       sums(all * size);
@@ -182,7 +111,7 @@ void keys(const T* x, const float* scale, const float* to_k, float* most, float*
                 store(sum + c, load(sum + c) * shrunk[i]);
         }
         e.take(k.at, count, features);
-        add_over(e, y.ready, count, sizes, sum);
+        add_over(e, features, y.ready, channels, count, sum);
       });
     }
   }
@@ -223,8 +152,8 @@ void attended(const T* x, const float* scale, const float* to_q, const float* ma
               const float* out_scale, T* result, const Sizes& sizes, int threads) {
   using E = Multiplied<T>;
   const Size features = sizes.features, channels = sizes.channels, strands = sizes.strands();
-  const Panels<E> by_q(to_q, 1, channels, features, 1, channels);
-  const Panels<E> by_m(matrix, sizes.images, features, channels, channels, 1);
+  const Panels<E> by_q(1, channels, features, numbers(to_q, 0, 1, channels));
+  const Panels<E> by_m(sizes.images, features, channels, numbers(matrix, sizes.matrix(), channels, 1));
 #pragma omp parallel num_threads(threads) if (threads > 1 && sizes.threads_pay())
   {
     Normalized<T> y(sizes, scale);
@@ -251,9 +180,10 @@ void queries_slope(const T* gradient, const T* x, const float* scale, const floa
   using E = Multiplied<T>;
   const Size features = sizes.features, channels = sizes.channels, strands = sizes.strands();
   const Size all = sizes.images * strands, size = sizes.matrix();
-  const Panels<E> by_q(to_q, 1, channels, features, 1, channels), back_by_q(to_q, 1, features, channels, channels, 1);
-  const Panels<E> by_m(matrix, sizes.images, features, channels, channels, 1);
-  const Panels<E> back_by_m(matrix, sizes.images, channels, features, 1, channels);
+  const Panels<E> by_q(1, channels, features, numbers(to_q, 0, 1, channels)),
+      back_by_q(1, features, channels, numbers(to_q, 0, channels, 1));
+  const Panels<E> by_m(sizes.images, features, channels, numbers(matrix, sizes.matrix(), channels, 1));
+  const Panels<E> back_by_m(sizes.images, channels, features, numbers(matrix, size, 1, channels));
   std::vector<float> of_matrices(all * size), of_to_qs(all * size);
   std::vector<double> of_biases(all * channels), of_scales(all * channels);
 #pragma omp parallel num_threads(threads) if (threads > 1 && sizes.threads_pay())
@@ -276,12 +206,12 @@ void queries_slope(const T* gradient, const T* x, const float* scale, const floa
         first.into(of_biases.data() + at * channels, channels);
         second.into(of_scales.data() + at * channels, channels);
         of_z.take(z.at, count, channels);
-        add_over(queries.ready, of_z, count, sizes, of_matrices.data() + at * size);
+        add_over(queries.ready, features, of_z, channels, count, of_matrices.data() + at * size);
         back_by_m.times(at / strands, of_z.rows(), count, of_a.at);
         for (Size f = 0; f < count * features; f += sizes.head)
           softmax_row_slope(queries.q.at + f, of_a.at + f, sizes.head);
         of_queries.take(of_a.at, count, features);
-        add_over(of_queries, y.ready, count, sizes, of_to_qs.data() + at * size);
+        add_over(of_queries, features, y.ready, channels, count, of_to_qs.data() + at * size);
         back_by_q.times(0, of_queries.rows(), count, z.at);
         for (Size c = 0; c < count * channels; c += LANES) store(of_y + from * channels + c, load(z.at + c));
       });
@@ -309,9 +239,10 @@ void keys_slope(const T* gradient, const T* x, const float* scale, const float* 
   using E = Multiplied<T>;
   const Size features = sizes.features, channels = sizes.channels, strands = sizes.strands();
   const Size all = sizes.images * strands, size = sizes.matrix();
-  const Panels<E> by_k(to_k, 1, channels, features, 1, channels), back_by_k(to_k, 1, features, channels, channels, 1);
-  const Panels<E> by_t(of_context, sizes.images, channels, features, 1, channels);
-  const Panels<E> back_by_t(of_context, sizes.images, features, channels, channels, 1);
+  const Panels<E> by_k(1, channels, features, numbers(to_k, 0, 1, channels)),
+      back_by_k(1, features, channels, numbers(to_k, 0, channels, 1));
+  const Panels<E> by_t(sizes.images, channels, features, numbers(of_context, size, 1, channels));
+  const Panels<E> back_by_t(sizes.images, features, channels, numbers(of_context, size, channels, 1));
   std::vector<float> of_to_ks(all * size);
   std::vector<double> of_scales(all * channels);
 #pragma omp parallel num_threads(threads) if (threads > 1 && sizes.threads_pay())
@@ -341,7 +272,7 @@ void keys_slope(const T* gradient, const T* x, const float* scale, const float* 
         for (Size c = 0; c < count * channels; c += LANES) store(slope.at + c, load(of_y + from * channels + c));
         back_by_t.template times<true>(image, exponentials.rows(), count, slope.at);
         back_by_k.template times<true>(0, of_keys.rows(), count, slope.at);
-        add_over(of_keys, y.ready, count, sizes, of_to_ks.data() + at * size);
+        add_over(of_keys, features, y.ready, channels, count, of_to_ks.data() + at * size);
         for (Size c = 0; c < count * channels; c += channels) {
           const Size here = from * channels + c;
           normalized_row_slope<float, T, T, float>(slope.at + c, x + here, nullptr, scale, gradient + here, of_y + here,

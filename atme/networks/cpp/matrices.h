@@ -25,4 +25,82 @@ struct Scratch {
   Scratch(const Scratch&) = delete;
 };
 
+// Matrices b[k, column] of `images` as they are multiplied: in panels, each row of a panel beside the next.
+template <class E>
+struct Panels {
+  Size depth, columns;
+  Scratch<E> at;
+
+  // depth and columns fill whole vectors; `number(image, k, column)` is what there is.
+  template <class Number>
+  Panels(Size images, Size depth, Size columns, Number number) : depth(depth), columns(columns), at(images * size()) {
+    E* to = at.at;
+    for (Size image = 0; image < images; image++)
+      for (Size first = 0; first < columns; first += PANEL) {
+        const Size width = std::min(PANEL, columns - first);
+        for (Size k = 0; k < depth; k += EACH<E>, to += width)
+          for (Size c = 0; c < width; c++)
+            if constexpr (EACH<E> == 1)
+              to[c] = number(image, k, first + c);
+            else
+              to[c].bits = narrow<Bfloat16>(number(image, k, first + c)).bits |
+                           uint32_t(narrow<Bfloat16>(number(image, k + 1, first + c)).bits) << 16;
+      }
+  }
+  Size size() const { return depth / EACH<E> * columns; }
+
+  // out (count x those) = rows (count x some) b, or += that; of some of its rows and columns, PANEL by PANEL.
+  template <bool MORE = false>
+  void times(Size image, const E* rows, Size count, float* out, Size from_row, Size some, Size from, Size those) const {
+    for (Size first = from; first < from + those; first += PANEL) {
+      const Size width = std::min(PANEL, columns - first);
+      const E* panel = at.at + image * size() + first * (depth / EACH<E>)+from_row / EACH<E> * width;
+      multiplied<MORE, E>(rows, some / EACH<E>, 1, panel, width, out + first - from, those, count, width,
+                          some / EACH<E>);
+    }
+  }
+  template <bool MORE = false>
+  void times(Size image, const E* rows, Size count, float* out) const {
+    times<MORE>(image, rows, count, out, 0, depth, 0, columns);
+  }
+};
+
+// A tile of numbers, pixels x width, as it is multiplied: its rows, and, to be summed over pixels, its columns.
+template <class E>
+struct Ready;
+
+template <>
+struct Ready<float> {
+  const float* at;
+  Ready(Size, Size) {}
+  void take(const float* from, Size, Size) { at = from; }
+  const float* rows() const { return at; }
+  const float* over() const { return at; }
+};
+
+template <>
+struct Ready<Pair> {
+  Scratch<Bfloat16> alone;
+  Scratch<Pair> pairs;
+  Ready(Size tall, Size width) : alone(tall * width), pairs(tall / 2 * width) {}
+  void take(const float* from, Size count, Size width) {
+    for (Size p = 0; p < count; p += 2)
+      for (Size c = p * width; c < (p + 1) * width; c += LANES) {
+        const Vector first = load(from + c), second = p + 1 < count ? load(from + width + c) : Vector{};
+        store(alone.at + c, first);
+        if (p + 1 < count) store(alone.at + width + c, second);
+        store(pairs.at + c - p / 2 * width, first, second);
+      }
+  }
+  const Pair* rows() const { return reinterpret_cast<const Pair*>(alone.at); }
+  const Pair* over() const { return pairs.at; }
+};
+
+// sums (features x channels) += the sum over `count` pixels of a, turned, times b.
+template <class E>
+void add_over(const Ready<E>& a, Size features, const Ready<E>& b, Size channels, Size count, float* sums) {
+  multiplied<true, E>(a.over(), 1, features, b.over(), channels, sums, channels, features, channels,
+                      (count + EACH<E> - 1) / EACH<E>);
+}
+
 }  // namespace
