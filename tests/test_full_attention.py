@@ -28,10 +28,9 @@ def wanted_of(qkv: Tensor, heads: int) -> Tensor:
 
 
 def near(ours: Tensor, wanted: Tensor, within: float) -> None:
+    """Within a share of the norm, and of 0 where that is what there should be: of one pixel queries and keys get it."""
     assert ours.shape == wanted.shape
-    assert (
-        ours.double() - wanted
-    ).norm() <= within * wanted.norm() + 5e-6  # of one pixel gradients of queries and keys are 0
+    assert (ours.double() - wanted).norm() <= within * wanted.norm() + 5e-6
 
 
 @pytest.mark.parametrize("kind", EXACT)
