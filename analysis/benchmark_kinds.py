@@ -16,7 +16,7 @@ KINDS = ("convolution", "attention", "norm and activation", "elementwise", "cast
 # An operation within one of these is counted there, whatever it is.
 _SCOPES = {
     "Optimizer.": "optimizers",
-    "LinearAttend": "attention",
+    "Attend": "attention",
     "scaled_dot_product": "attention",
     "NormScaleSiLU": "norm and activation",
     "NormAct": "norm and activation",
@@ -24,7 +24,7 @@ _SCOPES = {
 # Passes in C++ over maps and weights, whatever they are a part of; products of pixels are what they are a part of.
 _OWN = {
     "convolution": ("convolved", "weights_slope"),
-    "attention": ("exponentials", "centered", "softmax"),
+    "attention": ("keys", "queries_slope", "attended", "fully_attended", "exponentials", "centered", "softmax"),
     "norm and activation": ("moments", "activated", "slope_sums", "combined", "standardized"),
     "cast and layout": ("interleaved",),
     "elementwise": ("enlarged", "sums"),
