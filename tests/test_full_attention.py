@@ -83,7 +83,7 @@ def test_no_number_stays_none(compiled: None) -> None:
 
 @pytest.mark.parametrize("kind", EXACT)
 def test_bits_do_not_depend_on_threads(kind: torch.dtype, compiled: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    qkv, found = qkv_of(16, (30, 20), 2, 3, kind), []
+    qkv, found = qkv_of(16, (40, 30), 2, 3, kind), []
     for number in (1, 2, 5):
         monkeypatch.setattr(torch, "get_num_threads", lambda number=number: number)
         result, logs = passes.fully_attended(qkv, 3)

@@ -13,6 +13,7 @@
 namespace {
 
 constexpr Size TALL = 96, BLOCK = 256;  // queries and keys that are taken together
+constexpr Size STRAND = 512, MOST = 4;  // queries over which sums are taken at least, and strands of a head at most
 
 struct Sizes {
   Size images, pixels, heads, width;
@@ -21,6 +22,8 @@ struct Sizes {
   Size apart() const { return heads * width; }  // from pixel to pixel, and from queries to keys
   Size padded() const { return (pixels + LANES - 1) / LANES * LANES; }
   float factor() const { return 1.0f / std::sqrt(float(width)); }
+  Size tiles() const { return (pixels + TALL - 1) / TALL; }
+  Size strands() const { return std::min(MOST, std::max<Size>(1, pixels / STRAND)); }
   bool threads_pay() const { return images * pixels * pixels * heads > Size(1) << 16; }
   // A head of an image's pixels; of queries, keys and values the 0th, 1st or 2nd.
   template <class T>
@@ -33,14 +36,16 @@ struct Sizes {
   }
 };
 
-// b[k, pixel] of numbers of pixels, `apart` from each other; 0 beyond the last one. And b[pixel, column].
+// Of each head b[k, pixel], or b[pixel, k], of queries, keys or values; 0 beyond the last pixel.
 template <class T>
-auto turned(const T* from, Size apart, Size pixels) {
-  return [=](Size, Size k, Size pixel) { return pixel < pixels ? wide(from[pixel * apart + k]) : 0.0f; };
+auto turned(const T* qkv, const Sizes& sizes, int which) {
+  return [=](Size at, Size k, Size pixel) {
+    return pixel < sizes.pixels ? wide(sizes.of(qkv, at, which)[pixel * 3 * sizes.apart() + k]) : 0.0f;
+  };
 }
 template <class T>
-auto in_rows(const T* from, Size apart, Size pixels) {
-  return [=](Size, Size pixel, Size c) { return pixel < pixels ? wide(from[pixel * apart + c]) : 0.0f; };
+auto in_rows(const T* qkv, const Sizes& sizes, int which) {
+  return [=](Size at, Size pixel, Size k) { return turned(qkv, sizes, which)(at, k, pixel); };
 }
 
 template <class T>
@@ -60,15 +65,17 @@ void fully_attended(const T* qkv, T* result, float* logs, const Sizes& sizes, in
   using E = Multiplied<T>;
   const Size width = sizes.width, pixels = sizes.pixels, padded = sizes.padded(), apart = sizes.apart();
   const float factor = sizes.factor();
-#pragma omp parallel for num_threads(threads) if (threads > 1 && sizes.threads_pay()) schedule(static)
-  for (Size at = 0; at < sizes.all(); at++) {
-    const T* queries = sizes.of(qkv, at, 0);
-    const Panels<E> by_keys(1, width, padded, turned(sizes.of(qkv, at, 1), 3 * apart, pixels));
-    const Panels<E> by_values(1, padded, width, in_rows(sizes.of(qkv, at, 2), 3 * apart, pixels));
+  const Panels<E> by_keys(sizes.all(), width, padded, turned(qkv, sizes, 1));
+  const Panels<E> by_values(sizes.all(), padded, width, in_rows(qkv, sizes, 2));
+#pragma omp parallel num_threads(threads) if (threads > 1 && sizes.threads_pay())
+  {
     Scratch<float> q(TALL * width), p(TALL * BLOCK), out(TALL * width);
     Ready<E> ready_q(TALL, width), ready_p(TALL, BLOCK);
     float most[TALL], total[TALL];
-    for (Size first = 0; first < pixels; first += TALL) {
+#pragma omp for schedule(static)
+    for (Size work = 0; work < sizes.all() * sizes.tiles(); work++) {
+      const Size at = work / sizes.tiles(), first = work % sizes.tiles() * TALL;
+      const T* queries = sizes.of(qkv, at, 0);
       const Size count = std::min(TALL, pixels - first);
       read(queries + first * 3 * apart, 3 * apart, count, width, q.at);
       ready_q.take(q.at, count, width);
@@ -77,7 +84,7 @@ void fully_attended(const T* qkv, T* result, float* logs, const Sizes& sizes, in
       std::fill_n(out.at, count * width, 0.0f);
       for (Size from = 0; from < padded; from += BLOCK) {
         const Size those = std::min(BLOCK, padded - from), real = std::min(those, pixels - from);
-        by_keys.times(0, ready_q.rows(), count, p.at, 0, width, from, those);
+        by_keys.times(at, ready_q.rows(), count, p.at, 0, width, from, those);
         for (Size row = 0; row < count; row++) {
           float* here = p.at + row * those;
           std::fill_n(here + real, those - real, -std::numeric_limits<float>::infinity());
@@ -96,7 +103,7 @@ void fully_attended(const T* qkv, T* result, float* logs, const Sizes& sizes, in
             for (Size c = row * width; c < (row + 1) * width; c += LANES) store(out.at + c, load(out.at + c) * shrunk);
         }
         ready_p.take(p.at, count, those);
-        by_values.template times<true>(0, ready_p.rows(), count, out.at, from, those, 0, width);
+        by_values.template times<true>(at, ready_p.rows(), count, out.at, from, those, 0, width);
       }
       for (Size row = 0; row < count; row++) {
         logs[at * pixels + first + row] = most[row] + std::log(total[row]);
@@ -113,54 +120,67 @@ void fully_attended_slope(const T* gradient, const T* qkv, const T* result, cons
   using E = Multiplied<T>;
   const Size width = sizes.width, pixels = sizes.pixels, padded = sizes.padded(), apart = sizes.apart();
   const float factor = sizes.factor();
-#pragma omp parallel for num_threads(threads) if (threads > 1 && sizes.threads_pay()) schedule(static)
-  for (Size at = 0; at < sizes.all(); at++) {
-    const T *queries = sizes.of(qkv, at, 0), *keys = sizes.of(qkv, at, 1), *values = sizes.of(qkv, at, 2);
-    const Panels<E> by_keys(1, width, padded, turned(keys, 3 * apart, pixels));
-    const Panels<E> by_values(1, width, padded, turned(values, 3 * apart, pixels));
-    const Panels<E> back_by_keys(1, padded, width, in_rows(keys, 3 * apart, pixels));
+  const Panels<E> by_keys(sizes.all(), width, padded, turned(qkv, sizes, 1));
+  const Panels<E> by_values(sizes.all(), width, padded, turned(qkv, sizes, 2));
+  const Panels<E> back_by_keys(sizes.all(), padded, width, in_rows(qkv, sizes, 1));
+  const Size strands = sizes.strands(), length = (sizes.tiles() + strands - 1) / strands * TALL, size = padded * width;
+  std::vector<float> of_keys(sizes.all() * strands * size), of_values(sizes.all() * strands * size);
+#pragma omp parallel num_threads(threads) if (threads > 1 && sizes.threads_pay())
+  {
     Scratch<float> q(TALL * width), g(TALL * width), made(TALL * width), p(TALL * BLOCK), of_p(TALL * BLOCK);
     Ready<E> ready_q(TALL, width), ready_g(TALL, width), ready_p(TALL, BLOCK), ready_of_p(TALL, BLOCK);
-    std::vector<float> of_keys(padded * width), of_values(padded * width);
     float along[TALL];
-    for (Size first = 0; first < pixels; first += TALL) {
-      const Size count = std::min(TALL, pixels - first);
-      read(queries + first * 3 * apart, 3 * apart, count, width, q.at);
-      read(sizes.of(gradient, at) + first * apart, apart, count, width, g.at);
-      read(sizes.of(result, at) + first * apart, apart, count, width, made.at);
-      for (Size row = 0; row < count; row++) {
-        Vector sum{};
-        for (Size c = row * width; c < (row + 1) * width; c += LANES) sum += load(g.at + c) * load(made.at + c);
-        along[row] = reduced(sum, [](Vector a, Vector b) { return a + b; });
-      }
-      ready_q.take(q.at, count, width);
-      ready_g.take(g.at, count, width);
-      std::fill_n(made.at, count * width, 0.0f);  // from here on the gradient of queries
-      for (Size from = 0; from < padded; from += BLOCK) {
-        const Size those = std::min(BLOCK, padded - from), real = std::min(those, pixels - from);
-        by_keys.times(0, ready_q.rows(), count, p.at, 0, width, from, those);
-        by_values.times(0, ready_g.rows(), count, of_p.at, 0, width, from, those);
+#pragma omp for schedule(static)
+    for (Size work = 0; work < sizes.all() * strands; work++) {
+      const Size at = work / strands, begin = work % strands * length, end = std::min(begin + length, pixels);
+      const T* queries = sizes.of(qkv, at, 0);
+      for (Size first = begin; first < end; first += TALL) {
+        const Size count = std::min(TALL, end - first);
+        read(queries + first * 3 * apart, 3 * apart, count, width, q.at);
+        read(sizes.of(gradient, at) + first * apart, apart, count, width, g.at);
+        read(sizes.of(result, at) + first * apart, apart, count, width, made.at);
         for (Size row = 0; row < count; row++) {
-          float *here = p.at + row * those, *slope = of_p.at + row * those;
-          const float log = logs[at * pixels + first + row];
-          for (Size c = 0; c < those; c += LANES) {
-            const Vector value = exponential(load(here + c) * factor - log);
-            store(here + c, value);
-            store(slope + c, value * (load(slope + c) - along[row]) * factor);
-          }
-          std::fill_n(here + real, those - real, 0.0f);
-          std::fill_n(slope + real, those - real, 0.0f);
+          Vector sum{};
+          for (Size c = row * width; c < (row + 1) * width; c += LANES) sum += load(g.at + c) * load(made.at + c);
+          along[row] = reduced(sum, [](Vector a, Vector b) { return a + b; });
         }
-        ready_p.take(p.at, count, those);
-        ready_of_p.take(of_p.at, count, those);
-        add_over(ready_p, those, ready_g, width, count, of_values.data() + from * width);
-        add_over(ready_of_p, those, ready_q, width, count, of_keys.data() + from * width);
-        back_by_keys.template times<true>(0, ready_of_p.rows(), count, made.at, from, those, 0, width);
+        ready_q.take(q.at, count, width);
+        ready_g.take(g.at, count, width);
+        std::fill_n(made.at, count * width, 0.0f);  // from here on the gradient of queries
+        for (Size from = 0; from < padded; from += BLOCK) {
+          const Size those = std::min(BLOCK, padded - from), real = std::min(those, pixels - from);
+          by_keys.times(at, ready_q.rows(), count, p.at, 0, width, from, those);
+          by_values.times(at, ready_g.rows(), count, of_p.at, 0, width, from, those);
+          for (Size row = 0; row < count; row++) {
+            float *here = p.at + row * those, *slope = of_p.at + row * those;
+            const float log = logs[at * pixels + first + row];
+            for (Size c = 0; c < those; c += LANES) {
+              const Vector value = exponential(load(here + c) * factor - log);
+              store(here + c, value);
+              store(slope + c, value * (load(slope + c) - along[row]) * factor);
+            }
+            std::fill_n(here + real, those - real, 0.0f);
+            std::fill_n(slope + real, those - real, 0.0f);
+          }
+          ready_p.take(p.at, count, those);
+          ready_of_p.take(of_p.at, count, those);
+          add_over(ready_p, those, ready_g, width, count, of_values.data() + work * size + from * width);
+          add_over(ready_of_p, those, ready_q, width, count, of_keys.data() + work * size + from * width);
+          back_by_keys.template times<true>(at, ready_of_p.rows(), count, made.at, from, those, 0, width);
+        }
+        write(made.at, count, width, 3 * apart, sizes.of(of_qkv, at, 0) + first * 3 * apart);
       }
-      write(made.at, count, width, 3 * apart, sizes.of(of_qkv, at, 0) + first * 3 * apart);
     }
-    write(of_keys.data(), pixels, width, 3 * apart, sizes.of(of_qkv, at, 1));
-    write(of_values.data(), pixels, width, 3 * apart, sizes.of(of_qkv, at, 2));
+#pragma omp for schedule(static)
+    for (Size at = 0; at < sizes.all(); at++) {
+      float *keys = of_keys.data() + at * strands * size, *values = of_values.data() + at * strands * size;
+      for (Size i = size; i < strands * size; i++) {
+        keys[i % size] += keys[i];
+        values[i % size] += values[i];
+      }
+      write(keys, pixels, width, 3 * apart, sizes.of(of_qkv, at, 1));
+      write(values, pixels, width, 3 * apart, sizes.of(of_qkv, at, 2));
+    }
   }
 }
 
