@@ -75,6 +75,20 @@ def test_products_far_from_zero_do_not_overflow(compiled: None) -> None:
     assert passes.fully_attended_slope(result, qkv, result, logs).isfinite().all()
 
 
+def test_what_lies_beyond_the_last_pixel_counts_for_nothing(compiled: None) -> None:
+    """Also where all products are far below 0, which is what no pixel's would be."""
+    qkv = qkv_of(16, (9, 13), 1, 1, torch.float32)
+    qkv[..., :16], qkv[..., 16:32] = 5 + 0.1 * qkv[..., :16], -5 + 0.1 * qkv[..., 16:32]
+    exact = qkv.double().requires_grad_()
+    wanted = wanted_of(exact, 1)
+    gradient = 100 * torch.randn(wanted.shape)
+    wanted.backward(gradient.double())
+    result, logs = passes.fully_attended(qkv, 1)
+    near(result, wanted.detach(), 1e-4)
+    assert exact.grad is not None
+    near(passes.fully_attended_slope(gradient, qkv, result, logs), exact.grad, 1e-4)
+
+
 def test_no_number_stays_none(compiled: None) -> None:
     qkv = qkv_of(16, (20, 20), 1, 1, torch.float32)
     qkv[0, 7, 20] = float("nan")  # of a key: all queries look at it
