@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from atme.networks import kernels, passes, winograd
+from atme.networks import attention_passes, kernels, winograd
 from atme.networks.attention import Attention
 from atme.networks.full_attention import in_blocks
 
@@ -41,11 +41,11 @@ def test_values_and_gradients(
     qkv = qkv_of(width_, size, images, heads, kind)
     exact = qkv.double().requires_grad_()
     wanted = wanted_of(exact, heads)
-    result, logs = passes.fully_attended(qkv, heads)
+    result, logs = attention_passes.fully_attended(qkv, heads)
     near(result, wanted.detach(), EXACT[kind])
     gradient = torch.randn(wanted.shape).to(kind)
     wanted.backward(gradient.double())
-    of_qkv = passes.fully_attended_slope(gradient, qkv, result, logs)
+    of_qkv = attention_passes.fully_attended_slope(gradient, qkv, result, logs)
     assert exact.grad is not None
     for ours, theirs in zip(of_qkv.chunk(3, 2), exact.grad.chunk(3, 2), strict=True):
         near(ours, theirs, EXACT[kind])
@@ -70,9 +70,9 @@ def test_a_layer_is_the_same_as_by_pytorchs_kernel(kind: torch.dtype, compiled: 
 
 def test_products_far_from_zero_do_not_overflow(compiled: None) -> None:
     qkv = 100 * qkv_of(16, (20, 20), 1, 2, torch.float32)
-    result, logs = passes.fully_attended(qkv, 2)
+    result, logs = attention_passes.fully_attended(qkv, 2)
     near(result, wanted_of(qkv.double(), 2), 1e-4)
-    assert passes.fully_attended_slope(result, qkv, result, logs).isfinite().all()
+    assert attention_passes.fully_attended_slope(result, qkv, result, logs).isfinite().all()
 
 
 def test_what_lies_beyond_the_last_pixel_counts_for_nothing(compiled: None) -> None:
@@ -83,16 +83,16 @@ def test_what_lies_beyond_the_last_pixel_counts_for_nothing(compiled: None) -> N
     wanted = wanted_of(exact, 1)
     gradient = 100 * torch.randn(wanted.shape)
     wanted.backward(gradient.double())
-    result, logs = passes.fully_attended(qkv, 1)
+    result, logs = attention_passes.fully_attended(qkv, 1)
     near(result, wanted.detach(), 1e-4)
     assert exact.grad is not None
-    near(passes.fully_attended_slope(gradient, qkv, result, logs), exact.grad, 1e-4)
+    near(attention_passes.fully_attended_slope(gradient, qkv, result, logs), exact.grad, 1e-4)
 
 
 def test_no_number_stays_none(compiled: None) -> None:
     qkv = qkv_of(16, (20, 20), 1, 1, torch.float32)
     qkv[0, 7, 20] = float("nan")  # of a key: all queries look at it
-    assert passes.fully_attended(qkv, 1)[0].isnan().all()
+    assert attention_passes.fully_attended(qkv, 1)[0].isnan().all()
 
 
 @pytest.mark.parametrize("kind", EXACT)
@@ -100,8 +100,8 @@ def test_bits_do_not_depend_on_threads(kind: torch.dtype, compiled: None, monkey
     qkv, found = qkv_of(16, (40, 30), 2, 3, kind), []
     for number in (1, 2, 5):
         monkeypatch.setattr(torch, "get_num_threads", lambda number=number: number)
-        result, logs = passes.fully_attended(qkv, 3)
-        found.append([result, logs, passes.fully_attended_slope(result, qkv, result, logs)])
+        result, logs = attention_passes.fully_attended(qkv, 3)
+        found.append([result, logs, attention_passes.fully_attended_slope(result, qkv, result, logs)])
     for others in found[1:]:
         assert all(torch.equal(a, b) for a, b in zip(found[0], others, strict=True))
 

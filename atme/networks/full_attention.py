@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from atme.networks import kernels, passes, winograd
+from atme.networks import attention_passes, kernels, winograd
 
 
 def in_blocks(qkv: Tensor, head_dim: int) -> bool:
@@ -30,7 +30,7 @@ class AttendInBlocks(torch.autograd.Function):
     def forward(ctx: Any, qkv: Tensor, heads: int) -> Tensor:
         """Queries, keys and values, (B, N, 3·h·d), to (B, N, h·d)."""
         qkv = qkv.contiguous()
-        result, logs = passes.fully_attended(qkv, heads)
+        result, logs = attention_passes.fully_attended(qkv, heads)
         ctx.save_for_backward(qkv, result, logs)
         return result
 
@@ -38,4 +38,4 @@ class AttendInBlocks(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         """The same way back."""
-        return passes.fully_attended_slope(gradient.contiguous(), *ctx.saved_tensors), None
+        return attention_passes.fully_attended_slope(gradient.contiguous(), *ctx.saved_tensors), None

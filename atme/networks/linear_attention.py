@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from atme.networks import passes, products, winograd
+from atme.networks import attention_passes, passes, products, winograd
 from atme.networks.kernels import precise
 
 PIECE = 1024
@@ -70,13 +70,13 @@ class AttendByTiles(torch.autograd.Function):
         scale, to_q, to_k, bias, out_scale = numbers
         value, out = by_head(to_v.float(), to_out.float(), heads)  # (h, d, C) each
         factor = value.shape[1] ** -0.5 / (x.shape[1] * x.shape[2])
-        most, s, T = passes.keys(x, scale, to_k, eps=eps)  # (B, h·d) twice, (B, h·d, C)
+        most, s, T = attention_passes.keys(x, scale, to_k, eps=eps)  # (B, h·d) twice, (B, h·d, C)
         T = (T / s[:, :, None]).unflatten(1, (heads, -1))  # (B, h, d, C)
         U = T @ value.transpose(1, 2) * factor  # (B, h, d, d)
         M = (U @ out).flatten(1, 2)  # (B, h·d, C)
         ctx.save_for_backward(x, *numbers, value, out, most, s, T, U, M)
         ctx.factor, ctx.eps = factor, eps
-        return passes.attended(x, scale, to_q, M, bias, out_scale, head=value.shape[1], eps=eps)
+        return attention_passes.attended(x, scale, to_q, M, bias, out_scale, head=value.shape[1], eps=eps)
 
     @staticmethod
     @once_differentiable
@@ -84,7 +84,7 @@ class AttendByTiles(torch.autograd.Function):
         """As in the file's head."""
         x, scale, to_q, to_k, bias, out_scale, value, out, most, s, T, U, M = ctx.saved_tensors
         gradient, head, eps = gradient.contiguous(), value.shape[1], ctx.eps
-        of_y, of_M, of_to_q, of_bias, of_out_scale = passes.queries_slope(
+        of_y, of_M, of_to_q, of_bias, of_out_scale = attention_passes.queries_slope(
             gradient, x, scale, to_q, M, bias, out_scale, head=head, eps=eps
         )
         of_M = of_M.unflatten(1, (-1, head))  # (B, h, d, C)
@@ -93,7 +93,7 @@ class AttendByTiles(torch.autograd.Function):
         of_value = (of_U.transpose(2, 3) @ T).sum(0)  # (h, d, C)
         of_T = (of_U @ value).flatten(1, 2) / s[:, :, None]  # (B, h·d, C): T̄ / s
         same = (T.flatten(1, 2) * of_T).sum(2)  # (B, h·d)
-        of_x, of_to_k, of_scale = passes.keys_slope(gradient, x, scale, to_k, most, of_T, same, of_y, eps=eps)
+        of_x, of_to_k, of_scale = attention_passes.keys_slope(gradient, x, scale, to_k, most, of_T, same, of_y, eps=eps)
         of_weights = of_to_q, of_to_k, of_value.flatten(0, 1), of_out.flatten(0, 1).T
         return of_x, of_scale, *of_weights, of_bias, of_out_scale, None, None
 
