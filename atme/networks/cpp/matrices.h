@@ -31,7 +31,7 @@ struct Panels {
   Size depth, columns;
   Scratch<E> at;
 
-  // depth and columns fill whole vectors; `number(image, k, column)` is what there is.
+  // Columns fill whole vectors, and depth, of pairs, is even; `number(image, k, column)` is what there is.
   template <class Number>
   Panels(Size images, Size depth, Size columns, Number number) : depth(depth), columns(columns), at(images * size()) {
     E* to = at.at;

@@ -9,32 +9,23 @@ namespace {
 constexpr Size TALL = 96;                 // rows that are multiplied together
 constexpr Size STRAND = 2048, MOST = 16;  // rows of a strand at least, and strands at most
 
-// A matrix (depth x columns) as panels of 2 LANES columns, each row of a panel beside the next.
-void in_panels(const float* b, Size depth, Size columns, float* to) {
-  for (Size first = 0; first < columns; first += PANEL) {
-    const Size width = std::min(PANEL, columns - first);
-    for (Size k = 0; k < depth; k++, to += width) std::copy_n(b + k * columns + first, width, to);
-  }
-}
-
 // c (rows x columns) = a (rows x depth) b + start, or c += a b; rows of `images`, each with its own b if `own`.
 void product(const float* a, const float* b, const float* start, float* c, Size images, Size rows, Size depth,
              Size columns, bool own, bool more, int threads) {
   const Size pieces = (rows + TALL - 1) / TALL, size = depth * columns;
-  std::vector<float> panels((own ? images : 1) * size);
-  for (Size i = 0; i < (own ? images : 1); i++) in_panels(b + i * size, depth, columns, panels.data() + i * size);
+  const Panels<float> by_b(own ? images : 1, depth, columns,
+                           [=](Size image, Size k, Size c) { return b[image * size + k * columns + c]; });
 #pragma omp parallel for num_threads(threads) if (threads > 1 && images * rows * size > 1 << 18) schedule(static)
   for (Size at = 0; at < images * pieces; at++) {
     const Size image = at / pieces, from = at % pieces * TALL, count = std::min(TALL, rows - from);
-    const float *left = a + (image * rows + from) * depth, *right = panels.data() + (own ? image * size : 0);
+    const float* left = a + (image * rows + from) * depth;
     float* out = c + (image * rows + from) * columns;
     if (start != nullptr)
       for (Size row = 0; row < count; row++) std::copy_n(start, columns, out + row * columns);
-    const auto multiply = more || start != nullptr ? multiplied<true> : multiplied<false>;
-    for (Size first = 0; first < columns; first += PANEL) {
-      const Size width = std::min(PANEL, columns - first);
-      multiply(left, depth, 1, right + first * depth, width, out + first, columns, count, width, depth);
-    }
+    if (more || start != nullptr)
+      by_b.times<true>(own ? image : 0, left, count, out);
+    else
+      by_b.times(own ? image : 0, left, count, out);
   }
 }
 
