@@ -107,7 +107,12 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     kernels.reason.cache_clear()
 
 
-WIDTHS = {"as it is": "-march=native", "AVX2": "-march=x86-64-v3", "SSE": "-march=x86-64"}
+WIDTHS = {
+    "as it is": ["-march=native"],
+    "no matrix unit": ["-march=native", "-mno-amx-bf16"],
+    "AVX2": ["-march=x86-64-v3"],
+    "SSE": ["-march=x86-64"],
+}
 
 
 @cache
@@ -115,19 +120,21 @@ def passes_for(width: str, folder: Path) -> ctypes.CDLL:
     """The passes in C++ as an older processor has them."""
     from atme.networks import compiler
 
-    options = [WIDTHS[width] if each == "-march=native" else each for each in compiler.OPTIONS]
-    return ctypes.CDLL(str(compiler.build([*compiler.compiler(), *options], folder / f"{width}.so")))
+    options = [each for each in compiler.OPTIONS if each != "-march=native"]
+    command = [*compiler.compiler(), *options, *WIDTHS[width]]
+    return ctypes.CDLL(str(compiler.build(command, folder / f"{width.replace(' ', '_')}.so")))
 
 
 @pytest.fixture(params=WIDTHS)
 def width(
     request: pytest.FixtureRequest, compiled: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
-    """Vectors of this processor, and of older ones."""
+    """Vectors of this processor, with its matrix unit, if it has one, and without, and of older ones."""
     from atme.networks import kernels, winograd
 
-    monkeypatch.setattr(winograd, "matrix_unit", lambda: False)
-    asked = winograd.lanes, winograd.multiplies_pairs
+    if request.param == "no matrix unit" and not winograd.matrix_unit():
+        pytest.skip("there is no matrix unit as it is")
+    asked = winograd.lanes, winograd.multiplies_pairs, winograd.matrix_unit
     for each in asked:
         each.cache_clear()
     if request.param != "as it is":
@@ -135,11 +142,23 @@ def width(
             pytest.skip("vectors of another processor")
         loaded = passes_for(request.param, tmp_path.parent)
         monkeypatch.setattr(kernels, "library", lambda: loaded)
-        assert winograd.lanes() == {"AVX2": 8, "SSE": 4}[request.param]
-        assert not winograd.multiplies_pairs()
+        assert winograd.lanes() == {"AVX2": 8, "SSE": 4}.get(request.param, 16)
+        assert winograd.multiplies_pairs() == (request.param == "no matrix unit")
+        assert not winograd.matrix_unit()
     yield
     for each in asked:
         each.cache_clear()
+
+
+@pytest.fixture(params=[False, True], ids=["no matrix unit", "matrix unit"])
+def unit(request: pytest.FixtureRequest, compiled: None, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Convolutions of bfloat16 maps as processors without a matrix unit do them, and as one with it does."""
+    from atme.networks import winograd
+
+    if request.param and not winograd.matrix_unit():
+        pytest.skip("no matrix unit here")
+    monkeypatch.setattr(winograd, "matrix_unit", lambda: request.param)
+    return bool(request.param)
 
 
 TINY = {

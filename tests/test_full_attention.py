@@ -52,8 +52,7 @@ def test_values_and_gradients(
 
 
 @pytest.mark.parametrize("kind", EXACT)
-def test_a_layer_is_the_same_as_by_pytorchs_kernel(kind: torch.dtype, compiled: None, monkeypatch) -> None:
-    monkeypatch.setattr(winograd, "matrix_unit", lambda: False)
+def test_a_layer_is_the_same_as_by_pytorchs_kernel(kind: torch.dtype, compiled: None) -> None:
     torch.manual_seed(0)
     layer, image = Attention(24, heads=2, head_dim=16), torch.randn(2, 24, 11, 7)
     found = []
@@ -106,8 +105,7 @@ def test_bits_do_not_depend_on_threads(kind: torch.dtype, compiled: None, monkey
         assert all(torch.equal(a, b) for a, b in zip(found[0], others, strict=True))
 
 
-def test_where_it_is_for(compiled: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(winograd, "matrix_unit", lambda: False)
+def test_where_it_is_for(compiled: None) -> None:
     lanes = winograd.lanes()
 
     def taken(kind: torch.dtype = torch.bfloat16, width: int = lanes) -> bool:
@@ -121,6 +119,3 @@ def test_where_it_is_for(compiled: None, monkeypatch: pytest.MonkeyPatch) -> Non
         assert not taken()
     with kernels.left_out():
         assert not taken()
-    monkeypatch.setattr(winograd, "matrix_unit", lambda: True)
-    assert not taken()
-    assert taken(torch.float32)

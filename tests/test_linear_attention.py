@@ -100,8 +100,7 @@ def test_bits_do_not_depend_on_threads(kind: torch.dtype, compiled: None, monkey
         assert all(torch.equal(a, b) for a, b in zip(found[0], others, strict=True))
 
 
-def test_where_it_is_for(compiled: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(winograd, "matrix_unit", lambda: False)
+def test_where_it_is_for(compiled: None) -> None:
     lanes = winograd.lanes()
 
     def taken(channels: int = lanes, features: int = 2 * lanes, kind: torch.dtype = torch.bfloat16) -> bool:
@@ -110,9 +109,6 @@ def test_where_it_is_for(compiled: None, monkeypatch: pytest.MonkeyPatch) -> Non
     assert taken()
     assert taken(kind=torch.float32)
     assert not any([taken(channels=lanes + 1), taken(features=lanes + 1), taken(kind=torch.float64)])
-    monkeypatch.setattr(winograd, "matrix_unit", lambda: True)
-    assert not taken()
-    assert taken(kind=torch.float32)
 
 
 def test_weights_in_bfloat16_get_such_gradients(compiled: None) -> None:

@@ -1,4 +1,4 @@
-"""Winograd's convolutions and products of pixels in C++: values, derivatives, bits, and where they are taken."""
+"""Convolutions by Winograd's way and by a matrix unit, and products of pixels: values, derivatives, bits, and where."""
 
 import pytest
 import torch
@@ -31,13 +31,13 @@ def maps_of(*channels: int, size: tuple[int, int], kind: torch.dtype, images: in
 def test_values_and_derivatives(side: int, kind: torch.dtype, width: None) -> None:
     torch.manual_seed(side)
     exact = {torch.float32: 2e-6, torch.bfloat16: 3e-3}[kind]  # 8 bits round by 1.7e-3 in the mean
-    in_pairs = kind == torch.bfloat16 and winograd.multiplies_pairs()  # gradients: what is multiplied is rounded, too
-    of_maps, of_weights = (1.5e-2, 1.5e-2) if in_pairs else (exact, 2e-6)
+    in_pairs = kind == torch.bfloat16 and winograd.multiplies_pairs() and not winograd.directly(kind)
+    of_maps, of_weights = (1.5e-2, 1.5e-2) if in_pairs else (exact, 2e-6)  # what is multiplied is rounded, too
     # one map and two; sizes that are and are no multiple of a tile's; more than one piece of tiles, channels, weights
     few, many = ((560, 32), 64, (9, 13), 2), ((560, 32), 64, (33, 49), 1)
     for channels, rows, size, images in [((16,), 32, (12, 12), 2), ((48, 16), 16, (29, 22), 2), few, many]:
         maps = maps_of(*channels, size=size, kind=kind, images=images)
-        weight = torch.randn(rows, sum(channels), side, side)
+        weight = torch.randn(rows, sum(channels), side, side).to(winograd.read_in(kind)).float()
         whole = torch.cat(maps, dim=1).double()
         for border in range(side):
             wanted = F.conv2d(whole, weight.double(), torch.arange(rows).double(), padding=border)
@@ -93,9 +93,11 @@ def test_where_it_pays(compiled: None, monkeypatch: pytest.MonkeyPatch) -> None:
     assert all([pays(), pays(side=2), pays(side=4), pays(size=8), pays(kind=bfloat16), pays(kind=bfloat16, size=8)])
     assert not any([pays(channels=lanes + 1), pays(side=1), pays(side=5), pays(kind=torch.float64)])
     assert not any([pays(size=4), pays(size=5)])  # one tile; four, of which most overhangs
+    assert winograd.read_in(bfloat16) == torch.float32
     monkeypatch.setattr(winograd, "matrix_unit", lambda: True)
-    assert not pays(kind=bfloat16)
-    assert pays()
+    assert winograd.read_in(bfloat16) == bfloat16
+    assert winograd.read_in(torch.float32) == torch.float32
+    assert pays(kind=bfloat16)
     with kernels.left_out():
         assert not pays()
 
@@ -139,7 +141,7 @@ def test_products(width: None) -> None:
             near(products.add_times_(b.clone(), a, matrix), b + a.double() @ wide, 1e-6)
         for kind in (torch.float32, torch.bfloat16):
             left, right = a.to(kind), b.to(kind)
-            assert products.over_pixels_pays(left, right)
+            assert products.over_pixels_pays(left, right) == (not winograd.directly(kind))  # else it is PyTorch's
             wanted = torch.einsum("bhwf,bhwc->bfc", left.double(), right.double())
             near(products.over_pixels(left, right), wanted, 1e-6)
 
@@ -173,10 +175,9 @@ def apart(ours: list[Tensor], wanted: list[Tensor]) -> float:
     return ((a - b).norm() / b.norm()).item()
 
 
-def test_the_unet_is_the_same_function_by_winograd(compiled: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_unet_is_the_same_function(unit: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """In float32 as near to float64 as by direct convolutions, but for a factor; in bfloat16 about as near."""
     torch.manual_seed(0)
-    monkeypatch.setattr(winograd, "matrix_unit", lambda: False)
     network, image = UNet(dim=16, dim_mults=(1, 2)), torch.randn(2, 3, 24, 36)
     exact = of_unet(network.double(), image.double())
     network.float()
@@ -198,13 +199,12 @@ def test_the_unet_is_the_same_function_by_winograd(compiled: None, monkeypatch: 
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("size", [16, 40])
 def test_two_maps_of_which_one_is_tiled(
-    kind: torch.dtype, size: int, compiled: None, monkeypatch: pytest.MonkeyPatch
+    kind: torch.dtype, size: int, unit: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where channels of one alone come in whole vectors."""
     torch.manual_seed(0)
-    monkeypatch.setattr(winograd, "matrix_unit", lambda: False)
     lanes, within = winograd.lanes(), {torch.float32: 1e-5, torch.bfloat16: 0.01}[kind]
-    of_gradients = 0.015 if kind == torch.bfloat16 and winograd.multiplies_pairs() else within
+    of_gradients = 0.015 if kind == torch.bfloat16 and winograd.multiplies_pairs() and not unit else within
     used = []
     whole = winograd.convolved
     monkeypatch.setattr(winograd, "convolved", lambda maps, *a, **k: used.append(len(maps)) or whole(maps, *a, **k))
@@ -247,9 +247,8 @@ def test_a_penalty_on_the_gradients_of_a_patchgan(compiled: None, monkeypatch: p
 
 
 @pytest.mark.parametrize("side", [1, 2, 3, 4])
-def test_a_layer_whose_weights_are_bfloat16(side: int, compiled: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_layer_whose_weights_are_bfloat16(side: int, unit: bool) -> None:
     torch.manual_seed(0)
-    monkeypatch.setattr(winograd, "matrix_unit", lambda: False)
     layer = Conv2d(16, 32, side, padding=side // 2)
     image = torch.randn(2, 16, 40, 40)
     found = []

@@ -44,9 +44,9 @@ def doubled(image: Tensor, convolution: nn.Conv2d, kept: Kept) -> Tensor:
 
 
 def read_in(image: Tensor, convolution: nn.Conv2d) -> torch.dtype:
-    """The precision in which its weights are read: float32 where the convolution goes by Winograd's."""
+    """The precision in which its weights are read, which Winograd's has its own word about."""
     made = torch.empty(4 * convolution.out_channels, convolution.in_channels, 2, 2, device="meta")
-    return torch.float32 if winograd.pays([image], made, border=1) else image.dtype
+    return winograd.read_in(image.dtype) if winograd.pays([image], made, border=1) else image.dtype
 
 
 def weights_of(convolution: nn.Conv2d, kept: Kept, kind: torch.dtype) -> tuple[Tensor, Tensor | None]:

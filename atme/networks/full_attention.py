@@ -14,13 +14,10 @@ from atme.networks import attention_passes, kernels, winograd
 
 
 def in_blocks(qkv: Tensor, head_dim: int) -> bool:
-    """Whether `AttendInBlocks` is for these, (B, N, 3·h·d), here: heads in whole vectors.
-
-    Not in bfloat16 where the processor has a matrix unit for it, which PyTorch's kernel uses.
-    """
+    """Whether `AttendInBlocks` is for these, (B, N, 3·h·d), here: heads in whole vectors."""
     if not (kernels.in_one_step(qkv) and kernels.take(qkv)) or head_dim % winograd.lanes():
         return False
-    return qkv.dtype == torch.float32 or (qkv.dtype == torch.bfloat16 and not winograd.matrix_unit())
+    return qkv.dtype in (torch.float32, torch.bfloat16)
 
 
 class AttendInBlocks(torch.autograd.Function):

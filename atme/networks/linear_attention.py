@@ -14,8 +14,8 @@ the sum over pixels in a softmax's derivative, Σ_n k k̄, is Σ_c T T̄: no pas
 
 `AttendByTiles` takes a few pixels at a time, whose A, K and so on never lie in memory as maps: at 256 pixels and 64
 channels 61 ms forward and back in bfloat16, and 102 in float32, where `LinearAttend`, pass after pass, takes 80 and 154
-(one core of an AMD EPYC). That one is for float64, channels that fill no whole vectors, and bfloat16 where the
-processor has a matrix unit for it; it keeps e, too.
+(one core of an AMD EPYC); with a matrix unit (AMX) 77 for 94 in bfloat16. That one is for float64 and channels that
+fill no whole vectors; it keeps e, too.
 
 Its products that add up over pixels, such as eᵀ Ŷ, are PyTorch's in places, and taken in pieces where there are few
 images: the library's bfloat16 product of two tall matrices took 20 ms in one piece and 2.5 ms in 64 (65,536 pixels, 64
@@ -36,13 +36,9 @@ PIECE = 1024
 
 
 def by_tiles(x: Tensor, features: int) -> bool:
-    """Whether `AttendByTiles` is for these pixels, (B, H, W, C), here: channels and features in whole vectors.
-
-    Not where the processor has a matrix unit for bfloat16, in bfloat16: products are PyTorch's there.
-    """
-    if x.dtype not in (torch.float32, torch.bfloat16) or x.shape[-1] % winograd.lanes() or features % winograd.lanes():
-        return False
-    return x.dtype == torch.float32 or not winograd.matrix_unit()
+    """Whether `AttendByTiles` is for these pixels, (B, H, W, C), here: channels and features in whole vectors."""
+    whole = x.shape[-1] % winograd.lanes() == features % winograd.lanes() == 0
+    return x.dtype in (torch.float32, torch.bfloat16) and whole
 
 
 class AttendByTiles(torch.autograd.Function):

@@ -151,10 +151,10 @@ def channels(maps: Sequence[Tensor]) -> int:
 
 
 def read_as(maps: Sequence[Tensor], weight: Tensor) -> tuple[list[int], torch.dtype]:
-    """How `convolved_by` reads ŵ: channels of each group of maps, and in float32 where Winograd's takes one of them."""
-    groups = groups_of(maps, weight)
+    """How `convolved_by` reads ŵ: channels of each group of maps, and as Winograd's reads it where that takes one."""
+    groups, kind = groups_of(maps, weight), maps[0].dtype
     taken = any(winograd.pays(group, weight, border=border_of(weight)) for group in groups)
-    return [channels(group) for group in groups], torch.float32 if taken else maps[0].dtype
+    return [channels(group) for group in groups], winograd.read_in(kind) if taken else kind
 
 
 def made_for(maps: Sequence[Tensor], weight: Tensor, *, eps: float) -> tuple[list[Tensor], tuple[Tensor, ...]]:

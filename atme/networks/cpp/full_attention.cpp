@@ -69,6 +69,7 @@ void fully_attended(const T* qkv, T* result, float* logs, const Sizes& sizes, in
   const Panels<E> by_values(sizes.all(), padded, width, in_rows(qkv, sizes, 2));
 #pragma omp parallel num_threads(threads) if (threads > 1 && sizes.threads_pay())
   {
+    const MatrixUnit<E> unit;
     Scratch<float> q(TALL * width), p(TALL * BLOCK), out(TALL * width);
     Ready<E> ready_q(TALL, width), ready_p(TALL, BLOCK);
     float most[TALL], total[TALL];
@@ -127,8 +128,10 @@ void fully_attended_slope(const T* gradient, const T* qkv, const T* result, cons
   std::vector<float> of_keys(sizes.all() * strands * size), of_values(sizes.all() * strands * size);
 #pragma omp parallel num_threads(threads) if (threads > 1 && sizes.threads_pay())
   {
+    const MatrixUnit<E> unit;
     Scratch<float> q(TALL * width), g(TALL * width), made(TALL * width), p(TALL * BLOCK), of_p(TALL * BLOCK);
-    Ready<E> ready_q(TALL, width), ready_g(TALL, width), ready_p(TALL, BLOCK), ready_of_p(TALL, BLOCK);
+    Ready<E> ready_q(TALL, width), ready_g(TALL, width);
+    Ready<E, true> ready_p(TALL, BLOCK), ready_of_p(TALL, BLOCK);
     float along[TALL];
 #pragma omp for schedule(static)
     for (Size work = 0; work < sizes.all() * strands; work++) {

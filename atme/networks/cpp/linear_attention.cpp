@@ -19,7 +19,7 @@ struct Sizes {
   Size images, pixels, channels, features, head;
   double eps;
 
-  Size tall() const { return channels > 128 ? TALL / 2 : TALL; }
+  Size tall() const { return channels > 128 ? (by_unit<Pair>() ? 64 : TALL / 2) : TALL; }
   Size matrix() const { return features * channels; }
   Size strands() const { return std::min(MOST, std::max<Size>(1, pixels / STRAND)); }
   bool threads_pay() const { return images * pixels * channels > WORTH_THREADS; }
@@ -83,9 +83,10 @@ void keys(const T* x, const float* scale, const float* to_k, float* most, float*
       sums(all * size);
 #pragma omp parallel num_threads(threads) if (threads > 1 && sizes.threads_pay())
   {
+    const MatrixUnit<E> unit;
     Normalized<T> y(sizes, scale);
     Scratch<float> k(sizes.tall() * features);
-    Ready<E> e(sizes.tall(), features);
+    Ready<E, true> e(sizes.tall(), features);
 #pragma omp for schedule(static)
     for (Size at = 0; at < all; at++) {
       float *highest = mosts.data() + at * features, *added = totals.data() + at * features,
@@ -135,7 +136,7 @@ template <class E>
 struct Queries {
   const Sizes& sizes;
   Scratch<float> q, room;
-  Ready<E> ready;
+  Ready<E, true> ready;
 
   explicit Queries(const Sizes& sizes)
       : sizes(sizes), q(sizes.tall() * sizes.features), room(sizes.head + LANES), ready(sizes.tall(), sizes.features) {}
@@ -156,6 +157,7 @@ void attended(const T* x, const float* scale, const float* to_q, const float* ma
   const Panels<E> by_m(sizes.images, features, channels, numbers(matrix, sizes.matrix(), channels, 1));
 #pragma omp parallel num_threads(threads) if (threads > 1 && sizes.threads_pay())
   {
+    const MatrixUnit<E> unit;
     Normalized<T> y(sizes, scale);
     Queries<E> queries(sizes);
     Scratch<float> z(sizes.tall() * channels);
@@ -188,10 +190,12 @@ void queries_slope(const T* gradient, const T* x, const float* scale, const floa
   std::vector<double> of_biases(all * channels), of_scales(all * channels);
 #pragma omp parallel num_threads(threads) if (threads > 1 && sizes.threads_pay())
   {
+    const MatrixUnit<E> unit;
     Normalized<T> y(sizes, scale);
     Queries<E> queries(sizes);
     Scratch<float> z(sizes.tall() * channels), of_a(sizes.tall() * features), slopes(channels + LANES);
-    Ready<E> of_z(sizes.tall(), channels), of_queries(sizes.tall(), features);
+    Ready<E> of_z(sizes.tall(), channels);
+    Ready<E, true> of_queries(sizes.tall(), features);
     Sums first(channels), second(channels);
 #pragma omp for schedule(static)
     for (Size at = 0; at < all; at++)
@@ -247,10 +251,12 @@ void keys_slope(const T* gradient, const T* x, const float* scale, const float* 
   std::vector<double> of_scales(all * channels);
 #pragma omp parallel num_threads(threads) if (threads > 1 && sizes.threads_pay())
   {
+    const MatrixUnit<E> unit;
     Normalized<T> y(sizes, scale);
     Scratch<float> e(sizes.tall() * features), of_k(sizes.tall() * features), slope(sizes.tall() * channels),
         slopes(channels + LANES);
-    Ready<E> exponentials(sizes.tall(), features), of_keys(sizes.tall(), features);
+    Ready<E> exponentials(sizes.tall(), features);
+    Ready<E, true> of_keys(sizes.tall(), features);
     Sums first(channels), second(channels);
 #pragma omp for schedule(static)
     for (Size at = 0; at < all; at++) {

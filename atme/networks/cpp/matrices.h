@@ -4,7 +4,7 @@
 
 #include <cstdlib>
 
-#include "vectors.h"
+#include "matrix_unit.h"
 
 namespace {
 
@@ -55,8 +55,7 @@ struct Panels {
     for (Size first = from; first < from + those; first += PANEL) {
       const Size width = std::min(PANEL, columns - first);
       const E* panel = at.at + image * size() + first * (depth / EACH<E>)+from_row / EACH<E> * width;
-      multiplied<MORE, E>(rows, some / EACH<E>, 1, panel, width, out + first - from, those, count, width,
-                          some / EACH<E>);
+      product<MORE, E>(rows, some / EACH<E>, panel, width, out + first - from, those, count, width, some / EACH<E>);
     }
   }
   template <bool MORE = false>
@@ -65,12 +64,13 @@ struct Panels {
   }
 };
 
-// A tile of numbers, pixels x width, as it is multiplied: its rows, and, to be summed over pixels, its columns.
-template <class E>
+// A tile of numbers, pixels x width, as it is multiplied: its rows, and, to be summed over pixels, its columns, as the
+// first or the second of the two.
+template <class E, bool FIRST = false>
 struct Ready;
 
-template <>
-struct Ready<float> {
+template <bool FIRST>
+struct Ready<float, FIRST> {
   const float* at;
   Ready(Size, Size) {}
   void take(const float* from, Size, Size) { at = from; }
@@ -78,11 +78,11 @@ struct Ready<float> {
   const float* over() const { return at; }
 };
 
-template <>
-struct Ready<Pair> {
+template <bool FIRST>
+struct Ready<Pair, FIRST> {
   Scratch<Bfloat16> alone;
   Scratch<Pair> pairs;
-  Ready(Size tall, Size width) : alone(tall * width), pairs(tall / 2 * width) {}
+  Ready(Size tall, Size width) : alone(tall * width), pairs(padded<Pair>(tall / 2) * width) {}
   void take(const float* from, Size count, Size width) {
     for (Size p = 0; p < count; p += 2)
       for (Size c = p * width; c < (p + 1) * width; c += LANES) {
@@ -91,6 +91,9 @@ struct Ready<Pair> {
         if (p + 1 < count) store(alone.at + width + c, second);
         store(pairs.at + c - p / 2 * width, first, second);
       }
+    const Size depth = (count + 1) / 2, whole = padded<Pair>(depth);
+    std::memset(pairs.at + depth * width, 0, (whole - depth) * width * sizeof(Pair));
+    if (FIRST) get_ready_to_sum(pairs.at, width, whole, width);
   }
   const Pair* rows() const { return reinterpret_cast<const Pair*>(alone.at); }
   const Pair* over() const { return pairs.at; }
@@ -98,9 +101,9 @@ struct Ready<Pair> {
 
 // sums (features x channels) += the sum over `count` pixels of a, turned, times b.
 template <class E>
-void add_over(const Ready<E>& a, Size features, const Ready<E>& b, Size channels, Size count, float* sums) {
-  multiplied<true, E>(a.over(), 1, features, b.over(), channels, sums, channels, features, channels,
-                      (count + EACH<E> - 1) / EACH<E>);
+void add_over(const Ready<E, true>& a, Size features, const Ready<E>& b, Size channels, Size count, float* sums) {
+  product_over<true, E>(a.over(), features, b.over(), channels, sums, channels, features, channels,
+                        padded<E>((count + EACH<E> - 1) / EACH<E>));
 }
 
 }  // namespace

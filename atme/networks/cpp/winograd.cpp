@@ -447,16 +447,10 @@ void weights_slope(Maps<T> x, const T* gradient, float* result, const Tiling<7 -
                                           threads);                                                                    \
   }
 
-// Numbers that channels come in; whether the processor has a matrix unit for bfloat16, which is faster than all of
-// this; and whether it multiplies pairs of bfloat16.
+// Numbers that channels come in; whether the processor has a matrix unit for bfloat16, which direct.cpp is for; and
+// whether it multiplies pairs of bfloat16.
 extern "C" int lanes() { return LANES; }
-extern "C" int matrix_unit() {
-#ifdef __AMX_BF16__
-  return 1;
-#else
-  return 0;
-#endif
-}
+extern "C" int matrix_unit() { return has_matrix_unit(); }
 extern "C" int multiplies_pairs() { return std::is_same_v<Multiplied<Bfloat16>, Pair>; }
 
 OF_MAPS(float, float, 2)

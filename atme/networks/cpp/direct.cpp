@@ -1,0 +1,335 @@
+// Of winograd.py: convolutions of bfloat16 maps of stride 1, and the derivative of their weights, by a processor's
+// matrix unit.
+//
+// A band of rows of what is read is copied with its border, so that its pixels, `across` of them in a row, follow one
+// another: then for each tap what a number of results that follow one another read does so, too, and is a tile of the
+// unit as it lies. Results in the border are left out. Sums are float, in one order: results do not depend on the
+// number of threads.
+
+#include "matrices.h"
+
+#ifdef ATME_MATRIX_UNIT
+
+namespace {
+
+constexpr Size DEEP = 2 * TILE;       // channels of a tile
+constexpr Size TOGETHER = 2 * TILE;   // results of a pixel, and pixels, that are made together
+constexpr Size CHUNK = 4;             // planes of what is read whose products are added up together
+constexpr Size ROOM = Size(1) << 18;  // numbers of a band
+constexpr Size SUMMED = Size(1) << 18,
+               LEAST_SUMMED = 1200;  // numbers, and positions, whose products are summed together
+constexpr Size AHEAD = 24;           // pixels that are asked for ahead
+constexpr Size WORTH_THREADS = Size(1) << 20;
+
+inline Size up(Size number, Size whole) { return (number + whole - 1) / whole * whole; }
+
+struct Shape {
+  Size images, height, width, border, side;
+
+  Size out_height() const { return height + 2 * border - side + 1; }
+  Size out_width() const { return width + 2 * border - side + 1; }
+  Size across() const { return width + 2 * border; }
+  Size taps() const { return side * side; }
+  // Of a tap, from the first, in what is read with its border; the last one's.
+  Size offset(Size tap) const { return tap / side * across() + tap % side; }
+  Size reach() const { return offset(taps() - 1); }
+};
+
+// One or two maps that are read as one.
+struct Maps {
+  const Bfloat16* of[2];
+  Size channels[2];
+  Size all() const { return channels[0] + channels[1]; }
+};
+
+// Rows [from, from + count) of an image between borders, which are 0: planes of DEEP channels, `apart` numbers each.
+void bordered(const Maps& x, const Shape& shape, Size image, Size from, Size count, Size apart, Bfloat16* to) {
+  const Size across = shape.across() * DEEP;
+  for (Size row = 0; row < count; row++, to += across) {
+    const Size at = from + row - shape.border;
+    if (at < 0 || at >= shape.height) {
+      for (Size k = 0; k < up(x.all(), DEEP) / DEEP; k++) std::memset(to + k * apart, 0, across * sizeof *to);
+      continue;
+    }
+    Size first = 0;
+    for (int map = 0; map < 2; first += x.channels[map++]) {
+      const Size those = x.channels[map];
+      const Bfloat16* pixels = x.of[map] + (image * shape.height + at) * shape.width * those;
+      for (Size c = 0; c < those;) {
+        const Size wide = (first + c) % DEEP == 0 && c + DEEP <= those ? DEEP : LANES;
+        const Bfloat16* pixel = pixels + c;
+        Bfloat16* place = to + (first + c) / DEEP * apart + (first + c) % DEEP + shape.border * DEEP;
+        for (Size column = 0; column < shape.width; column++, pixel += those, place += DEEP)
+          if (wide == DEEP) {
+            __builtin_prefetch(pixel + AHEAD * those);
+            std::memcpy(place, pixel, DEEP * sizeof *to);
+          } else {
+            std::memcpy(place, pixel, LANES * sizeof *to);
+          }
+        c += wide;
+      }
+    }
+  }
+}
+
+// Weights (rows, taps, columns), and which way they are used: from columns to rows, or back, taps reversed.
+struct Weights {
+  const Bfloat16* at;
+  Size rows, columns, taps;
+  bool back;
+  Size inner() const { return back ? rows : columns; }
+
+  // A tile of them: for results [first, first + 16) the pairs from channel `from` of what is read.
+  void tile(Size tap, Size from, Size first, Pair* to) const {
+    if (back) {
+      const Size used = taps - 1 - tap;
+      for (Size k = 0; k < TILE; k++) {
+        const Size row = from + 2 * k;
+        const auto of = [&](Size row) {
+          if (row >= rows) return __m512i{};
+          const Bfloat16* numbers = at + (row * taps + used) * columns + first;
+          return _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(numbers)));
+        };
+        _mm512_storeu_si512(to + k * TILE, _mm512_or_si512(of(row), _mm512_slli_epi32(of(row + 1), 16)));
+      }
+      return;
+    }
+    if (from + DEEP <= columns) {
+      Vector pairs[TILE];
+      for (Size row = 0; row < TILE; row++)
+        pairs[row] = reinterpret_cast<Vector>(
+            load(reinterpret_cast<const Pair*>(at + ((first + row) * taps + tap) * columns + from)));
+      transpose(pairs);
+      for (Size k = 0; k < TILE; k++) store(reinterpret_cast<float*>(to + k * TILE), pairs[k]);
+      return;
+    }
+    for (Size k = 0; k < TILE; k++)
+      for (Size row = 0; row < TILE; row++) {
+        const Bfloat16* numbers = at + ((first + row) * taps + tap) * columns;
+        const auto of = [&](Size c) { return c < columns ? uint32_t(numbers[c].bits) : 0; };
+        to[k * TILE + row].bits = of(from + 2 * k) | of(from + 2 * k + 1) << 16;
+      }
+  }
+};
+
+// Results of `count` pixels that follow one another, of 16 W channels.
+template <int W>
+inline void write(const float* sums, const Vector* bias, Size count, Bfloat16* to, Size channels) {
+  for (Size p = 0; p < count; p++, sums += TOGETHER, to += channels) {
+    const Vector first = load(sums) + bias[0];
+    if constexpr (W > 1) {
+      const __m512bh both =
+          _mm512_cvtne2ps_pbh(reinterpret_cast<__m512>(load(sums + LANES) + bias[1]), reinterpret_cast<__m512>(first));
+      _mm512_storeu_si512(to, reinterpret_cast<__m512i>(both));
+    } else {
+      store(to, first);
+    }
+  }
+}
+
+void convolved(const Maps& x, const Weights& weights, const float* start, Bfloat16* y, const Shape& shape, Size first,
+               Size count, int threads) {
+  const Size height = shape.out_height(), width = shape.out_width(), across = shape.across();
+  const Size channels = up(x.all(), DEEP), steps = channels / DEEP, panels = (count + TOGETHER - 1) / TOGETHER;
+  // Bands of an image, in numbers that threads can share.
+  const Size wanted = (height * across * channels + ROOM - 1) / ROOM, tall = (height - 1) / up(wanted, threads) + 1;
+  const Size bands = (height + tall - 1) / tall, pixels = up(tall * across, TOGETHER);
+  const Size apart = std::max((tall + shape.side - 1) * across, pixels + shape.reach()) * DEEP;
+  const Size tile = TILE * TILE, panel_size = steps * shape.taps() * 2 * tile;
+  const auto wide = [&](Size panel) { return std::min(TOGETHER, count - panel * TOGETHER) / TILE; };
+  Scratch<Pair> made(panels * panel_size);
+#pragma omp parallel num_threads(threads) if (threads > 1 &&                                                           \
+                                                  shape.images * height * width * channels * count > WORTH_THREADS)
+  {
+    const MatrixUnit<Pair> unit;
+    // A panel's weights: of a chunk of channels, tap by tap.
+#pragma omp for schedule(static) collapse(2)
+    for (Size panel = 0; panel < panels; panel++)
+      for (Size tap = 0; tap < shape.taps(); tap++)
+        for (Size k = 0; k < steps; k++) {
+          const Size before = k / CHUNK * CHUNK, within = std::min(steps - before, CHUNK);
+          Pair* to =
+              made.at + panel * panel_size + (before * shape.taps() + tap * within + k - before) * wide(panel) * tile;
+          for (Size w = 0; w < wide(panel); w++)
+            weights.tile(tap, k * DEEP, first + panel * TOGETHER + w * TILE, to + w * tile);
+        }
+    Scratch<Bfloat16> band(apart * steps);
+    Scratch<float> sums((steps > CHUNK ? pixels : TOGETHER) * TOGETHER);
+    std::memset(band.at, 0, apart * steps * sizeof(Bfloat16));
+#pragma omp for schedule(static)
+    for (Size work = 0; work < shape.images * bands; work++) {
+      const Size image = work / bands, top = work % bands * tall, rows = std::min(tall, height - top);
+      bordered(x, shape, image, top, rows + shape.side - 1, apart, band.at);
+      for (Size panel = 0; panel < panels; panel++) {
+        const Size lanes = wide(panel) * TILE;
+        Vector bias[2]{};
+        for (Size w = 0; start != nullptr && w < wide(panel); w++) bias[w] = load(start + panel * TOGETHER + w * TILE);
+        for (Size from = 0; from < steps; from += CHUNK) {
+          const Size those = std::min(CHUNK, steps - from);
+          const Pair* right = made.at + panel * panel_size + from * shape.taps() * wide(panel) * tile;
+          Size row = 0, column = 0;
+          for (Size at = 0; at < rows * across; at += TOGETHER) {
+            float* here = steps > CHUNK ? sums.at + at * TOGETHER : sums.at;
+            written();
+            by_number(true, lanes > TILE, [&](auto R, auto W) {
+              (from ? begin<true, R.value, W.value> : begin<false, R.value, W.value>)(here, TOGETHER);
+              const Bfloat16* pixel = band.at + from * apart + at * DEEP;
+              for (Size tap = 0; tap < shape.taps(); tap++)
+                add<R.value, W.value>(
+                    {reinterpret_cast<const Pair*>(pixel + shape.offset(tap) * DEEP), TILE, tile, apart / 2},
+                    {right + tap * those * W.value * tile, TILE, tile, W.value * tile}, those);
+              end<R.value, W.value>(here, TOGETHER);
+            });
+            if (from + CHUNK < steps) continue;
+            for (Size p = 0; p < TOGETHER && row < rows;) {  // what is in a row, without its border
+              const Size some = std::min(TOGETHER - p, across - column), real = std::min(some, width - column);
+              Bfloat16* to = y + ((image * height + top + row) * width + column) * count + panel * TOGETHER;
+              if (real > 0) (lanes > TILE ? write<2> : write<1>)(here + p * TOGETHER, bias, real, to, count);
+              p += some;
+              column += some;
+              if (column == across) column = 0, row++;
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+// Sixteen channels of positions that follow one another, as pairs to be summed over: of every second one and the next,
+// `even`, and, if they are wanted, of those between, `odd`, after a pair of nothing and the first.
+template <bool ODD>
+class Paired {
+ public:
+  Paired(Pair* even, Pair* odd) : even_(even), odd_(odd) {}
+  // `count` pixels, `apart` from one to the next.
+  void add(const Bfloat16* pixel, Size apart, Size count) {
+    add(count, [=](Size at) {
+      __builtin_prefetch(pixel + (at + AHEAD) * apart);
+      return _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(pixel + at * apart)));
+    });
+  }
+  void add_nothing(Size count) {
+    add(count, [](Size) { return _mm512_setzero_si512(); });
+  }
+
+ private:
+  template <class Number>
+  void add(Size count, Number number) {
+    __m512i before = before_;
+    Pair *even = even_, *odd = odd_;
+    const auto put = [&before](Pair*& to, __m512i next) {
+      _mm512_storeu_si512(to, _mm512_or_si512(before, _mm512_slli_epi32(next, 16)));
+      to += TILE;
+      before = next;
+    };
+    const auto first = [&](__m512i next) {
+      if constexpr (ODD) put(odd, next);
+      before = next;
+    };
+    Size at = 0;
+    if (second_ && at < count) {
+      put(even, number(at++));
+      second_ = false;
+    }
+    for (; at + 1 < count; at += 2) {
+      first(number(at));
+      put(even, number(at + 1));
+    }
+    if (at < count) {
+      first(number(at));
+      second_ = true;
+    }
+    before_ = before;
+    even_ = even;
+    odd_ = odd;
+  }
+  Pair *even_, *odd_;
+  __m512i before_{};
+  bool second_ = false;
+};
+
+// The derivative of weights (rows, taps, columns) from the gradient of the results.
+void weights_slope(const Maps& x, const Bfloat16* gradient, float* result, const Shape& shape, Size rows, int threads) {
+  const Size height = shape.out_height(), width = shape.out_width(), across = shape.across(), columns = x.all();
+  const Size most = std::max(LEAST_SUMMED, SUMMED / (2 * columns + rows)),
+             tall = std::min(height, std::max<Size>(1, most / across));
+  const Size bands = (height + tall - 1) / tall, tiles = up(tall * across, DEEP) / DEEP;
+  const Size pairs = tiles * TILE + shape.reach() / 2 + 2;  // of a block of 16 channels
+  const Size blocks = columns / TILE, parts = rows / TILE, tile = TILE * TILE;
+  Scratch<Pair> even(blocks * pairs * TILE), odd(blocks * (pairs + 1) * TILE), slopes(parts * tiles * tile);
+#pragma omp parallel num_threads(threads) if (threads > 1 &&                                                           \
+                                                  shape.images * height * width * rows * columns > WORTH_THREADS)
+  {
+    const MatrixUnit<Pair> unit;
+    for (Size band = 0; band < shape.images * bands; band++) {
+      const Size image = band / bands, top = band % bands * tall, some = std::min(tall, height - top);
+#pragma omp for schedule(static)
+      for (Size work = 0; work < blocks + parts; work++) {
+        if (work < blocks) {
+          const Size channel = work * TILE, map = channel < x.channels[0] ? 0 : 1, those = x.channels[map];
+          const Bfloat16* pixels =
+              x.of[map] + image * shape.height * shape.width * those + channel - map * x.channels[0];
+          Paired<true> made(even.at + work * pairs * TILE, odd.at + work * (pairs + 1) * TILE);
+          for (Size row = top - shape.border; row < top + some + shape.side - 1 - shape.border; row++) {
+            const bool there = row >= 0 && row < shape.height;
+            made.add_nothing(there ? shape.border : across);
+            if (!there) continue;
+            made.add(pixels + row * shape.width * those, those, shape.width);
+            made.add_nothing(shape.border);
+          }
+          made.add_nothing(2 * pairs - (some + shape.side - 1) * across);
+        } else {
+          const Size part = work - blocks;
+          const Bfloat16* pixels = gradient + (image * height + top) * width * rows + part * TILE;
+          Pair* to = slopes.at + part * tiles * tile;
+          Paired<false> made(to, nullptr);
+          for (Size row = 0; row < some; row++) {
+            made.add(pixels + row * width * rows, rows, width);
+            made.add_nothing(across - width);
+          }
+          made.add_nothing(tiles * DEEP - some * across);
+          for (Size k = 0; k < tiles; k++) turn(to + k * tile, TILE);
+        }
+      }
+      const Size broad = (blocks + 1) / 2, high = (parts + 1) / 2;
+      written();
+#pragma omp for schedule(static)
+      for (Size work = 0; work < high * broad; work++) {
+        const Size part = work / broad * 2, block = work % broad * 2, row = shape.taps() * columns;
+        for (Size tap = 0; tap < shape.taps(); tap++) {
+          const Size offset = shape.offset(tap), each = (offset % 2 ? pairs + 1 : pairs) * TILE;
+          const Pair* right = (offset % 2 ? odd.at + TILE : even.at) + block * each + offset / 2 * TILE;
+          float* sums = result + (part * TILE * shape.taps() + tap) * columns + block * TILE;
+          by_number(part + 1 < parts, block + 1 < blocks, [&](auto R, auto W) {
+            if (band == 0)  // rows lie far apart: these are asked for, since they are written at last
+              for (Size r = 0; r < R.value * TILE; r++)
+                for (Size w = 0; w < W.value; w++) __builtin_prefetch(sums + r * row + w * TILE, 1);
+            (band ? begin<true, R.value, W.value> : begin<false, R.value, W.value>)(sums, row);
+            add<R.value, W.value>({slopes.at + part * tiles * tile, TILE, tiles * tile, tile},
+                                  {right, TILE, each, tile}, tiles);
+            end<R.value, W.value>(sums, row);
+          });
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+
+extern "C" void convolved_directly(const Bfloat16* x, const Bfloat16* beside, const Bfloat16* weight,
+                                   const float* start, Bfloat16* y, Size b, Size h, Size w, Size border, Size c1,
+                                   Size c2, Size rows, Size columns, Size side, Size back, Size first, Size count,
+                                   int threads) {
+  convolved({{x, beside}, {c1, c2}}, {weight, rows, columns, side * side, back != 0}, start, y, {b, h, w, border, side},
+            first, count, threads);
+}
+
+extern "C" void weights_slope_directly(const Bfloat16* x, const Bfloat16* beside, const Bfloat16* gradient,
+                                       float* result, Size b, Size h, Size w, Size border, Size c1, Size c2, Size rows,
+                                       Size side, int threads) {
+  weights_slope({{x, beside}, {c1, c2}}, gradient, result, {b, h, w, border, side}, rows, threads);
+}
+
+#endif
