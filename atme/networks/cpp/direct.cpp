@@ -14,7 +14,7 @@ namespace {
 
 constexpr Size DEEP = 2 * TILE;       // channels of a tile
 constexpr Size TOGETHER = 2 * TILE;   // results of a pixel, and pixels, that are made together
-constexpr Size CHUNK = 4;             // planes of what is read whose products are added up together
+constexpr Size CHUNK = 8;             // planes of what is read whose products are added up together
 constexpr Size ROOM = Size(1) << 18;  // numbers of a band
 constexpr Size SUMMED = Size(1) << 18,
                LEAST_SUMMED = 1200;  // numbers, and positions, whose products are summed together
