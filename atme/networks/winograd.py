@@ -13,8 +13,8 @@ to 1.6 %, nine networks and pictures), since what goes forward is more precise.
 
 Processors with a matrix unit for bfloat16 (AMX, on Linux) are faster by direct convolutions of bfloat16 maps, so there
 the functions of this file compute these instead (`directly`; cpp/direct.cpp), with weights in bfloat16 and sums in
-float32: no rounding but what bfloat16 itself has. They take a twentieth to a third less time than PyTorch's (oneDNN's),
-and gradients of weights a quarter to seven tenths, mostly where channels are many and pixels few.
+float32: no rounding but what bfloat16 itself has. With 64 channels or more they take a twentieth to a third less time
+than PyTorch's (oneDNN's), and gradients of weights a quarter to three quarters, mostly where pixels are few.
 """
 
 import ctypes
