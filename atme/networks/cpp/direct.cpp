@@ -77,7 +77,6 @@ struct Weights {
   const Bfloat16* at;
   Size rows, columns, taps;
   bool back;
-  Size inner() const { return back ? rows : columns; }
 
   // A tile of them: for results [first, first + 16) the pairs from channel `from` of what is read.
   void tile(Size tap, Size from, Size first, Pair* to) const {
