@@ -72,17 +72,18 @@ class StandardizedConvolution(torch.autograd.Function):
     def forward(ctx: Any, image: Tensor, beside: Tensor | None, weight: Tensor, eps: float) -> Tensor:
         """(B, C₁, H, W), (B, C₂, H, W), (C', C₁ + C₂, k, k) to (B, C', H, W)."""
         maps = [each.to(kind_of(image)) for each in (image, beside) if each is not None]
-        ctx.save_for_backward(weight, *maps)
+        result, statistics = convolved_of(maps, weight, eps=eps)  # (B, C', H, W); (C', 2)
+        ctx.save_for_backward(weight, statistics, *maps)
         ctx.eps, ctx.alone = eps, beside is None
-        return convolved_by(maps, made_for(maps, weight, eps=eps)[0])  # (B, C', H, W)
+        return result
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """As in the file's head."""
-        weight, *maps = ctx.saved_tensors
+        weight, statistics, *maps = ctx.saved_tensors
         wanted = list(ctx.needs_input_grad[: len(maps)])
-        to_maps, to_weight = derivatives(gradient, maps, weight, eps=ctx.eps, wanted=wanted)
+        to_maps, to_weight = derivatives(gradient, maps, weight, statistics, eps=ctx.eps, wanted=wanted)
         return (*to_maps, *([None] if ctx.alone else []), to_weight, None)
 
 
@@ -105,18 +106,19 @@ class NormalizedConvolution(torch.autograd.Function):
         """(B, C, H, W), (C,) three times, (B, 2 C), and (C', C, k, k) to (B, C', H, W)."""
         numbers = Numbers.of(image, bias, scale, beta, scale_shift, groups=groups, eps=norm_eps)
         active = ways(image).activated(image, numbers.factor, numbers.offset, None)  # (B, C, H, W)
-        ctx.save_for_backward(image, bias, scale, beta, weight, *numbers.kept())
+        result, statistics = convolved_of([active], weight, eps=eps)  # (B, C', H, W); (C', 2)
+        ctx.save_for_backward(image, bias, scale, beta, weight, statistics, *numbers.kept())
         ctx.groups, ctx.eps, ctx.heard = groups, eps, scale_shift.dtype
-        return convolved_by([active], made_for([active], weight, eps=eps)[0])  # (B, C', H, W)
+        return result
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """As in the heads of this file and of fused.py."""
-        image, bias, scale, beta, weight, *kept = ctx.saved_tensors
+        image, bias, scale, beta, weight, statistics, *kept = ctx.saved_tensors
         numbers = Numbers(*kept)
         active = ways(image).activated(image, numbers.factor, numbers.offset, None)  # (B, C, H, W)
-        (to_active,), to_weight = derivatives(gradient, [active], weight, eps=ctx.eps, wanted=[True])
+        (to_active,), to_weight = derivatives(gradient, [active], weight, statistics, eps=ctx.eps, wanted=[True])
         del active
         assert to_active is not None
         to_image, *others, to_heard = derivative(to_active, image, bias, scale, beta, numbers, groups=ctx.groups)
@@ -178,6 +180,19 @@ def convolved_by(maps: list[Tensor], weights: list[Tensor]) -> Tensor:
     return result
 
 
+def convolved_of(maps: list[Tensor], weight: Tensor, *, eps: float) -> tuple[Tensor, Tensor | None]:
+    """conv([a b]) by weights that are not standardized yet: (B, C', H, W); and (C', 2) where `read_as_they_are`."""
+    if not read_as_they_are(maps, weight):
+        return convolved_by(maps, made_for(maps, weight, eps=eps)[0]), None
+    statistics = weight.new_empty(len(weight), 2)
+    return winograd.convolved(maps, weight, border=border_of(weight), statistics=statistics, eps=eps), statistics
+
+
+def read_as_they_are(maps: Sequence[Tensor], weight: Tensor) -> bool:
+    """Whether all maps are for winograd.py, as one: it standardizes weights where it reads them."""
+    return weight.dtype == torch.float32 and winograd.pays(maps, weight, border=border_of(weight))
+
+
 def convolved_alone(group: list[Tensor], made: Tensor, border: int) -> Tensor:
     """The convolution of a group of maps by their ŵ."""
     if winograd.pays(group, made, border=border):
@@ -187,9 +202,18 @@ def convolved_alone(group: list[Tensor], made: Tensor, border: int) -> Tensor:
 
 
 def derivatives(
+    gradient: Tensor, maps: list[Tensor], weight: Tensor, statistics: Tensor | None, *, eps: float, wanted: list[bool]
+) -> tuple[list[Tensor | None], Tensor]:
+    """∂ of each map that is wanted, and ∂w, from the gradient of the convolution, and what `convolved_of` gave."""
+    if statistics is not None:
+        return by_winograd(gradient, maps, weight, statistics, wanted=wanted)
+    return one_by_one(gradient, maps, weight, eps=eps, wanted=wanted)
+
+
+def one_by_one(
     gradient: Tensor, maps: list[Tensor], weight: Tensor, *, eps: float, wanted: list[bool]
 ) -> tuple[list[Tensor | None], Tensor]:
-    """∂ of each map that is wanted, and ∂w, from the gradient of the convolution."""
+    """The same by ŵ, of each group of maps."""
     to_maps: list[Tensor | None] = []
     to_made: list[Tensor] = []
     made, statistics = made_for(maps, weight, eps=eps)
@@ -197,7 +221,7 @@ def derivatives(
     for group, of_group in zip(groups_of(maps, weight), made, strict=True):
         of_each = [next(wants) for _ in group]
         if winograd.pays(group, weight, border=border_of(weight)):
-            to_group, to_weights = by_winograd(gradient, group, of_group, wanted=of_each)
+            to_group, to_weights = by_winograd(gradient, group, of_group, None, wanted=of_each)
         else:
             to_group, to_weights = directly(gradient, group[0], of_group, wanted=of_each[0])
         to_maps.extend(to_group)
@@ -211,17 +235,18 @@ def derivatives(
 
 
 def by_winograd(
-    gradient: Tensor, maps: list[Tensor], made: Tensor, *, wanted: list[bool]
+    gradient: Tensor, maps: list[Tensor], weight: Tensor, statistics: Tensor | None, *, wanted: list[bool]
 ) -> tuple[list[Tensor | None], Tensor]:
-    """∂ of each map that is wanted, and ∂ŵ of all."""
-    gradient, border, first = gradient.to(maps[0].dtype), border_of(made), 0
+    """∂ of each map that is wanted, and of the weights; with statistics they are w, and ŵ without."""
+    gradient, border, first = gradient.to(maps[0].dtype), border_of(weight), 0
     to_maps: list[Tensor | None] = []
     for each, wants in zip(maps, wanted, strict=True):
-        count = each.shape[1]
-        slope = winograd.maps_slope(gradient, made, border=border, first=first, count=count) if wants else None
-        to_maps.append(slope)
-        first += count
-    return to_maps, winograd.weights_slope(maps, gradient, side=made.shape[2], border=border)
+        place = {"first": first, "count": each.shape[1], "border": border}
+        to_maps.append(winograd.maps_slope(gradient, weight, **place, statistics=statistics) if wants else None)
+        first += each.shape[1]
+    standardized = None if statistics is None else (weight, statistics)
+    side = weight.shape[2]
+    return to_maps, winograd.weights_slope(maps, gradient, side=side, border=border, standardized=standardized)
 
 
 def directly(gradient: Tensor, image: Tensor, made: Tensor, *, wanted: bool) -> tuple[list[Tensor | None], Tensor]:

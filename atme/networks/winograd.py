@@ -72,41 +72,70 @@ def read_in(kind: torch.dtype) -> torch.dtype:
     return kind if directly(kind) else torch.float32
 
 
-def convolved(maps: Sequence[Tensor], weight: Tensor, bias: Tensor | None = None, *, border: int) -> Tensor:
-    """A convolution of one map, or of two as if they were one.
+def convolved(
+    maps: Sequence[Tensor],
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    border: int,
+    statistics: Tensor | None = None,
+    eps: float | None = None,
+) -> Tensor:
+    """The convolution of maps that are read as one, of stride 1.
 
     Args:
-        maps: (B, Cᵢ, H, W), their channels C in all.
-        weight: (C', C, k, k), read as `read_in` says.
+        maps: one or two, (B, Cᵢ, H, W).
+        weight: (C', C, k, k), C of all maps; in float32, or in another precision as `read_in` says.
         bias: (C',), read in float32, or None.
         border: of zeros around the maps.
+        statistics: (C', 2), mean m and r of each row of weights in float32: (w − m) r is what they are convolved with.
+        eps: statistics are taken first, with r = 1 / √(variance + ε).
 
     Returns:
         (B, C', H', W') in the maps' precision, H' = H + 2 border − k + 1.
     """
-    return _convolved(maps, weight, bias, border=border, back=False, first=0, count=len(weight))
+    read = weight, statistics, eps
+    return _convolved(maps, *read, bias, border=border, back=False, first=0, count=len(weight))
 
 
-def maps_slope(gradient: Tensor, weight: Tensor, *, border: int, first: int, count: int) -> Tensor:
+def maps_slope(
+    gradient: Tensor, weight: Tensor, *, border: int, first: int, count: int, statistics: Tensor | None = None
+) -> Tensor:
     """From the gradient (B, C', H', W') of `convolved` to that of a map, (B, count, H, W).
 
     Args:
         gradient: of the result.
-        weight: as there.
-        border: as there.
+        weight: as there, and `border` and `statistics` likewise.
         first: of the map's channels among those of all maps.
         count: of its channels.
     """
-    side = weight.shape[2]
-    return _convolved([gradient], weight, None, border=side - 1 - border, back=True, first=first, count=count)
+    border = weight.shape[2] - 1 - border
+    read = weight, statistics, None
+    return _convolved([gradient], *read, None, border=border, back=True, first=first, count=count)
 
 
-def weights_slope(maps: Sequence[Tensor], gradient: Tensor, *, side: int, border: int) -> Tensor:
-    """From the gradient (B, C', H', W') of `convolved` to that of the weights, (C', C, side, side), in float32."""
+def weights_slope(
+    maps: Sequence[Tensor],
+    gradient: Tensor,
+    *,
+    side: int,
+    border: int,
+    standardized: tuple[Tensor, Tensor] | None = None,
+) -> Tensor:
+    """From the gradient (B, C', H', W') of `convolved` to that of the weights, (C', C, side, side), in float32.
+
+    Args:
+        maps: as there, and `border` likewise.
+        gradient: of the result.
+        side: of the weights.
+        standardized: weights and statistics, as there: then it is the gradient of w rather than that of (w − m) r.
+    """
     maps, gradient = [passes.beside_each_other(each) for each in maps], passes.beside_each_other(gradient)
     channels, rows = sum(each.shape[1] for each in maps), gradient.shape[1]
     result = torch.empty(rows, channels, side, side, memory_format=torch.channels_last)
-    given = *_two(maps), gradient, result, *_sizes(maps, border=border), rows
+    weight, statistics = standardized or (None, None)
+    weight = None if weight is None else passes.beside_each_other(weight)
+    given = *_two(maps), gradient, weight, statistics, result, *_sizes(maps, border=border), rows
     if directly(gradient.dtype):
         passes.call("weights_slope_directly", [], *given, side)
     else:
@@ -115,20 +144,32 @@ def weights_slope(maps: Sequence[Tensor], gradient: Tensor, *, side: int, border
 
 
 def _convolved(
-    maps: Sequence[Tensor], weight: Tensor, bias: Tensor | None, *, border: int, back: bool, first: int, count: int
+    maps: Sequence[Tensor],
+    weight: Tensor,
+    statistics: Tensor | None,
+    eps: float | None,
+    bias: Tensor | None,
+    *,
+    border: int,
+    back: bool,
+    first: int,
+    count: int,
 ) -> Tensor:
     kind = maps[0].dtype
-    maps, weight = [passes.beside_each_other(each) for each in maps], passes.beside_each_other(weight.to(read_in(kind)))
+    if weight.dtype not in (torch.float32, read_in(kind)):
+        weight = weight.to(read_in(kind))
+    maps, weight = [passes.beside_each_other(each) for each in maps], passes.beside_each_other(weight)
     bias = None if bias is None else bias.float()
     rows, columns, side, _ = weight.shape
     batch, _, *size = maps[0].shape
     height, width = (pixels + 2 * border - side + 1 for pixels in size)
     result = torch.empty(batch, count, height, width, dtype=kind, memory_format=torch.channels_last)
-    given, wanted = (*_two(maps), weight, bias, result, *_sizes(maps, border=border)), (int(back), first, count)
+    given = *_two(maps), weight, statistics, bias, result, *_sizes(maps, border=border)
+    wanted = rows, columns, int(back), first, count, -1.0 if eps is None else float(eps)
     if directly(kind):
-        passes.call("convolved_directly", [], *given, rows, columns, side, *wanted)
+        passes.call("convolved_directly", [weight.dtype], *given, *wanted, side)
     else:
-        passes.call(f"convolved_{side}", [kind], *given, rows, columns, *wanted)
+        passes.call(f"convolved_{side}", [kind], *given, *wanted)
     return result
 
 

@@ -6,7 +6,7 @@
 // unit as it lies. Results in the border are left out. Sums are float, in one order: results do not depend on the
 // number of threads.
 
-#include "matrices.h"
+#include "convolutions.h"
 
 #ifdef ATME_MATRIX_UNIT
 
@@ -16,6 +16,8 @@ constexpr Size DEEP = 2 * TILE;       // channels of a tile
 constexpr Size TOGETHER = 2 * TILE;   // results of a pixel, and pixels, that are made together
 constexpr Size CHUNK = 8;             // planes of what is read whose products are added up together
 constexpr Size ROOM = Size(1) << 18;  // numbers of a band
+constexpr Size MANY = Size(1) << 18,  // pairs of weights from which on, and numbers of what is read up to which, a panel's
+    FEW = Size(1) << 20;              // weights are made ready where its results are made
 constexpr Size SUMMED = Size(1) << 18,
                LEAST_SUMMED = 1200;  // numbers, and positions, whose products are summed together
 constexpr Size AHEAD = 24;           // pixels that are asked for ahead
@@ -35,15 +37,8 @@ struct Shape {
   Size reach() const { return offset(taps() - 1); }
 };
 
-// One or two maps that are read as one.
-struct Maps {
-  const Bfloat16* of[2];
-  Size channels[2];
-  Size all() const { return channels[0] + channels[1]; }
-};
-
 // Rows [from, from + count) of an image between borders, which are 0: planes of DEEP channels, `apart` numbers each.
-void bordered(const Maps& x, const Shape& shape, Size image, Size from, Size count, Size apart, Bfloat16* to) {
+void bordered(const Maps<Bfloat16>& x, const Shape& shape, Size image, Size from, Size count, Size apart, Bfloat16* to) {
   const Size across = shape.across() * DEEP;
   for (Size row = 0; row < count; row++, to += across) {
     const Size at = from + row - shape.border;
@@ -72,44 +67,46 @@ void bordered(const Maps& x, const Shape& shape, Size image, Size from, Size cou
   }
 }
 
-// Weights (rows, taps, columns), and which way they are used: from columns to rows, or back, taps reversed.
-struct Weights {
-  const Bfloat16* at;
-  Size rows, columns, taps;
-  bool back;
+// Sixteen weights of a row as the unit has them, or thirty-two; 0 where there is no such row or column.
+template <class W>
+inline __m512i sixteen(const Weights<W>& weights, Size row, Size tap, Size column) {
+  if (row >= weights.rows || column >= weights.columns) return __m512i{};
+  const W* from = weights.at + (row * weights.taps + tap) * weights.columns + column;
+  if constexpr (std::is_same_v<W, Bfloat16>)
+    return _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+  else
+    return _mm512_cvtepu16_epi32(reinterpret_cast<__m256i>(
+        _mm512_cvtneps_pbh(reinterpret_cast<__m512>(weights.standardized(load(from), row)))));
+}
+template <class W>
+inline Vector thirty_two(const Weights<W>& weights, Size row, Size tap, Size column) {
+  const W* from = weights.at + (row * weights.taps + tap) * weights.columns + column;
+  if (column + DEEP > weights.columns)
+    return reinterpret_cast<Vector>(_mm512_zextsi256_si512(_mm512_cvtepi32_epi16(sixteen(weights, row, tap, column))));
+  if constexpr (std::is_same_v<W, Bfloat16>)
+    return reinterpret_cast<Vector>(load(reinterpret_cast<const Pair*>(from)));
+  else
+    return reinterpret_cast<Vector>(
+        _mm512_cvtne2ps_pbh(reinterpret_cast<__m512>(weights.standardized(load(from + LANES), row)),
+                            reinterpret_cast<__m512>(weights.standardized(load(from), row))));
+}
 
-  // A tile of them: for results [first, first + 16) the pairs from channel `from` of what is read.
-  void tile(Size tap, Size from, Size first, Pair* to) const {
-    if (back) {
-      const Size used = taps - 1 - tap;
-      for (Size k = 0; k < TILE; k++) {
-        const Size row = from + 2 * k;
-        const auto of = [&](Size row) {
-          if (row >= rows) return __m512i{};
-          const Bfloat16* numbers = at + (row * taps + used) * columns + first;
-          return _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(numbers)));
-        };
-        _mm512_storeu_si512(to + k * TILE, _mm512_or_si512(of(row), _mm512_slli_epi32(of(row + 1), 16)));
-      }
-      return;
+// A tile of weights: for results [first, first + 16) the pairs from channel `from` of what is read.
+template <class W>
+void tile_of(const Weights<W>& weights, Size tap, Size from, Size first, Pair* to) {
+  if (weights.back) {
+    for (Size k = 0; k < TILE; k++) {
+      const auto of = [&](Size row) { return sixteen(weights, row, weights.taps - 1 - tap, first); };
+      const Size row = from + 2 * k;
+      _mm512_storeu_si512(to + k * TILE, _mm512_or_si512(of(row), _mm512_slli_epi32(of(row + 1), 16)));
     }
-    if (from + DEEP <= columns) {
-      Vector pairs[TILE];
-      for (Size row = 0; row < TILE; row++)
-        pairs[row] = reinterpret_cast<Vector>(
-            load(reinterpret_cast<const Pair*>(at + ((first + row) * taps + tap) * columns + from)));
-      transpose(pairs);
-      for (Size k = 0; k < TILE; k++) store(reinterpret_cast<float*>(to + k * TILE), pairs[k]);
-      return;
-    }
-    for (Size k = 0; k < TILE; k++)
-      for (Size row = 0; row < TILE; row++) {
-        const Bfloat16* numbers = at + ((first + row) * taps + tap) * columns;
-        const auto of = [&](Size c) { return c < columns ? uint32_t(numbers[c].bits) : 0; };
-        to[k * TILE + row].bits = of(from + 2 * k) | of(from + 2 * k + 1) << 16;
-      }
+    return;
   }
-};
+  Vector pairs[TILE];
+  for (Size row = 0; row < TILE; row++) pairs[row] = thirty_two(weights, first + row, tap, from);
+  transpose(pairs);
+  for (Size k = 0; k < TILE; k++) store(reinterpret_cast<float*>(to + k * TILE), pairs[k]);
+}
 
 // Results of `count` pixels that follow one another, of 16 W channels.
 template <int W>
@@ -126,70 +123,108 @@ inline void write(const float* sums, const Vector* bias, Size count, Bfloat16* t
   }
 }
 
-void convolved(const Maps& x, const Weights& weights, const float* start, Bfloat16* y, const Shape& shape, Size first,
-               Size count, int threads) {
-  const Size height = shape.out_height(), width = shape.out_width(), across = shape.across();
+template <class N>
+void convolved(const Maps<Bfloat16>& x, const Weights<N>& weights, const float* start, Bfloat16* y, const Shape& shape,
+               Size first, Size count, int threads) {
+  const Size height = shape.out_height(), width = shape.out_width(), across = shape.across(), taps = shape.taps();
   const Size channels = up(x.all(), DEEP), steps = channels / DEEP, panels = (count + TOGETHER - 1) / TOGETHER;
-  // Bands of an image, in numbers that threads can share.
-  const Size wanted = (height * across * channels + ROOM - 1) / ROOM, tall = (height - 1) / up(wanted, threads) + 1;
+  const Size tile = TILE * TILE, panel_size = steps * taps * 2 * tile;
+  // Where weights are many and pixels few, a panel's weights are made ready where its results are made; else those of
+  // all panels before, and threads share bands of an image.
+  const Size all = shape.images * (height + shape.side - 1) * across * channels;
+  const bool by_panel = panels >= threads && panels * panel_size > MANY && all <= FEW;
+  const Size wanted = (height * across * channels + ROOM - 1) / ROOM,
+             tall = by_panel ? height : (height - 1) / up(wanted, threads) + 1;
   const Size bands = (height + tall - 1) / tall, pixels = up(tall * across, TOGETHER);
   const Size apart = std::max((tall + shape.side - 1) * across, pixels + shape.reach()) * DEEP;
-  const Size tile = TILE * TILE, panel_size = steps * shape.taps() * 2 * tile;
   const auto wide = [&](Size panel) { return std::min(TOGETHER, count - panel * TOGETHER) / TILE; };
-  Scratch<Pair> made(panels * panel_size);
+  // A panel's weights: of a chunk of channels, tap by tap.
+  const auto get_ready = [&](Size panel, Size tap, Pair* to) {
+    for (Size k = 0; k < steps; k++) {
+      const Size before = k / CHUNK * CHUNK, within = std::min(steps - before, CHUNK);
+      Pair* here = to + (before * taps + tap * within + k - before) * wide(panel) * tile;
+      for (Size w = 0; w < wide(panel); w++)
+        tile_of(weights, tap, k * DEEP, first + panel * TOGETHER + w * TILE, here + w * tile);
+    }
+  };
+  // A panel's results of rows of an image, from what is read for them.
+  const auto make = [&](Size panel, const Pair* made, const Bfloat16* band, Size image, Size top, Size rows,
+                        float* sums) {
+    const Size lanes = wide(panel) * TILE;
+    Vector bias[2]{};
+    for (Size w = 0; start != nullptr && w < wide(panel); w++) bias[w] = load(start + panel * TOGETHER + w * TILE);
+    for (Size from = 0; from < steps; from += CHUNK) {
+      const Size those = std::min(CHUNK, steps - from);
+      const Pair* right = made + from * taps * wide(panel) * tile;
+      Size row = 0, column = 0;
+      for (Size at = 0; at < rows * across; at += TOGETHER) {
+        float* here = steps > CHUNK ? sums + at * TOGETHER : sums;
+        written();
+        by_number(true, lanes > TILE, [&](auto R, auto W) {
+          (from ? begin<true, R.value, W.value> : begin<false, R.value, W.value>)(here, TOGETHER);
+          const Bfloat16* pixel = band + from * apart + at * DEEP;
+          for (Size tap = 0; tap < taps; tap++)
+            add<R.value, W.value>(
+                {reinterpret_cast<const Pair*>(pixel + shape.offset(tap) * DEEP), TILE, tile, apart / 2},
+                {right + tap * those * W.value * tile, TILE, tile, W.value * tile}, those);
+          end<R.value, W.value>(here, TOGETHER);
+        });
+        if (from + CHUNK < steps) continue;
+        for (Size p = 0; p < TOGETHER && row < rows;) {  // what is in a row, without its border
+          const Size some = std::min(TOGETHER - p, across - column), real = std::min(some, width - column);
+          Bfloat16* to = y + ((image * height + top + row) * width + column) * count + panel * TOGETHER;
+          if (real > 0) (lanes > TILE ? write<2> : write<1>)(here + p * TOGETHER, bias, real, to, count);
+          p += some;
+          column += some;
+          if (column == across) column = 0, row++;
+        }
+      }
+    }
+  };
+  Scratch<Bfloat16> whole(by_panel ? shape.images * apart * steps : 0);
+  Scratch<Pair> shared(by_panel ? 0 : panels * panel_size);
 #pragma omp parallel num_threads(threads) if (threads > 1 &&                                                           \
                                                   shape.images * height * width * channels * count > WORTH_THREADS)
   {
     const MatrixUnit<Pair> unit;
-    // A panel's weights: of a chunk of channels, tap by tap.
-#pragma omp for schedule(static) collapse(2)
-    for (Size panel = 0; panel < panels; panel++)
-      for (Size tap = 0; tap < shape.taps(); tap++)
-        for (Size k = 0; k < steps; k++) {
-          const Size before = k / CHUNK * CHUNK, within = std::min(steps - before, CHUNK);
-          Pair* to =
-              made.at + panel * panel_size + (before * shape.taps() + tap * within + k - before) * wide(panel) * tile;
-          for (Size w = 0; w < wide(panel); w++)
-            weights.tile(tap, k * DEEP, first + panel * TOGETHER + w * TILE, to + w * tile);
-        }
-    Scratch<Bfloat16> band(apart * steps);
     Scratch<float> sums((steps > CHUNK ? pixels : TOGETHER) * TOGETHER);
-    std::memset(band.at, 0, apart * steps * sizeof(Bfloat16));
+    const auto read_rows = [&](Size image, Size from, Size rows, Bfloat16* to) {
+      bordered(x, shape, image, from, rows, apart, to);
+    };
+    if (by_panel) {
 #pragma omp for schedule(static)
-    for (Size work = 0; work < shape.images * bands; work++) {
-      const Size image = work / bands, top = work % bands * tall, rows = std::min(tall, height - top);
-      bordered(x, shape, image, top, rows + shape.side - 1, apart, band.at);
+      for (Size plane = 0; plane < shape.images * steps; plane++)
+        std::memset(whole.at + plane * apart, 0, apart * sizeof(Bfloat16));
+#pragma omp for schedule(static) collapse(2)
+      for (Size image = 0; image < shape.images; image++)
+        for (Size row = 0; row < height + shape.side - 1; row++)
+          read_rows(image, row, 1, whole.at + image * apart * steps + row * across * DEEP);
+      Scratch<Pair> own(panel_size);
+#pragma omp for schedule(static)
       for (Size panel = 0; panel < panels; panel++) {
-        const Size lanes = wide(panel) * TILE;
-        Vector bias[2]{};
-        for (Size w = 0; start != nullptr && w < wide(panel); w++) bias[w] = load(start + panel * TOGETHER + w * TILE);
-        for (Size from = 0; from < steps; from += CHUNK) {
-          const Size those = std::min(CHUNK, steps - from);
-          const Pair* right = made.at + panel * panel_size + from * shape.taps() * wide(panel) * tile;
-          Size row = 0, column = 0;
-          for (Size at = 0; at < rows * across; at += TOGETHER) {
-            float* here = steps > CHUNK ? sums.at + at * TOGETHER : sums.at;
-            written();
-            by_number(true, lanes > TILE, [&](auto R, auto W) {
-              (from ? begin<true, R.value, W.value> : begin<false, R.value, W.value>)(here, TOGETHER);
-              const Bfloat16* pixel = band.at + from * apart + at * DEEP;
-              for (Size tap = 0; tap < shape.taps(); tap++)
-                add<R.value, W.value>(
-                    {reinterpret_cast<const Pair*>(pixel + shape.offset(tap) * DEEP), TILE, tile, apart / 2},
-                    {right + tap * those * W.value * tile, TILE, tile, W.value * tile}, those);
-              end<R.value, W.value>(here, TOGETHER);
-            });
-            if (from + CHUNK < steps) continue;
-            for (Size p = 0; p < TOGETHER && row < rows;) {  // what is in a row, without its border
-              const Size some = std::min(TOGETHER - p, across - column), real = std::min(some, width - column);
-              Bfloat16* to = y + ((image * height + top + row) * width + column) * count + panel * TOGETHER;
-              if (real > 0) (lanes > TILE ? write<2> : write<1>)(here + p * TOGETHER, bias, real, to, count);
-              p += some;
-              column += some;
-              if (column == across) column = 0, row++;
-            }
-          }
-        }
+        if (weights.to_measure())
+          for (Size row = first + panel * TOGETHER; row < first + panel * TOGETHER + wide(panel) * TILE; row++)
+            weights.measure(row);
+        for (Size tap = 0; tap < taps; tap++) get_ready(panel, tap, own.at);
+        for (Size image = 0; image < shape.images; image++)
+          make(panel, own.at, whole.at + image * apart * steps, image, 0, height, sums.at);
+      }
+    } else {
+      if (weights.to_measure()) {
+#pragma omp for schedule(static)
+        for (Size row = first; row < first + count; row++) weights.measure(row);
+      }
+#pragma omp for schedule(static) collapse(2)
+      for (Size panel = 0; panel < panels; panel++)
+        for (Size tap = 0; tap < taps; tap++) get_ready(panel, tap, shared.at + panel * panel_size);
+      Scratch<Bfloat16> band(apart * steps);
+      std::memset(band.at, 0, apart * steps * sizeof(Bfloat16));
+#pragma omp for schedule(static)
+      for (Size work = 0; work < shape.images * bands; work++) {
+        const Size image = work / bands, top = work % bands * tall, rows = std::min(tall, height - top);
+        read_rows(image, top, rows + shape.side - 1, band.at);
+        for (Size panel = 0; panel < panels; panel++)
+          make(panel, shared.at + panel * panel_size, band.at, image, top, rows, sums.at);
       }
     }
   }
@@ -248,14 +283,16 @@ class Paired {
   bool second_ = false;
 };
 
-// The derivative of weights (rows, taps, columns) from the gradient of the results.
-void weights_slope(const Maps& x, const Bfloat16* gradient, float* result, const Shape& shape, Size rows, int threads) {
-  const Size height = shape.out_height(), width = shape.out_width(), across = shape.across(), columns = x.all();
+// The derivative of weights from the gradient of the results.
+void weights_slope(const Maps<Bfloat16>& x, const Bfloat16* gradient, const Weights<float>& weights, float* result,
+                   const Shape& shape, int threads) {
+  const Size rows = weights.rows, height = shape.out_height(), width = shape.out_width(), across = shape.across(), columns = x.all();
   const Size most = std::max(LEAST_SUMMED, SUMMED / (2 * columns + rows)),
              tall = std::min(height, std::max<Size>(1, most / across));
   const Size bands = (height + tall - 1) / tall, tiles = up(tall * across, DEEP) / DEEP;
   const Size pairs = tiles * TILE + shape.reach() / 2 + 2;  // of a block of 16 channels
-  const Size blocks = columns / TILE, parts = rows / TILE, tile = TILE * TILE;
+  const Size blocks = columns / TILE, parts = rows / TILE, tile = TILE * TILE, row = shape.taps() * columns;
+  const bool fused = weights.statistics != nullptr && parts >= 2 * threads;  // with rows' own slope
   Scratch<Pair> even(blocks * pairs * TILE), odd(blocks * (pairs + 1) * TILE), slopes(parts * tiles * tile);
 #pragma omp parallel num_threads(threads) if (threads > 1 &&                                                           \
                                                   shape.images * height * width * rows * columns > WORTH_THREADS)
@@ -291,11 +328,8 @@ void weights_slope(const Maps& x, const Bfloat16* gradient, float* result, const
           for (Size k = 0; k < tiles; k++) turn(to + k * tile, TILE);
         }
       }
-      const Size broad = (blocks + 1) / 2, high = (parts + 1) / 2;
       written();
-#pragma omp for schedule(static)
-      for (Size work = 0; work < high * broad; work++) {
-        const Size part = work / broad * 2, block = work % broad * 2, row = shape.taps() * columns;
+      const auto add_band = [&](Size part, Size block) {
         for (Size tap = 0; tap < shape.taps(); tap++) {
           const Size offset = shape.offset(tap), each = (offset % 2 ? pairs + 1 : pairs) * TILE;
           const Pair* right = (offset % 2 ? odd.at + TILE : even.at) + block * each + offset / 2 * TILE;
@@ -310,25 +344,45 @@ void weights_slope(const Maps& x, const Bfloat16* gradient, float* result, const
             end<R.value, W.value>(sums, row);
           });
         }
+      };
+      if (fused && band == shape.images * bands - 1) {
+#pragma omp for schedule(static)
+        for (Size part = 0; part < parts; part += 2) {
+          for (Size block = 0; block < blocks; block += 2) add_band(part, block);
+          for (Size at = part * TILE; at < std::min(part + 2, parts) * TILE; at++) weights.slope(at, result + at * row);
+        }
+      } else {
+#pragma omp for schedule(static) collapse(2)
+        for (Size part = 0; part < parts; part += 2)
+          for (Size block = 0; block < blocks; block += 2) add_band(part, block);
       }
+    }
+    if (weights.statistics != nullptr && !fused) {
+#pragma omp for schedule(static)
+      for (Size at = 0; at < rows; at++) weights.slope(at, result + at * row);
     }
   }
 }
 
 }  // namespace
 
-extern "C" void convolved_directly(const Bfloat16* x, const Bfloat16* beside, const Bfloat16* weight,
-                                   const float* start, Bfloat16* y, Size b, Size h, Size w, Size border, Size c1,
-                                   Size c2, Size rows, Size columns, Size side, Size back, Size first, Size count,
-                                   int threads) {
-  convolved({{x, beside}, {c1, c2}}, {weight, rows, columns, side * side, back != 0}, start, y, {b, h, w, border, side},
-            first, count, threads);
-}
+#define OF_WEIGHTS(NAME, W)                                                                                            \
+  extern "C" void convolved_directly_##NAME(const Bfloat16* x, const Bfloat16* beside, const W* weight,                \
+                                            float* statistics, const float* start, Bfloat16* y, Size b, Size h,        \
+                                            Size w, Size border, Size c1, Size c2, Size rows, Size columns, Size back, \
+                                            Size first, Size count, double eps, Size side, int threads) {              \
+    convolved<W>({{x, beside}, {c1, c2}}, {weight, statistics, eps, rows, columns, side * side, back != 0}, start, y,  \
+                 {b, h, w, border, side}, first, count, threads);                                                      \
+  }
+
+OF_WEIGHTS(float, float)
+OF_WEIGHTS(bfloat16, Bfloat16)
 
 extern "C" void weights_slope_directly(const Bfloat16* x, const Bfloat16* beside, const Bfloat16* gradient,
-                                       float* result, Size b, Size h, Size w, Size border, Size c1, Size c2, Size rows,
-                                       Size side, int threads) {
-  weights_slope({{x, beside}, {c1, c2}}, gradient, result, {b, h, w, border, side}, rows, threads);
+                                       const float* weight, float* statistics, float* result, Size b, Size h, Size w,
+                                       Size border, Size c1, Size c2, Size rows, Size side, int threads) {
+  weights_slope({{x, beside}, {c1, c2}}, gradient, {weight, statistics, -1, rows, c1 + c2, side * side, false}, result,
+                {b, h, w, border, side}, threads);
 }
 
 #endif

@@ -1,6 +1,6 @@
 // Of block.py: standardized weights, and their derivative.
 
-#include "numbers.h"
+#include "convolutions.h"
 
 namespace {
 
@@ -12,16 +12,8 @@ void standardized(const W* weight, T* first, T* second, W* statistics, Size rows
   const Size width = taps * channels;
 #pragma omp parallel for num_threads(threads) if (threads > 1 && rows * width > ALONE) schedule(static)
   for (Size row = 0; row < rows; row++) {
-    const W* here = weight + row * width;
-    W sum = 0, squares = 0;
-#pragma omp simd reduction(+ : sum)
-    for (Size i = 0; i < width; i++) sum += here[i];
-    const W mean = sum / W(width);
-#pragma omp simd reduction(+ : squares)
-    for (Size i = 0; i < width; i++) squares += (here[i] - mean) * (here[i] - mean);
-    const W r = W(1) / std::sqrt(squares / W(width) + W(eps));
-    statistics[2 * row] = mean;
-    statistics[2 * row + 1] = r;
+    measured(weight + row * width, width, eps, statistics + 2 * row);
+    const W mean = statistics[2 * row], r = statistics[2 * row + 1];
     for (Size tap = row * taps; tap < (row + 1) * taps; tap++) {
       const W* from = weight + tap * channels;
 #pragma omp simd
@@ -37,36 +29,18 @@ void standardized(const W* weight, T* first, T* second, W* statistics, Size rows
 template <class W, class T>
 void standardized_slope(const T* first, const T* second, const W* weight, const W* statistics, W* result, Size rows,
                         Size taps, Size channels, Size split, int threads) {
-  const Size width = taps * channels;
+  const Size width = taps * channels, others = channels - split;
 #pragma omp parallel for num_threads(threads) if (threads > 1 && rows * width > ALONE) schedule(static)
   for (Size row = 0; row < rows; row++) {
-    const W mean = statistics[2 * row], r = statistics[2 * row + 1];
-    W sum = 0, along = 0;
+    RowSlope<W> slope(statistics + 2 * row);
     for (Size tap = row * taps; tap < (row + 1) * taps; tap++) {
-      const W* from = weight + tap * channels;
-#pragma omp simd reduction(+ : sum, along)
-      for (Size c = 0; c < split; c++) {
-        const W g = wide(first[tap * split + c]);
-        sum += g;
-        along += g * (from[c] - mean);
-      }
-#pragma omp simd reduction(+ : sum, along)
-      for (Size c = split; c < channels; c++) {
-        const W g = wide(second[tap * (channels - split) + c - split]);
-        sum += g;
-        along += g * (from[c] - mean);
-      }
+      slope.add(first + tap * split, weight + tap * channels, split);
+      slope.add(second + tap * others, weight + tap * channels + split, others);
     }
-    const W of_mean = sum / W(width), of_spread = along * r * r / W(width);
     for (Size tap = row * taps; tap < (row + 1) * taps; tap++) {
-      const W* from = weight + tap * channels;
-      W* out = result + tap * channels;
-#pragma omp simd
-      for (Size c = 0; c < split; c++)
-        out[c] = r * (wide(first[tap * split + c]) - of_mean - (from[c] - mean) * of_spread);
-#pragma omp simd
-      for (Size c = split; c < channels; c++)
-        out[c] = r * (wide(second[tap * (channels - split) + c - split]) - of_mean - (from[c] - mean) * of_spread);
+      slope.write(first + tap * split, weight + tap * channels, split, width, result + tap * channels);
+      slope.write(second + tap * others, weight + tap * channels + split, others, width,
+                  result + tap * channels + split);
     }
   }
 }

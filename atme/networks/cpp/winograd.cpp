@@ -12,7 +12,7 @@
 // All of it is computed in float, tile by tile in one order: results do not depend on the number of threads. But for
 // gradients of bfloat16 maps, what is multiplied is rounded to bfloat16 where the processor multiplies pairs of it.
 
-#include "matrices.h"
+#include "convolutions.h"
 
 namespace {
 
@@ -127,14 +127,6 @@ struct Tiling {
   Place place(Size tile) const { return {tile / each, tile % each / across * SIDE, tile % across * SIDE}; }
 };
 
-// One or two maps that are read as one.
-template <class T>
-struct Maps {
-  const T* of[2];
-  Size channels[2];
-  Size all() const { return channels[0] + channels[1]; }
-};
-
 // N x N pixels from (top, left) on; what lies outside is 0. Those of the tile after the next are asked for, too: the
 // processor does not guess them.
 template <int N, int SIDE, class T>
@@ -234,13 +226,6 @@ inline void of_weights(const Vector* w, Put put) {
                            [](const Vector* w, Vector* out, int apart) { raised<TAPS>(w, WEIGHTS, out, apart); }, put);
 }
 
-// Weights (rows, TAPS, TAPS, columns), and which way they are used: from columns to rows, or back, taps reversed.
-struct Weights {
-  const float* at;
-  Size rows, columns;
-  bool back;
-};
-
 // From one point to the next in a panel; no power of two, else points are in each other's way in the cache.
 template <class E>
 Size panel_step(Size depth, Size lanes) {
@@ -249,12 +234,13 @@ Size panel_step(Size depth, Size lanes) {
 
 // The values of weights for results [first, first + lanes), [point][what is read, or two of it][lane].
 template <int TAPS, class E>
-void panel_of(const Weights& weights, Size from, Size until, Size first, Size lanes, E* to) {
+void panel_of(const Weights<float>& weights, Size from, Size until, Size first, Size lanes, E* to) {
   constexpr int AREA = TAPS * TAPS;
   const Size step = panel_step<E>(until - from, lanes), columns = weights.columns;
-  const auto asked = [&](Size at, Size ahead) {  // and what comes two later: the processor does not guess it
-    __builtin_prefetch(weights.at + at + ahead);
-    return load(weights.at + at);
+  const auto asked = [&](Size row, Size tap, Size column, Size ahead) {
+    const float* numbers = weights.at + (row * AREA + tap) * columns + column;
+    __builtin_prefetch(numbers + ahead);  // what comes two later: the processor does not guess it
+    return weights.standardized(load(numbers), row);
   };
   if (weights.back) {
     for (Size row = from; row < until; row += EACH<E>, to += lanes)
@@ -262,7 +248,7 @@ void panel_of(const Weights& weights, Size from, Size until, Size first, Size la
         const auto make = [&](Size k, auto put) {
           Vector taps[AREA];
           for (int t = 0; t < AREA; t++)
-            taps[t] = asked(((row + k) * AREA + AREA - 1 - t) * columns + first + v, 2 * AREA * columns);
+            taps[t] = asked(row + k, AREA - 1 - t, first + v, 2 * AREA * columns);
           of_weights<TAPS>(taps, put);
         };
         put_together(EACH<E>, make, to + v, step);
@@ -274,7 +260,7 @@ void panel_of(const Weights& weights, Size from, Size until, Size first, Size la
       Vector turned[AREA][LANES];  // tap, column: rows side by side
       for (int t = 0; t < AREA; t++) {
         for (int row = 0; row < LANES; row++)
-          turned[t][row] = asked(((first + v + row) * AREA + t) * columns + block, 2 * LANES);
+          turned[t][row] = asked(first + v + row, t, block, 2 * LANES);
         transpose(turned[t]);
       }
       for (Size c = 0; c < LANES; c += EACH<E>) {
@@ -290,7 +276,7 @@ void panel_of(const Weights& weights, Size from, Size until, Size first, Size la
 
 // y, multiplied in E.
 template <int TAPS, class E, class T>
-void convolved(Maps<T> x, const Weights& weights, const float* start, T* y, const Tiling<7 - TAPS>& tiling, Size first,
+void convolved(Maps<T> x, const Weights<float>& weights, const float* start, T* y, const Tiling<7 - TAPS>& tiling, Size first,
                Size count, int threads) {
   const Size inner = x.all(), panels = (count + PANEL - 1) / PANEL, groups = (tiling.all + GROUP - 1) / GROUP;
   // Values of weights are made once, and those of windows by who needs them; or of windows once, and of weights anew
@@ -308,6 +294,10 @@ void convolved(Maps<T> x, const Weights& weights, const float* start, T* y, cons
   };
 #pragma omp parallel num_threads(threads) if (threads > 1 && tiling.all * inner * count > WORTH_THREADS)
   {
+    if (weights.to_measure()) {
+#pragma omp for schedule(static)
+      for (Size row = 0; row < weights.rows; row++) weights.measure(row);
+    }
     Scratch<Alone<E>> own(once ? POINTS * step : 0);
     Scratch<E> weighed(once ? 0 : POINTS * panel_step<E>(std::min(inner, CHUNK), PANEL));
     Scratch<float> products(POINTS * product_step);
@@ -374,11 +364,11 @@ void of_sums(const float* sums, Size step, Size width, Size rows, Size columns, 
     }
 }
 
-// The derivative of weights (rows, TAPS, TAPS, columns) from the gradient of the results, multiplied in E.
+// The derivative of weights from the gradient of the results, multiplied in E.
 template <int TAPS, class E, class T>
-void weights_slope(Maps<T> x, const T* gradient, float* result, const Tiling<7 - TAPS>& tiling, Size rows,
-                   int threads) {
-  const Size columns = x.all(), panels = (columns + PANEL - 1) / PANEL;
+void weights_slope(Maps<T> x, const T* gradient, const Weights<float>& weights, float* result,
+                   const Tiling<7 - TAPS>& tiling, int threads) {
+  const Size rows = weights.rows, columns = x.all(), panels = (columns + PANEL - 1) / PANEL;
   const bool few = tiling.all <= GROUP && POINTS * tiling.all * (columns + rows) <= 4 * ROOM;  // tiles: all at once
   const Size chunk = few ? rows : std::min(rows, std::max<Size>(LANES, ROOM / (POINTS * columns) / LANES * LANES));
   const Size room =
@@ -421,11 +411,11 @@ void weights_slope(Maps<T> x, const T* gradient, float* result, const Tiling<7 -
         }
       }
     }
-    if (!few) {
 #pragma omp for schedule(static)
-      for (Size row = 0; row < count; row++)
-        of_sums<TAPS>(sums.at + row * columns, sum_step, columns, 1, columns,
-                      result + (first + row) * TAPS * TAPS * columns, columns);
+    for (Size row = first; row < first + count; row++) {
+      float* to = result + row * weights.width();
+      if (!few) of_sums<TAPS>(sums.at + (row - first) * columns, sum_step, columns, 1, columns, to, columns);
+      if (weights.statistics != nullptr) weights.slope(row, to);
     }
   }
 }
@@ -433,18 +423,20 @@ void weights_slope(Maps<T> x, const T* gradient, float* result, const Tiling<7 -
 }  // namespace
 
 #define OF_MAPS(NAME, T, TAPS)                                                                                         \
-  extern "C" void convolved_##TAPS##_##NAME(const T* x, const T* beside, const float* weight, const float* start,      \
-                                            T* y, Size b, Size h, Size w, Size border, Size c1, Size c2, Size rows,    \
-                                            Size columns, Size back, Size first, Size count, int threads) {            \
+  extern "C" void convolved_##TAPS##_##NAME(const T* x, const T* beside, const float* weight, float* statistics,       \
+                                            const float* start, T* y, Size b, Size h, Size w, Size border, Size c1,    \
+                                            Size c2, Size rows, Size columns, Size back, Size first, Size count,       \
+                                            double eps, int threads) {                                                 \
     const auto way = back ? convolved<TAPS, Multiplied<T>, T> : convolved<TAPS, float, T>;                             \
-    way({{x, beside}, {c1, c2}}, {weight, rows, columns, back != 0}, start, y, {b, h, w, border}, first, count,        \
-        threads);                                                                                                      \
+    way({{x, beside}, {c1, c2}}, {weight, statistics, eps, rows, columns, TAPS * TAPS, back != 0}, start, y,           \
+        {b, h, w, border}, first, count, threads);                                                                     \
   }                                                                                                                    \
-  extern "C" void weights_slope_##TAPS##_##NAME(const T* x, const T* beside, const T* gradient, float* result, Size b, \
-                                                Size h, Size w, Size border, Size c1, Size c2, Size rows,              \
-                                                int threads) {                                                         \
-    weights_slope<TAPS, Multiplied<T>, T>({{x, beside}, {c1, c2}}, gradient, result, {b, h, w, border}, rows,          \
-                                          threads);                                                                    \
+  extern "C" void weights_slope_##TAPS##_##NAME(const T* x, const T* beside, const T* gradient, const float* weight,   \
+                                                float* statistics, float* result, Size b, Size h, Size w, Size border, \
+                                                Size c1, Size c2, Size rows, int threads) {                            \
+    weights_slope<TAPS, Multiplied<T>, T>({{x, beside}, {c1, c2}}, gradient,                                           \
+                                          {weight, statistics, -1, rows, c1 + c2, TAPS * TAPS, false}, result,         \
+                                          {b, h, w, border}, threads);                                                 \
   }
 
 // Numbers that channels come in; whether the processor has a matrix unit for bfloat16, which direct.cpp is for; and
