@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from atme.networks import passes
+from atme.networks import normalization_passes, passes
 from atme.networks.fused import PLAIN
 
 KINDS = (torch.float64, torch.float32, torch.bfloat16)
@@ -39,17 +39,37 @@ def test_norm_and_silu(channels: int, kind: torch.dtype, width: None) -> None:
     factor, offset, a1, a0 = torch.randn(4, 2, channels).to(torch.promote_types(kind, torch.float32))
     given = [each.double() for each in (x, factor, offset)]
     of_x = [each.double() for each in (gradient, *given)]
-    for ours, wanted in zip(passes.moments(x), PLAIN.moments(given[0]), strict=True):
+    for ours, wanted in zip(normalization_passes.moments(x), PLAIN.moments(given[0]), strict=True):
         near(ours, wanted, torch.promote_types(kind, torch.float32))
-    near(passes.activated(x, factor, offset), PLAIN.activated(*given, None), kind)
-    near(passes.activated(x, factor, offset, residual), PLAIN.activated(*given, residual.double()), kind)
-    P, Q, kept = passes.slope_sums(gradient, x, factor, offset)
+    near(normalization_passes.activated(x, factor, offset), PLAIN.activated(*given, None), kind)
+    near(normalization_passes.activated(x, factor, offset, residual), PLAIN.activated(*given, residual.double()), kind)
+    P, Q, kept = normalization_passes.slope_sums(gradient, x, factor, offset)
     plain_p, plain_q, plain_kept = PLAIN.slope_sums(*of_x)
     near(P, plain_p, torch.promote_types(kind, torch.float32))
     near(Q, plain_q, torch.promote_types(kind, torch.float32))
-    ours = passes.combined(kept, x, factor, offset, a1, a0)
+    ours = normalization_passes.combined(kept, x, factor, offset, a1, a0)
     near(ours, PLAIN.combined(plain_kept, *given, a1.double(), a0.double()), kind)
     near(passes.channel_sums(x), x.double().sum((0, 2, 3)), torch.promote_types(kind, torch.float32))
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.float32])
+@pytest.mark.parametrize(("channels", "groups"), [(1, 1), (6, 3), (24, 8), (40, 40)])
+def test_what_the_norm_makes_of_moments(channels: int, groups: int, kind: torch.dtype, compiled: None) -> None:
+    torch.manual_seed(channels)
+    mean, P, Q = torch.randn(3, 2, channels).to(kind).unbind()
+    variance, heard = torch.rand(2, channels).to(kind), torch.randn(2, 2 * channels).to(kind)
+    of_channels = torch.randn(3, channels).to(kind).unbind()
+    precisely = [each.double() for each in of_channels]
+    given = {"groups": groups, "eps": 1e-5}
+    made = normalization_passes.normalization(mean, variance, of_channels, heard, **given)
+    wanted = PLAIN.normalization(mean.double(), variance.double(), precisely, heard.double(), **given)
+    for ours, each in zip(made, wanted, strict=True):
+        near(ours, each, kind)
+    numbers, more = (mean, *made[:3]), {"groups": groups, "pixels": 35}
+    slopes = normalization_passes.normalization_slope((P, Q), numbers, of_channels, heard, **more)
+    exact = [[each.double() for each in those] for those in ((P, Q), numbers)]
+    for ours, each in zip(slopes, PLAIN.normalization_slope(*exact, precisely, heard.double(), **more), strict=True):
+        near(ours, each, kind)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -109,7 +129,7 @@ def test_far_from_zero(kind: torch.dtype, width: None) -> None:
     """Nothing overflows, and what is no number stays none."""
     ones, none = torch.ones(1, 24), torch.zeros(1, 24)
     far = torch.tensor([-3e4, -100.0, -20.0, 0.0, 20.0, 100.0, 3e4, float("nan")]).to(kind).repeat(3)
-    made = passes.activated(far.view(1, 24, 1, 1), ones, none).flatten()
+    made = normalization_passes.activated(far.view(1, 24, 1, 1), ones, none).flatten()
     torch.testing.assert_close(made, F.silu(far.double()).to(kind), rtol=1e-2, atol=1e-6, equal_nan=True)
     rows = passes.softmax_(far[:7].clone().view(1, 1, 1, 7), 7).flatten()
     assert rows[6] == 1
@@ -129,8 +149,8 @@ def test_bits_do_not_depend_on_threads(compiled: None, monkeypatch: pytest.Monke
         e = pixels.clone()
         found.append(
             [
-                *passes.moments(x),
-                *passes.slope_sums(gradient, x, numbers, numbers)[:2],
+                *normalization_passes.moments(x),
+                *normalization_passes.slope_sums(gradient, x, numbers, numbers)[:2],
                 passes.channel_sums(x),
                 *passes.normalized_slope(of_pixels, pixels, numbers[0], eps=1e-5),
                 passes.exponentials_(e),
@@ -141,7 +161,7 @@ def test_bits_do_not_depend_on_threads(compiled: None, monkeypatch: pytest.Monke
         assert all(torch.equal(a, b) for a, b in zip(found[0], others, strict=True))
 
 
-@pytest.mark.parametrize("pass_", [passes.moments, passes.channel_sums])
+@pytest.mark.parametrize("pass_", [normalization_passes.moments, passes.channel_sums])
 def test_one_pixel(pass_: Callable[[Tensor], Tensor | tuple[Tensor, ...]], width: None) -> None:
     made = pass_(torch.full((1, 5, 1, 1), 3.0))
     first = made if isinstance(made, Tensor) else made[0]

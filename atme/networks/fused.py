@@ -16,15 +16,15 @@ R = r (Q + (b − μ) P),
 
 where mean_G is the sum over the channels of a group, over the number of its values.
 
-Where a C++ compiler is, this is five passes over memory (passes.py): moments, the result; P and Q, ∂x, each of which
-computes g anew rather than write it down. Else it is PyTorch's operations, one after the other.
+Where a C++ compiler is, this is four passes over memory (normalization_passes.py): moments, the result; P and Q, ∂x, of
+which each computes g anew rather than write it down. Else it is PyTorch's operations, one after the other.
 
 One more reason to be here: PyTorch's kernels for maps whose channels lie beside each other add up pixel after pixel,
 which leaves five digits of the statistics over 256×256 pixels. Here some pixels are added up first, and `Tensor.mean`
 adds in blocks.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from atme.networks import kernels, passes
+from atme.networks import kernels, normalization_passes
 
 
 def normalize_scale_silu(
@@ -107,8 +107,8 @@ class NormScaleSiLU(torch.autograd.Function):
 class Numbers:
     """What the step makes of a map's moments, (B, C) each, by the letters of the file's head."""
 
-    scale: Tensor
-    """s − 1."""
+    heard: Tensor
+    """s − 1 and t, (B, 2 C)."""
     mean: Tensor
     """Of each channel, without its bias."""
     mu: Tensor
@@ -121,30 +121,26 @@ class Numbers:
         cls, image: Tensor, bias: Tensor, weight: Tensor, beta: Tensor, heard: Tensor, *, groups: int, eps: float
     ) -> "Numbers":
         """From (B, C, H, W), (C,) three times, and s − 1 and t, (B, 2 C)."""
-        mean, variance = ways(image).moments(image)  # (B, C) each
-        mu, r = group_statistics(mean + bias, variance, groups=groups, eps=eps)  # (B, C) each
-        scale, shift = heard.to(mean.dtype).chunk(2, dim=1)  # (B, C) each
-        factor = weight * (scale + 1) * r  # (B, C)
-        return cls(scale, mean, mu, r, factor, beta * (scale + 1) + shift + factor * (bias - mu))
+        way = ways(image)
+        mean, variance = way.moments(image)  # (B, C) each
+        heard = heard.to(mean.dtype)
+        made = way.normalization(mean, variance, (bias, weight, beta), heard, groups=groups, eps=eps)  # (B, C) each
+        return cls(heard, mean, *made)
 
     def kept(self) -> tuple[Tensor, ...]:
         """All of them, in their order."""
-        return self.scale, self.mean, self.mu, self.r, self.factor, self.offset
+        return self.heard, self.mean, self.mu, self.r, self.factor, self.offset
 
 
 def derivative(
     gradient: Tensor, image: Tensor, bias: Tensor, weight: Tensor, beta: Tensor, numbers: Numbers, *, groups: int
 ) -> tuple[Tensor, ...]:
     """∂x (B, C, H, W), ∂b, ∂γ, ∂β (C,) each, and ∂s and ∂t (B, 2 C), from the gradient of SiLU's result."""
-    way, factor, r = ways(image), numbers.factor, numbers.r
-    P, Q, g = way.slope_sums(gradient, image, factor, numbers.offset)  # (B, C) each; (B, C, H, W)
-    s, centered, pixels = numbers.scale + 1, bias - numbers.mu, image[0, 0].numel()
-    R = r * (Q + centered * P)  # (B, C)
-    a1 = -r.square() * group_mean(weight * s * R, groups) / pixels  # (B, C)
-    a0 = a1 * centered - r * group_mean(weight * s * P, groups) / pixels  # (B, C)
-    to_image = way.combined(g, image, factor, numbers.offset, a1, a0)  # (B, C, H, W)
-    to_bias = (factor * P + pixels * (a1 * numbers.mean + a0)).sum(0)  # (C,)
-    return to_image, to_bias, (s * R).sum(0), (s * P).sum(0), torch.cat([weight * R + beta * P, P], dim=1)
+    way, (heard, *kept, offset) = ways(image), numbers.kept()
+    *sums, g = way.slope_sums(gradient, image, numbers.factor, offset)  # (B, C) twice; (B, C, H, W)
+    pixels = image[0, 0].numel()
+    a1, a0, *others = way.normalization_slope(sums, kept, (bias, weight, beta), heard, groups=groups, pixels=pixels)
+    return way.combined(g, image, numbers.factor, offset, a1, a0), *others
 
 
 def group_statistics(mean: Tensor, variance: Tensor, *, groups: int, eps: float) -> tuple[Tensor, Tensor]:
@@ -168,10 +164,14 @@ class Ways:
 
     moments: Callable[[Tensor], tuple[Tensor, Tensor]]
     """Mean and variance of each channel."""
+    normalization: Callable[..., tuple[Tensor, ...]]
+    """μ, r, f and o of moments, as `normalization_passes.normalization` says."""
     activated: Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
     """SiLU(f x + o) + residual, from x, f, o and the residual, if any."""
     slope_sums: Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
     """P and Q, from the gradient of SiLU's result, x, f and o; and what `combined` goes on from."""
+    normalization_slope: Callable[..., tuple[Tensor, ...]]
+    """a₁ and a₀, ∂b, ∂γ, ∂β, and ∂s and ∂t as one, from P and Q, as `normalization_passes.normalization_slope` says."""
     combined: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
     """f g + a₁ x + a₀, from what `slope_sums` left, which may be overwritten, x, f, o, a₁, a₀."""
 
@@ -185,6 +185,34 @@ def plain_moments(image: Tensor) -> tuple[Tensor, Tensor]:
     precise = torch.promote_types(image.dtype, torch.float32)
     means = image.mean((2, 3), keepdim=True, dtype=precise)  # (B, C, 1, 1)
     return means.flatten(1), (image - means).square_().mean((2, 3))
+
+
+def plain_normalization(
+    mean: Tensor, variance: Tensor, of_channels: Sequence[Tensor], heard: Tensor, *, groups: int, eps: float
+) -> tuple[Tensor, ...]:
+    bias, weight, beta = of_channels
+    mu, r = group_statistics(mean + bias, variance, groups=groups, eps=eps)  # (B, C) each
+    scale, shift = heard.chunk(2, dim=1)  # (B, C) each
+    factor = weight * (scale + 1) * r  # (B, C)
+    return mu, r, factor, beta * (scale + 1) + shift + factor * (bias - mu)
+
+
+def plain_normalization_slope(
+    sums: Sequence[Tensor],
+    numbers: Sequence[Tensor],
+    of_channels: Sequence[Tensor],
+    heard: Tensor,
+    *,
+    groups: int,
+    pixels: int,
+) -> tuple[Tensor, ...]:
+    (P, Q), (mean, mu, r, factor), (bias, weight, beta) = sums, numbers, of_channels
+    s, centered = heard.chunk(2, dim=1)[0] + 1, bias - mu  # (B, C) each
+    R = r * (Q + centered * P)  # (B, C)
+    a1 = -r.square() * group_mean(weight * s * R, groups) / pixels  # (B, C)
+    a0 = a1 * centered - r * group_mean(weight * s * P, groups) / pixels  # (B, C)
+    to_bias = (factor * P + pixels * (a1 * mean + a0)).sum(0)  # (C,)
+    return a1, a0, to_bias, (s * R).sum(0), (s * P).sum(0), torch.cat([weight * R + beta * P, P], dim=1)
 
 
 def plain_activated(image: Tensor, factor: Tensor, offset: Tensor, residual: Tensor | None) -> Tensor:
@@ -205,8 +233,22 @@ def plain_combined(g: Tensor, image: Tensor, factor: Tensor, offset: Tensor, a1:
     return g.mul_(wide(factor, g)).add_(rest)
 
 
-PLAIN = Ways(plain_moments, plain_activated, plain_slope_sums, plain_combined)
-COMPILED = Ways(passes.moments, passes.activated, passes.slope_sums, passes.combined)
+PLAIN = Ways(
+    plain_moments,
+    plain_normalization,
+    plain_activated,
+    plain_slope_sums,
+    plain_normalization_slope,
+    plain_combined,
+)
+COMPILED = Ways(
+    normalization_passes.moments,
+    normalization_passes.normalization,
+    normalization_passes.activated,
+    normalization_passes.slope_sums,
+    normalization_passes.normalization_slope,
+    normalization_passes.combined,
+)
 
 
 def ways(image: Tensor) -> Ways:

@@ -1,8 +1,8 @@
 """Passes over whole maps and weights in C++ (cpp/): what each computes, and how it is called.
 
-For maps on a CPU, and only where `kernels.take`. Numbers of a channel are
-(B, C), in float32 at least. What is computed has no gradient: the files that call these
-have the derivatives.
+For maps on a CPU, and only where `kernels.take`. Numbers of a channel are (B, C), in float32 at least. What is computed
+has no gradient: the files that call these have the derivatives. Those of fused.py are in normalization_passes.py, of
+attention in attention_passes.py.
 """
 
 import ctypes
@@ -18,49 +18,11 @@ from atme.networks import kernels
 _NAMES = {torch.float32: "float", torch.float64: "double", torch.bfloat16: "bfloat16"}
 
 
-def moments(image: Tensor) -> tuple[Tensor, Tensor]:
-    """(B, C, H, W) to the mean and the variance of each channel, (B, C) each.
-
-    Taken in one pass, of what a channel differs from its mean over the first pixels, so that nothing cancels.
-    """
-    image = beside_each_other(image)
-    mean, variance = (_numbers(image) for _ in range(2))
-    call("moments", [image.dtype], image, mean, variance, *_sizes(image))
-    return mean, variance
-
-
-def activated(image: Tensor, factor: Tensor, offset: Tensor, residual: Tensor | None = None) -> Tensor:
-    """SiLU(f x + o) + residual, (B, C, H, W)."""
-    image = beside_each_other(image)
-    result = torch.empty_like(image)
-    beside = None if residual is None else beside_each_other(residual.to(image.dtype))
-    call("activated", [image.dtype], image, _as(factor, image), _as(offset, image), beside, result, *_sizes(image))
-    return result
-
-
-def slope_sums(gradient: Tensor, image: Tensor, factor: Tensor, offset: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Σ g and Σ g x, (B, C) each, with g = gradient · SiLU'(f x + o); and what `combined` goes on from."""
-    image, gradient = beside_each_other(image), beside_each_other(gradient)
-    P, Q = (_numbers(image) for _ in range(2))
-    numbers = _as(factor, image), _as(offset, image)
-    call("slope_sums", [image.dtype], gradient, image, *numbers, P, Q, *_sizes(image))
-    return P, Q, gradient
-
-
-def combined(gradient: Tensor, image: Tensor, factor: Tensor, offset: Tensor, a1: Tensor, a0: Tensor) -> Tensor:
-    """f g + a₁ x + a₀, (B, C, H, W), with g as in `slope_sums`."""
-    image = beside_each_other(image)
-    result = torch.empty_like(image)
-    numbers = (_as(each, image) for each in (factor, offset, a1, a0))
-    call("combined", [image.dtype], gradient, image, *numbers, result, *_sizes(image))
-    return result
-
-
 def channel_sums(image: Tensor) -> Tensor:
     """Σ over images and pixels of (B, C, H, W): (C,)."""
     image = beside_each_other(image)
     total = torch.empty(image.shape[1], dtype=precise_kind(image))
-    call("sums", [image.dtype], image, total, *_sizes(image))
+    call("sums", [image.dtype], image, total, *sizes(image))
     return total
 
 
@@ -230,15 +192,6 @@ def precise_kind(values: Tensor) -> torch.dtype:
     return torch.promote_types(values.dtype, torch.float32)
 
 
-def _numbers(image: Tensor) -> Tensor:
-    return torch.empty(image.shape[:2], dtype=precise_kind(image))
-
-
-def _as(numbers: Tensor, image: Tensor) -> Tensor:
-    """Numbers of a channel in the precision of sums, (B, C) beside each other."""
-    return numbers.to(precise_kind(image)).expand(image.shape[:2]).contiguous()
-
-
 def _of_channels(numbers: Tensor | None, pixels: Tensor) -> Tensor | None:
     """(C,), in the precision of sums."""
     return None if numbers is None else numbers.to(precise_kind(pixels)).contiguous()
@@ -249,7 +202,7 @@ def _rows(pixels: Tensor) -> tuple[int, int]:
     return pixels.numel() // pixels.shape[-1], pixels.shape[-1]
 
 
-def _sizes(image: Tensor) -> tuple[int, int, int]:
+def sizes(image: Tensor) -> tuple[int, int, int]:
     """Images, pixels, channels."""
     return image.shape[0], image.shape[2] * image.shape[3], image.shape[1]
 
@@ -257,12 +210,16 @@ def _sizes(image: Tensor) -> tuple[int, int, int]:
 def call(name: str, kinds: Sequence[torch.dtype], *arguments: Tensor | float | None) -> None:
     """Call a pass in its form for one or two precisions; whole numbers are sizes. PyTorch's profiler sees it."""
     pass_over = getattr(kernels.library(), "_".join((name, *(_NAMES[kind] for kind in kinds))))
+    if pass_over.argtypes is None:
+        pass_over.argtypes = [*map(_kind, arguments), ctypes.c_int]
+    given = [each.data_ptr() if isinstance(each, Tensor) else each for each in arguments]
     watched = torch.autograd.profiler._is_profiler_enabled
     with record_function(f"atme::{name}") if watched else nullcontext():
-        pass_over(*map(_argument, arguments), ctypes.c_int(torch.get_num_threads()))
+        pass_over(*given, torch.get_num_threads())
 
 
-def _argument(value: Tensor | float | None) -> ctypes.c_void_p | ctypes.c_int64 | ctypes.c_double:
+def _kind(value: Tensor | float | None) -> type[ctypes.c_void_p | ctypes.c_int64 | ctypes.c_double]:
+    """What a pass takes there: where there may be a tensor, None is none."""
     if value is None or isinstance(value, Tensor):
-        return ctypes.c_void_p(None if value is None else value.data_ptr())
-    return ctypes.c_int64(value) if isinstance(value, int) else ctypes.c_double(value)
+        return ctypes.c_void_p
+    return ctypes.c_int64 if isinstance(value, int) else ctypes.c_double

@@ -1,4 +1,4 @@
-// Of fused.py: moments, SiLU after a factor and an offset, and its derivative; and sums over pixels.
+// Of fused.py: moments, SiLU after a factor and an offset, what these are made of, and derivatives; sums over pixels.
 
 #include "functions.h"
 
@@ -111,7 +111,92 @@ void sums(const T* x, A* total, Size images, Size pixels, Size channels, int thr
   }
 }
 
+// What the step makes of moments, (images, channels) each, by the letters of fused.py; `heard` has s - 1 and t.
+template <class A>
+void normalization(const A* mean, const A* variance, const A* bias, const A* gamma, const A* beta, const A* heard,
+                   A* mu, A* r, A* factor, A* offset, Size images, Size channels, Size groups, double eps) {
+  const Size each = channels / groups;
+  for (Size image = 0; image < images; image++)
+    for (Size group = 0; group < groups; group++) {
+      const Size first = group * each, at = image * channels + first;
+      double sum = 0, spread = 0;
+      for (Size c = 0; c < each; c++) sum += double(mean[at + c]) + bias[first + c];
+      const double middle = sum / double(each);
+      for (Size c = 0; c < each; c++) {
+        const double differs = double(mean[at + c]) + bias[first + c] - middle;
+        spread += variance[at + c] + differs * differs;
+      }
+      const double of_group = 1 / std::sqrt(spread / double(each) + eps);
+      for (Size c = first; c < first + each; c++) {
+        const Size here = image * channels + c;
+        const double s = 1 + double(heard[image * 2 * channels + c]), t = heard[image * 2 * channels + channels + c];
+        mu[here] = A(middle);
+        r[here] = A(of_group);
+        factor[here] = A(gamma[c] * s * of_group);
+        offset[here] = A(beta[c] * s + t + gamma[c] * s * of_group * (bias[c] - middle));
+      }
+    }
+}
+
+// Its derivative, from P and Q, (images, channels) each, to a1 and a0, and to what the step is told.
+template <class A>
+void normalization_slope(const A* P, const A* Q, const A* mean, const A* mu, const A* r, const A* factor, const A* bias,
+                         const A* gamma, const A* beta, const A* heard, A* a1, A* a0, A* to_bias, A* to_gamma,
+                         A* to_beta, A* to_heard, Size images, Size pixels, Size channels, Size groups) {
+  const Size each = channels / groups;
+  std::vector<double> totals(3 * channels);
+  for (Size image = 0; image < images; image++)
+    for (Size group = 0; group < groups; group++) {
+      double of_R = 0, of_P = 0;
+      const Size first = group * each, end = first + each;
+      const auto R = [&](Size c) {
+        const Size at = image * channels + c;
+        return r[at] * (Q[at] + (double(bias[c]) - mu[at]) * P[at]);
+      };
+      const auto s = [&](Size c) { return 1 + double(heard[image * 2 * channels + c]); };
+      for (Size c = first; c < end; c++) {
+        of_R += gamma[c] * s(c) * R(c);
+        of_P += gamma[c] * s(c) * P[image * channels + c];
+      }
+      const double values = double(each) * double(pixels);
+      for (Size c = first; c < end; c++) {
+        const Size at = image * channels + c;
+        const double slope = -double(r[at]) * r[at] * of_R / values;
+        const double shift = slope * (double(bias[c]) - mu[at]) - r[at] * of_P / values;
+        a1[at] = A(slope);
+        a0[at] = A(shift);
+        totals[c] += double(factor[at]) * P[at] + double(pixels) * (slope * mean[at] + shift);
+        totals[channels + c] += s(c) * R(c);
+        totals[2 * channels + c] += s(c) * P[at];
+        to_heard[image * 2 * channels + c] = A(gamma[c] * R(c) + double(beta[c]) * P[at]);
+        to_heard[image * 2 * channels + channels + c] = P[at];
+      }
+    }
+  for (Size c = 0; c < channels; c++) {
+    to_bias[c] = A(totals[c]);
+    to_gamma[c] = A(totals[channels + c]);
+    to_beta[c] = A(totals[2 * channels + c]);
+  }
+}
+
 }  // namespace
+
+#define OF_NUMBERS(A)                                                                                                \
+  extern "C" void normalization_##A(const A* mean, const A* variance, const A* bias, const A* gamma, const A* beta,  \
+                                    const A* heard, A* mu, A* r, A* factor, A* offset, Size b, Size c, Size groups,  \
+                                    double eps, int) {                                                               \
+    normalization(mean, variance, bias, gamma, beta, heard, mu, r, factor, offset, b, c, groups, eps);               \
+  }                                                                                                                  \
+  extern "C" void normalization_slope_##A(                                                                           \
+      const A* P, const A* Q, const A* mean, const A* mu, const A* r, const A* factor, const A* bias,                \
+      const A* gamma, const A* beta, const A* heard, A* a1, A* a0, A* to_bias, A* to_gamma, A* to_beta, A* to_heard, \
+      Size b, Size n, Size c, Size groups, int) {                                                                    \
+    normalization_slope(P, Q, mean, mu, r, factor, bias, gamma, beta, heard, a1, a0, to_bias, to_gamma, to_beta,     \
+                        to_heard, b, n, c, groups);                                                                  \
+  }
+
+OF_NUMBERS(float)
+OF_NUMBERS(double)
 
 #define OF_MAPS(NAME, T, A)                                                                                          \
   extern "C" void moments_##NAME(const T* x, A* mean, A* variance, Size b, Size n, Size c, int threads) {            \
