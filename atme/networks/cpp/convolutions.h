@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include "functions.h"
 #include "matrices.h"
 
 namespace {
@@ -15,44 +16,47 @@ struct Maps {
   Size all() const { return channels[0] + channels[1]; }
 };
 
-// A row's mean, and r = 1 / sqrt(variance + eps).
+// A row's mean, and r = 1 / sqrt(variance + eps). Here and below the next row is asked for ahead.
 template <class W>
 inline void measured(const W* row, Size width, double eps, W* statistics) {
-  W sum = 0, squares = 0;
-#pragma omp simd reduction(+ : sum)
-  for (Size i = 0; i < width; i++) sum += row[i];
-  const W mean = sum / W(width);
-#pragma omp simd reduction(+ : squares)
-  for (Size i = 0; i < width; i++) squares += (row[i] - mean) * (row[i] - mean);
+  VectorOf<W> sums{}, squares{};
+  in_vectors(width, [&](Size i, auto part) {
+    __builtin_prefetch(row + width + i);
+    sums += load(row + i, part);
+  });
+  const W mean = sum<W>(sums) / W(width);
+  in_vectors(width, [&](Size i, auto part) {
+    const VectorOf<W> differs = only(load(row + i, part) - mean, part);
+    squares += differs * differs;
+  });
   statistics[0] = mean;
-  statistics[1] = W(1) / std::sqrt(squares / W(width) + W(eps));
+  statistics[1] = W(1) / std::sqrt(sum<W>(squares) / W(width) + W(eps));
 }
 
-// From the gradient of a standardized row to that of the row, r (g - mean g - (w - mean) r^2 mean g (w - mean)): its two
-// sums, part by part, and then its parts.
+// From the gradient g of a standardized row to that of the row, r (g - mean g - (w - mean) r^2 mean g (w - mean)): its
+// two sums, part by part, and then its parts.
 template <class W>
 struct RowSlope {
   const W mean, r;
-  W sum = 0, along = 0;
+  VectorOf<W> sums{}, along{};
 
   explicit RowSlope(const W* statistics) : mean(statistics[0]), r(statistics[1]) {}
   template <class T>
-  void add(const T* gradient, const W* row, Size count) {
-    W more = 0, further = 0;
-#pragma omp simd reduction(+ : more, further)
-    for (Size i = 0; i < count; i++) {
-      const W g = wide(gradient[i]);
-      more += g;
-      further += g * (row[i] - mean);
-    }
-    sum += more;
-    along += further;
+  void add(const T* gradient, const W* row, Size count, Size width) {
+    in_vectors(count, [&](Size i, auto part) {
+      __builtin_prefetch(row + width + i);
+      const VectorOf<W> g = load(gradient + i, part);
+      sums += g;
+      along += g * (load(row + i, part) - mean);
+    });
   }
   template <class T>
   void write(const T* gradient, const W* row, Size count, Size width, W* to) const {
-    const W of_mean = sum / W(width), of_spread = along * r * r / W(width);
-#pragma omp simd
-    for (Size i = 0; i < count; i++) to[i] = r * (wide(gradient[i]) - of_mean - (row[i] - mean) * of_spread);
+    const W of_mean = sum<W>(sums) / W(width), of_spread = sum<W>(along) * r * r / W(width);
+    in_vectors(count, [&](Size i, auto part) {
+      const VectorOf<W> g = load(gradient + i, part), differs = load(row + i, part) - mean;
+      store(to + i, r * (g - of_mean - differs * of_spread), part);
+    });
   }
 };
 
@@ -78,7 +82,7 @@ struct Weights {
   void slope(Size row, float* gradient) const {
     const W* here = at + row * width();
     RowSlope<W> of(statistics + 2 * row);
-    of.add(gradient, here, width());
+    of.add(gradient, here, width(), width());
     of.write(gradient, here, width(), width(), gradient);
   }
 };

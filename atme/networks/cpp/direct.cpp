@@ -72,6 +72,7 @@ template <class W>
 inline __m512i sixteen(const Weights<W>& weights, Size row, Size tap, Size column) {
   if (row >= weights.rows || column >= weights.columns) return __m512i{};
   const W* from = weights.at + (row * weights.taps + tap) * weights.columns + column;
+  __builtin_prefetch(from + DEEP * weights.width());  // rows of the next tile: the processor does not guess them
   if constexpr (std::is_same_v<W, Bfloat16>)
     return _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
   else

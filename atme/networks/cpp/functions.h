@@ -48,6 +48,11 @@ inline auto reduced(V values, Both both) {
     return values[0];
 }
 
+template <class A>
+inline A sum(VectorOf<A> values) {
+  return reduced(values, [](VectorOf<A> a, VectorOf<A> b) { return a + b; });
+}
+
 // How many of LANES numbers there are: all, as a rule.
 struct Whole {};
 struct Some {
@@ -73,6 +78,17 @@ inline void store(T* to, const VectorOf<T>& values, Some some) {
   T padded[LANES];
   store(padded, values);
   std::copy_n(padded, some.count, to);
+}
+
+// Numbers that there are; 0 in place of the others.
+template <class V>
+inline V only(const V& values, Whole) {
+  return values;
+}
+template <class V>
+inline V only(V values, Some some) {
+  for (int i = some.count; i < LANES; i++) values[i] = 0;
+  return values;
 }
 
 template <class T, class P>

@@ -6,11 +6,6 @@
 
 namespace {
 
-template <class A>
-inline A sum(VectorOf<A> values) {
-  return reduced(values, [](VectorOf<A> a, VectorOf<A> b) { return a + b; });
-}
-
 // What a pixel's channels are less their mean, and one over their spread.
 template <class T, class A = typename Sum<T>::type>
 struct Centered {

@@ -34,8 +34,8 @@ void standardized_slope(const T* first, const T* second, const W* weight, const 
   for (Size row = 0; row < rows; row++) {
     RowSlope<W> slope(statistics + 2 * row);
     for (Size tap = row * taps; tap < (row + 1) * taps; tap++) {
-      slope.add(first + tap * split, weight + tap * channels, split);
-      slope.add(second + tap * others, weight + tap * channels + split, others);
+      slope.add(first + tap * split, weight + tap * channels, split, width);
+      slope.add(second + tap * others, weight + tap * channels + split, others, width);
     }
     for (Size tap = row * taps; tap < (row + 1) * taps; tap++) {
       slope.write(first + tap * split, weight + tap * channels, split, width, result + tap * channels);
