@@ -44,13 +44,26 @@ def test_in_one_pass_it_is_that_too(height: int, width: int, bias: bool, compile
 
 def test_both_steps_have_derivatives_of_two_orders(compiled: None) -> None:
     weight = torch.randn(2, 3, 3, 3, dtype=torch.float64, requires_grad=True)
-    torch.testing.assert_close(Between.apply(weight), plain_between(weight))
     for function, given_ in [
-        (Between.apply, weight),
+        (lambda w: Between.apply(w, False), weight),
         (lambda x: Interleaved.apply(x, False), torch.randn(2, 8, 3, 4, dtype=torch.float64, requires_grad=True)),
     ]:
         assert torch.autograd.gradcheck(function, [given_])
         assert torch.autograd.gradgradcheck(function, [given_])
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("channels", [1, 16, 37])
+def test_weights_between_pixels(channels: int, kind: torch.dtype, width: None) -> None:
+    """In one pass, and its derivative, beside one sum after the other."""
+    weight = torch.randn(5, channels, 3, 3).to(kind)
+    exact = weight.double().requires_grad_()
+    wanted = plain_between(exact)
+    gradient = torch.randn(wanted.shape).to(kind)
+    within = {"rtol": 1e-2 if kind == torch.bfloat16 else 1e-5, "atol": 3e-2 if kind == torch.bfloat16 else 1e-5}
+    torch.testing.assert_close(passes.between(weight).double(), wanted, **within)
+    (slope,) = torch.autograd.grad(wanted, exact, gradient.double())
+    torch.testing.assert_close(passes.between_slope(gradient).double(), slope, **within)
 
 
 @pytest.mark.parametrize("kind", [torch.float64, torch.float32, torch.bfloat16])

@@ -16,9 +16,6 @@ from atme.networks.convolution import convolve
 from atme.networks.kept import Kept
 from atme.networks.standardized import kind_of
 
-_ALONG = torch.tensor([[[1, 1, 0], [0, 0, 1]], [[1, 0, 0], [0, 1, 1]]])
-"""Of each of two results, which of three taps each of its two is the sum of."""
-
 
 def doubled(image: Tensor, convolution: nn.Conv2d, kept: Kept) -> Tensor:
     """Nearest-neighbor enlargement to twice the size, then a 3×3 convolution, in 4/9 of the multiplications.
@@ -54,9 +51,15 @@ def weights_of(convolution: nn.Conv2d, kept: Kept, kind: torch.dtype) -> tuple[T
     weight, bias = convolution.weight, convolution.bias
     if torch.is_grad_enabled():
         kept.forget()  # a fused optimizer moves weights without a word
-        return Between.apply(weight), None if bias is None else bias.repeat(4)
-    (made,) = kept.of([weight], lambda: (Between.apply(weight).to(kind),), kind)
+        return between(weight), None if bias is None else bias.repeat(4)
+    (made,) = kept.of([weight], lambda: (between(weight).to(kind),), kind)
     return made, None if bias is None else bias.repeat(4)
+
+
+def between(weight: Tensor) -> Tensor:
+    """`plain_between`, in one pass where there is one."""
+    made: Tensor = Between.apply(weight, False) if kernels.take(weight) else plain_between(weight)
+    return made
 
 
 def plain_between(weight: Tensor) -> Tensor:
@@ -70,32 +73,19 @@ def plain_between(weight: Tensor) -> Tensor:
 
 
 class Between(torch.autograd.Function):
-    """`plain_between` with derivatives of all orders, as products with a matrix of 0 and 1 for each of the four."""
+    """`plain_between` in one pass, and back; each is the other's derivative."""
 
     @staticmethod
-    def forward(ctx: Any, weight: Tensor) -> Tensor:
-        """(C', C, 3, 3) to (2·2·C', C, 2, 2)."""
-        rows, channels = weight.shape[:2]
-        taps = weight.permute(0, 2, 3, 1).reshape(rows, 9, channels)  # (C', 9, C)
-        made = taps.new_empty(4, rows, 4, channels)
-        for each, sums in zip(made, of_taps(taps), strict=True):
-            torch.bmm(sums.expand(rows, 4, 9), taps, out=each)
-        return made.view(4 * rows, 2, 2, channels).permute(0, 3, 1, 2)
+    def forward(ctx: Any, weight: Tensor, back: bool) -> Tensor:
+        """(C', C, 3, 3) to (2·2·C', C, 2, 2), or back."""
+        ctx.back = back
+        return passes.between_slope(weight) if back else passes.between(weight)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        """(2·2·C', C, 2, 2) to (C', C, 3, 3)."""
-        rows, channels = len(gradient) // 4, gradient.shape[1]
-        made = gradient.permute(0, 2, 3, 1).reshape(4, rows, 4, channels)
-        parts = [sums.T.expand(rows, 9, 4) @ each for each, sums in zip(made, of_taps(made), strict=True)]
-        taps: Tensor = torch.stack(parts).sum(0).view(rows, 3, 3, channels)
-        return taps.permute(0, 3, 1, 2)
-
-
-def of_taps(like: Tensor) -> Tensor:
-    """Of each of four results, which of nine taps each of its four is the sum of: (4, 4, 9)."""
-    along = _ALONG.to(like)
-    return torch.einsum("apr,bqs->abpqrs", along, along).reshape(4, 4, 9)
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        """The same the other way round."""
+        to_weight: Tensor = Between.apply(gradient, not ctx.back)
+        return to_weight, None
 
 
 class Interleaved(torch.autograd.Function):

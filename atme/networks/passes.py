@@ -26,6 +26,24 @@ def channel_sums(image: Tensor) -> Tensor:
     return total
 
 
+def between(weight: Tensor) -> Tensor:
+    """Weights of four results between pixels, (C', C, 3, 3) to (2·2·C', C, 2, 2), as doubled.py says."""
+    weight = beside_each_other(weight)
+    rows, channels = weight.shape[:2]
+    result = weight.new_empty(4 * rows, 2, 2, channels).permute(0, 3, 1, 2)
+    call("between", [weight.dtype], weight, result, rows, channels)
+    return result
+
+
+def between_slope(gradient: Tensor) -> Tensor:
+    """The derivative of `between`, (2·2·C', C, 2, 2) to (C', C, 3, 3)."""
+    gradient = beside_each_other(gradient)
+    rows, channels = len(gradient) // 4, gradient.shape[1]
+    result = gradient.new_empty(rows, 3, 3, channels).permute(0, 3, 1, 2)
+    call("between_slope", [gradient.dtype], gradient, result, rows, channels)
+    return result
+
+
 def interleaved(image: Tensor) -> Tensor:
     """Four results between pixels, as channels, to where they belong: (B, 4 C, H+1, W+1) to (B, C, 2H, 2W).
 
