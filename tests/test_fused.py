@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from atme.networks import fused
-from atme.networks.block import Block, convolve, plain
+from atme.networks.block import Block, plain
+from atme.networks.convolution import convolve
 from atme.networks.fused import NormScaleSiLU, normalize_scale_silu
 
 SIDES = st.integers(1, 6)
@@ -115,7 +116,7 @@ def test_two_maps_are_convolved_as_one(first: int, second: int, kernel: int, hei
     image, beside = random(2, first, height, width), random(2, second, height, width)
     weight, bias = random(5, first + second, kernel, kernel), random(5)
     one = F.conv2d(torch.cat([image, beside], dim=1), weight, bias, padding=kernel // 2)
-    two = convolve(image, beside, weight, bias)
+    two = convolve(image, weight, bias, border=kernel // 2, beside=beside)
     torch.testing.assert_close(two, one, rtol=1e-9, atol=1e-12)
     wanted = [image, beside, weight, bias]
     gradients = [torch.autograd.grad(y.sin().sum(), wanted) for y in (one, two)]

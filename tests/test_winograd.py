@@ -119,12 +119,39 @@ def test_a_convolution_and_its_derivatives_of_two_orders(side: int, channels: in
         near(ours, wanted, 1e-5)
 
 
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(("side", "size"), [(1, (9, 13)), (3, (9, 13)), (1, (3, 2)), (3, (3, 2))])
+def test_two_maps_and_their_derivatives_of_two_orders(
+    side: int, size: tuple[int, int], kind: torch.dtype, unit: bool
+) -> None:
+    """As one where they can be, else one after the other."""
+    torch.manual_seed(side)
+    first, second = maps_of(16, 48, size=size, kind=kind)
+    given = [first, second, (torch.randn(32, 64, side, side) / (8 * side)).to(kind).float(), torch.randn(32)]
+    border, exact = side // 2, 1e-5 if kind == torch.float32 else 3e-2
+    ours = [each.clone().requires_grad_() for each in given]
+    plainly = [each.double().requires_grad_() for each in given]
+    with torch.autocast("cpu", torch.bfloat16, enabled=kind == torch.bfloat16):
+        made = convolve(ours[0], *ours[2:], border=border, beside=ours[1])
+    wanted = F.conv2d(torch.cat(plainly[:2], dim=1), *plainly[2:], padding=border)
+    near(made, wanted.detach(), exact)
+    found = []
+    for result, those in ((made, ours), (wanted, plainly)):
+        kept = torch.autograd.grad(result.double().sin().sum(), those, retain_graph=True)
+        slopes = torch.autograd.grad(result.double().sin().sum(), those[:2], create_graph=True)
+        again = torch.autograd.grad(sum(each.double().square().sum() for each in slopes), those)
+        found.append([*kept, *again])
+    for one, other in zip(*found, strict=True):
+        near(one, other, exact)
+
+
 @pytest.mark.parametrize("wanted", [(True, False, False), (False, True, False), (False, False, True)])
 def test_only_what_is_wanted_is_derived(wanted: tuple[bool, ...], compiled: None) -> None:
     given = [torch.randn(1, 16, 8, 8), torch.randn(16, 16, 3, 3), torch.randn(16)]
     for each, wants in zip(given, wanted, strict=True):
         each.requires_grad_(wants)
-    Convolution.apply(*given, 1).sum().backward()
+    image, *others = given
+    Convolution.apply(image, None, *others, 1).sum().backward()
     assert [each.grad is not None for each in given] == list(wanted)
 
 

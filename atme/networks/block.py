@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from atme.networks import convolution, kernels
+from atme.networks import kernels
+from atme.networks.convolution import convolve
 from atme.networks.fused import normalize_scale_silu
 from atme.networks.kept import Kept
 from atme.networks.kernels import in_one_step
@@ -21,28 +22,6 @@ def standardize(weight: Tensor, *, eps: float = 1e-5) -> Tensor:
     """(w − mean) / √(variance + ε), mean and variance over all but the first axis. Same shape."""
     rows = weight.permute(0, 2, 3, 1)  # channels last: the layout in which the convolution reads it
     return F.layer_norm(rows, rows.shape[1:], eps=eps).permute(0, 3, 1, 2)
-
-
-def convolve(image: Tensor, beside: Tensor | None, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Convolution that keeps the size, of a map and perhaps a second one with more channels.
-
-    conv([a b]) = conv_a(a) + conv_b(b): the two are never copied into one.
-
-    Args:
-        image: (B, C₁, H, W).
-        beside: (B, C₂, H, W), or None.
-        weight: (C', C₁ + C₂, k, k), k odd.
-        bias: (C',), or None.
-
-    Returns:
-        (B, C', H, W).
-    """
-    border = weight.shape[2] // 2
-    if beside is None:
-        return convolution.convolve(image, weight, bias, border=border)
-    first, second = weight.split([image.shape[1], beside.shape[1]], dim=1)
-    result = convolution.convolve(image, first, bias, border=border)
-    return result.add_(convolution.convolve(beside, second, None, border=border))
 
 
 class Block(nn.Module):
@@ -109,7 +88,7 @@ class Block(nn.Module):
             convolved = self.convolved(image, beside)  # (B, C', H, W)
             return normalize_scale_silu(convolved, self.conv.bias, self.norm, scale_shift, residual=residual)
         (weight,) = self.standardized()  # (C', C, 3, 3)
-        result = plain(convolve(image, beside, weight, self.conv.bias), self.norm, scale_shift)
+        result = plain(convolve(image, weight, self.conv.bias, border=1, beside=beside), self.norm, scale_shift)
         return result if residual is None else result + residual
 
     def convolved(self, image: Tensor, beside: Tensor | None = None) -> Tensor:

@@ -238,12 +238,8 @@ def by_winograd(
     gradient: Tensor, maps: list[Tensor], weight: Tensor, statistics: Tensor | None, *, wanted: list[bool]
 ) -> tuple[list[Tensor | None], Tensor]:
     """∂ of each map that is wanted, and of the weights; with statistics they are w, and ŵ without."""
-    gradient, border, first = gradient.to(maps[0].dtype), border_of(weight), 0
-    to_maps: list[Tensor | None] = []
-    for each, wants in zip(maps, wanted, strict=True):
-        place = {"first": first, "count": each.shape[1], "border": border}
-        to_maps.append(winograd.maps_slope(gradient, weight, **place, statistics=statistics) if wants else None)
-        first += each.shape[1]
+    gradient, border = gradient.to(maps[0].dtype), border_of(weight)
+    to_maps = winograd.all_maps_slopes(gradient, maps, weight, border=border, wanted=wanted, statistics=statistics)
     standardized = None if statistics is None else (weight, statistics)
     side = weight.shape[2]
     return to_maps, winograd.weights_slope(maps, gradient, side=side, border=border, standardized=standardized)

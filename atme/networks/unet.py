@@ -29,8 +29,8 @@ from torch.utils.checkpoint import checkpoint
 
 from atme import require
 from atme.networks.attention import Attention, LinearAttention
-from atme.networks.block import Block, convolve
-from atme.networks.convolution import Conv2d
+from atme.networks.block import Block
+from atme.networks.convolution import Conv2d, convolve
 from atme.networks.doubled import doubled
 from atme.networks.embedding import Embedding, LatentMapping, LevelEmbedding, heard
 from atme.networks.kept import Kept
@@ -77,7 +77,9 @@ class ResidualBlock(nn.Module):
             scale_shift = self.listen(F.silu(embedded))  # (B, 2 C')
         residual = image
         if self.shortcut is not None:
-            residual = convolve(image, beside, self.shortcut.weight, self.shortcut.bias)  # (B, C', H, W)
+            residual = convolve(
+                image, self.shortcut.weight, self.shortcut.bias, border=0, beside=beside
+            )  # (B, C', H, W)
         if in_one_step(image) and torch.is_grad_enabled():
             hidden = self.first.convolved(image, beside)  # (B, C', H, W)
             return self.second.after(self.first, hidden, scale_shift, residual=residual)  # (B, C', H, W)

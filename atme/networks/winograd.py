@@ -49,9 +49,10 @@ def pays(maps: Sequence[Tensor], weight: Tensor, *, border: int) -> bool:
         border: of zeros around the maps.
     """
     image, side = maps[0], weight.shape[2]
-    if side not in SIDES or weight.shape[3] != side or image.dtype not in (torch.float32, torch.bfloat16):
+    if weight.shape[3] != side or image.dtype not in (torch.float32, torch.bfloat16) or not kernels.take(image):
         return False
-    if not kernels.take(image):
+    two_at_once = side == 1 and len(maps) == 2 and directly(image.dtype)  # of one map, oneDNN's product is as fast
+    if side not in SIDES and not two_at_once:
         return False
     if len(maps) > 2 or any(channels % lanes() for channels in (len(weight), *(each.shape[1] for each in maps))):
         return False
@@ -112,6 +113,25 @@ def maps_slope(
     border = weight.shape[2] - 1 - border
     read = weight, statistics, None
     return _convolved([gradient], *read, None, border=border, back=True, first=first, count=count)
+
+
+def all_maps_slopes(
+    gradient: Tensor,
+    maps: Sequence[Tensor],
+    weight: Tensor,
+    *,
+    border: int,
+    wanted: Sequence[bool],
+    statistics: Tensor | None = None,
+) -> list[Tensor | None]:
+    """`maps_slope` of each map that is wanted."""
+    slopes: list[Tensor | None] = []
+    first = 0
+    for each, wants in zip(maps, wanted, strict=True):
+        place = {"first": first, "count": each.shape[1], "border": border}
+        slopes.append(maps_slope(gradient, weight, **place, statistics=statistics) if wants else None)
+        first += each.shape[1]
+    return slopes
 
 
 def weights_slope(
