@@ -12,7 +12,7 @@ from torch import Tensor
 
 from atme.cli import main
 from atme.networks import UNet, kernels
-from atme.networks.standardized import standardized
+from atme.networks.standard_weights import standardized
 from atme.run_folder import read_log
 
 

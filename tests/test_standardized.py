@@ -25,7 +25,7 @@ def random(*shape: int) -> Tensor:
 def check_two_maps(beside: Tensor | None) -> None:
     image, weight = random(2, 3, 5, 4), random(4, 3 + (0 if beside is None else 2), 3, 3)
     maps = [image] if beside is None else [image, beside]
-    ours = convolved(image, beside, weight, eps=EPS)
+    ours, *_ = convolved(image, beside, weight, eps=EPS)
     steps = F.conv2d(torch.cat(maps, dim=1), standardize(weight, eps=EPS), padding=1)
     torch.testing.assert_close(ours, steps, rtol=1e-9, atol=1e-9)
     gradients = [torch.autograd.grad(y.sin().sum(), [*maps, weight]) for y in (ours, steps)]
@@ -38,11 +38,62 @@ def check_after_a_norm() -> None:
     wanted = [image, bias, *norm.parameters(), weight]
     for heard in (None, scale_shift):
         ours = normalized_and_convolved(image, bias, norm, heard, weight, eps=EPS)
-        steps = convolved(normalize_scale_silu(image, bias, norm, heard), None, weight, eps=EPS)
+        steps, *_ = convolved(normalize_scale_silu(image, bias, norm, heard), None, weight, eps=EPS)
         torch.testing.assert_close(ours, steps, rtol=1e-9, atol=1e-9)
         of = wanted if heard is None else [*wanted, heard]
         gradients = [torch.autograd.grad(y.sin().sum(), of) for y in (ours, steps)]
         torch.testing.assert_close(*gradients, rtol=1e-8, atol=1e-9)
+
+
+def check_what_else_reads_them(kind: torch.dtype, channels: int, *, autocast: bool, within: float) -> None:
+    """Gradients of other readers of both maps, of one, and of none are added to those of the convolution."""
+    given = [torch.randn(2, each, 9, 7).to(kind) for each in (channels, 2 * channels)]
+    weight = torch.randn(channels, 3 * channels, 3, 3).to(torch.promote_types(kind, torch.float32))
+    factors = [torch.randn(each.shape).to(kind) for each in given]
+    for read, learns in [((0, 1), (0, 1)), ((1,), (0, 1)), ((), (0, 1)), ((0, 1), (1,)), ((0, 1), ())]:
+        found = []
+        for precise in (False, True):
+            maps = [
+                (each.double() if precise else each).clone().requires_grad_(k in learns) for k, each in enumerate(given)
+            ]
+            w = (weight.double() if precise else weight).clone().requires_grad_()
+            if precise:
+                made, passed = F.conv2d(torch.cat(maps, dim=1), standardize(w, eps=EPS), padding=1), maps
+            else:
+                with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+                    made, *passed = convolved(*maps, w, eps=EPS)
+            assert [each.requires_grad for each in passed] == [k in learns for k in (0, 1)]
+            loss = made.double().square().sum() + sum((passed[k].double() * factors[k].double()).sum() for k in read)
+            found.append(torch.autograd.grad(loss, [w, *(maps[k] for k in learns)]))
+        for ours, wanted in zip(*found, strict=True):
+            assert (ours.double() - wanted).norm() <= within * wanted.norm()
+
+
+def test_what_else_reads_the_maps() -> None:
+    torch.manual_seed(0)
+    check_what_else_reads_them(torch.float64, 3, autocast=False, within=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("kind", "autocast", "within"),
+    [(torch.float32, False, 1e-5), (torch.bfloat16, True, 3e-2), (torch.float32, True, 3e-2)],
+)
+def test_what_else_reads_the_maps_where_they_are_compiled(
+    kind: torch.dtype, autocast: bool, within: float, width: None
+) -> None:
+    torch.manual_seed(0)
+    check_what_else_reads_them(kind, 16, autocast=autocast, within=within)
+    check_what_else_reads_them(kind, 3, autocast=autocast, within=within)
+
+
+def test_only_others_read_the_maps() -> None:
+    """The convolution's result leads nowhere: no weight moves, and gradients pass through."""
+    image, weight = random(1, 2, 4, 4), random(3, 2, 3, 3)
+    _, passed, beside = convolved(image, None, weight, eps=EPS)
+    assert beside is None
+    to_image, to_weight = torch.autograd.grad(passed.square().sum(), [image, weight], allow_unused=True)
+    torch.testing.assert_close(to_image, 2 * image.detach())
+    assert to_weight is None
 
 
 def test_values_and_gradients_are_those_of_the_steps() -> None:

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from torch.nn.grad import conv2d_input, conv2d_weight
 
 from atme.networks import kernels, products, winograd
-from atme.networks.block import Block
+from atme.networks.block import Block, standardize
 from atme.networks.convolution import Conv2d, Convolution, convolve
 from atme.networks.patchgan import PatchGAN
 from atme.networks.standardized import convolved
@@ -54,6 +54,41 @@ def test_values_and_derivatives(side: int, kind: torch.dtype, width: None) -> No
 
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(
+    ("channels", "rows", "size"), [((16, 16), 48, (9, 13)), ((544, 48), 80, (6, 7)), ((32,), 16, (40, 33))]
+)
+def test_weights_that_are_standardized_where_they_are_read(
+    channels: tuple[int, ...], rows: int, size: tuple[int, int], kind: torch.dtype, width: None
+) -> None:
+    """By few and by many weights, and what is added to a map's gradient."""
+    torch.manual_seed(rows)
+    exact = {torch.float32: 2e-6, torch.bfloat16: 5e-3}[kind]
+    in_pairs = kind == torch.bfloat16 and winograd.multiplies_pairs() and not winograd.directly(kind)
+    of_gradients = 1.5e-2 if in_pairs else exact
+    maps = maps_of(*channels, size=size, kind=kind)
+    weight, statistics = torch.randn(rows, sum(channels), 3, 3) + 0.3, torch.empty(rows, 2)
+    made = winograd.convolved(maps, weight, border=1, statistics=statistics, eps=1e-5)
+    precise = weight.double().requires_grad_()
+    read = standardize(precise, eps=1e-5)
+    whole = torch.cat(maps, dim=1).double()
+    near(made, F.conv2d(whole, read.detach(), padding=1), exact)
+    near(statistics[:, 0], weight.double().mean((1, 2, 3)), 1e-5)
+    near(statistics[:, 1], weight.double().var((1, 2, 3), correction=0).add(1e-5).rsqrt(), 1e-6)
+    gradient = torch.randn(made.shape).to(kind)
+    back = conv2d_input(whole.shape, read.detach(), gradient.double(), padding=1).split(channels, dim=1)
+    more = [torch.randn(each.shape).to(kind) for each in maps]
+    for others in ((None, None), more):
+        given = {"border": 1, "wanted": [True] * len(maps), "statistics": statistics, "more": others}
+        slopes = winograd.all_maps_slopes(gradient, maps, weight, **given)
+        for ours, wanted, added in zip(slopes, back, others, strict=False):
+            near(ours, wanted if added is None else wanted + added.double(), of_gradients)
+    of_read = conv2d_weight(whole, weight.shape, gradient.double(), padding=1)
+    (wanted,) = torch.autograd.grad(read, precise, of_read)
+    ours = winograd.weights_slope(maps, gradient, side=3, border=1, standardized=(weight, statistics))
+    near(ours, wanted, 1.5e-2 if in_pairs else 2e-6)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize(("channels", "rows"), [(16, 32), (256, 256), (576, 128)])
 def test_bits_do_not_depend_on_threads(
     channels: int, rows: int, kind: torch.dtype, compiled: None, monkeypatch: pytest.MonkeyPatch
@@ -65,7 +100,11 @@ def test_bits_do_not_depend_on_threads(
     found = []
     for number in (1, 2, 5):
         monkeypatch.setattr(torch, "get_num_threads", lambda number=number: number)
+        statistics = torch.empty(rows, 2)
         made = (
+            winograd.convolved([image], weight, border=1, statistics=statistics, eps=1e-5),
+            winograd.maps_slope(gradient, weight, border=1, first=0, count=channels, statistics=statistics, more=image),
+            winograd.weights_slope([image], gradient, side=3, border=1, standardized=(weight, statistics)),
             winograd.convolved([image], weight, border=1),
             winograd.maps_slope(gradient, weight, border=1, first=0, count=channels),
         )
@@ -97,7 +136,7 @@ def test_where_it_pays(compiled: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(winograd, "matrix_unit", lambda: True)
     assert winograd.read_in(bfloat16) == bfloat16
     assert winograd.read_in(torch.float32) == torch.float32
-    assert pays(kind=bfloat16)
+    assert all([pays(kind=bfloat16), pays(kind=bfloat16, size=4), pays(kind=bfloat16, size=1)])  # no tiles there
     with kernels.left_out():
         assert not pays()
 
@@ -239,9 +278,9 @@ def test_two_maps_of_which_one_is_tiled(
         maps = [each.requires_grad_() for each in maps_of(*channels, size=(size, size), kind=kind, images=1)]
         weight = torch.randn(lanes, sum(channels), 3, 3, requires_grad=True)
         precise = [each.detach().double().requires_grad_() for each in (*maps, weight)]
-        wanted = convolved(*precise[:2], precise[2], eps=1e-5)
+        wanted, *_ = convolved(*precise[:2], precise[2], eps=1e-5)
         used.clear()
-        made = convolved(*maps, weight, eps=1e-5)
+        made, *_ = convolved(*maps, weight, eps=1e-5)
         assert used == {2 * lanes: [2], 8: []}.get(sum(channels), [1])
         near(made, wanted, within)
         gradient = torch.randn(made.shape).to(kind)
@@ -254,7 +293,7 @@ def test_two_maps_of_which_one_is_tiled(
         block = Block(sum(channels), lanes, groups=1)
         with torch.no_grad():
             block.conv.weight.copy_(weight)
-            near(block.convolved(*(each.detach() for each in maps)), wanted, within)  # where nothing learns
+            near(block.convolved(*(each.detach() for each in maps))[0], wanted, within)  # where nothing learns
 
 
 def test_a_penalty_on_the_gradients_of_a_patchgan(compiled: None, monkeypatch: pytest.MonkeyPatch) -> None:

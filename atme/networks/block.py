@@ -15,7 +15,8 @@ from atme.networks.convolution import convolve
 from atme.networks.fused import normalize_scale_silu
 from atme.networks.kept import Kept
 from atme.networks.kernels import in_one_step
-from atme.networks.standardized import convolved, convolved_by, kind_of, normalized_and_convolved, read_as, standardized
+from atme.networks.standard_weights import standardized
+from atme.networks.standardized import convolved, convolved_by, kind_of, normalized_and_convolved, read_as
 
 
 def standardize(weight: Tensor, *, eps: float = 1e-5) -> Tensor:
@@ -85,19 +86,19 @@ class Block(nn.Module):
             (B, C', H, W).
         """
         if in_one_step(image):
-            convolved = self.convolved(image, beside)  # (B, C', H, W)
+            convolved, *_ = self.convolved(image, beside)  # (B, C', H, W)
             return normalize_scale_silu(convolved, self.conv.bias, self.norm, scale_shift, residual=residual)
         (weight,) = self.standardized()  # (C', C, 3, 3)
         result = plain(convolve(image, weight, self.conv.bias, border=1, beside=beside), self.norm, scale_shift)
         return result if residual is None else result + residual
 
-    def convolved(self, image: Tensor, beside: Tensor | None = None) -> Tensor:
-        """The convolution alone, without its bias, on a CPU: (B, C', H, W)."""
+    def convolved(self, image: Tensor, beside: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor | None]:
+        """The convolution alone, without its bias, on a CPU: (B, C', H, W); and both maps, for who else reads them."""
         if torch.is_grad_enabled():
             self._kept.forget()  # a fused optimizer moves weights without a word
             return convolved(image, beside, self.conv.weight, eps=self.eps)
         maps = [each.to(kind_of(image)) for each in (image, beside) if each is not None]
-        return convolved_by(maps, self.standardized(*read_as(maps, self.conv.weight)))
+        return convolved_by(maps, self.standardized(*read_as(maps, self.conv.weight))), image, beside
 
     def after(self, before: "Block", image: Tensor, scale_shift: Tensor | None, *, residual: Tensor) -> Tensor:
         """This block of what another one makes, on a CPU; that map is not kept for the backward pass.

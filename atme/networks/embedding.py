@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from atme import require
+from atme.networks.kernels import in_one_step
 
 Embedding = Literal["fixed", "learned", "random"]
 
@@ -157,3 +158,10 @@ def heard(embed: LevelEmbedding, map_latent: LatentMapping | None, level: Tensor
         return embedded
     require.tensor("latent", latent, (level.shape[0], length))
     return torch.cat([embedded, map_latent(latent)], dim=1)
+
+
+def told(listen: nn.Linear, embedded: Tensor) -> Tensor:
+    """(B, width) to (B, C); on a CPU in the weights' precision: of few rows, casts of the weights would take longer."""
+    with torch.autocast("cpu", enabled=torch.is_autocast_enabled("cpu") and not in_one_step(embedded)):
+        heard: Tensor = listen(embedded.to(listen.weight.dtype) if in_one_step(embedded) else embedded)
+    return heard

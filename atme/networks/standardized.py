@@ -17,11 +17,14 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from atme.networks import few_pixels, kernels, passes, winograd
+from atme.networks import few_pixels, winograd
 from atme.networks.fused import Numbers, derivative, heard_or_none, ways
+from atme.networks.standard_weights import standardized, standardized_slope
 
 
-def convolved(image: Tensor, beside: Tensor | None, weight: Tensor, *, eps: float) -> Tensor:
+def convolved(
+    image: Tensor, beside: Tensor | None, weight: Tensor, *, eps: float
+) -> tuple[Tensor, Tensor, Tensor | None]:
     """Convolution that keeps the size, of a map and perhaps a second one with more channels, without a bias.
 
     Args:
@@ -31,10 +34,11 @@ def convolved(image: Tensor, beside: Tensor | None, weight: Tensor, *, eps: floa
         eps: added to the weights' variance.
 
     Returns:
-        (B, C', H, W).
+        (B, C', H, W), and both maps as they are, for what else reads them: the gradients of these readers are then
+        added where those of the convolution are written, instead of by a pass over all of them.
     """
-    result: Tensor = StandardizedConvolution.apply(image, beside, weight, eps)
-    return result
+    result, image, *others = StandardizedConvolution.apply(image, beside, weight, eps)
+    return result, image, others[0] if others else None
 
 
 def normalized_and_convolved(
@@ -69,22 +73,34 @@ class StandardizedConvolution(torch.autograd.Function):
     """`convolved`, with its derivative."""
 
     @staticmethod
-    def forward(ctx: Any, image: Tensor, beside: Tensor | None, weight: Tensor, eps: float) -> Tensor:
-        """(B, C₁, H, W), (B, C₂, H, W), (C', C₁ + C₂, k, k) to (B, C', H, W)."""
-        maps = [each.to(kind_of(image)) for each in (image, beside) if each is not None]
+    def forward(ctx: Any, image: Tensor, beside: Tensor | None, weight: Tensor, eps: float) -> tuple[Tensor, ...]:
+        """(B, C₁, H, W), (B, C₂, H, W), (C', C₁ + C₂, k, k) to (B, C', H, W) and the maps."""
+        given = [each for each in (image, beside) if each is not None]
+        maps = [each.to(kind_of(image)) for each in given]
         result, statistics = convolved_of(maps, weight, eps=eps)  # (B, C', H, W); (C', 2)
         ctx.save_for_backward(weight, statistics, *maps)
-        ctx.eps, ctx.alone = eps, beside is None
-        return result
+        ctx.eps = eps
+        ctx.set_materialize_grads(False)
+        ctx.mark_non_differentiable(*(each for each in given if not each.requires_grad))
+        return result, *given
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        """As in the file's head."""
+    def backward(ctx: Any, gradient: Tensor | None, *others: Tensor | None) -> tuple[Tensor | None, ...]:
+        """As in the file's head; to a map's gradient those of its other readers are added."""
         weight, statistics, *maps = ctx.saved_tensors
+        alone = [None] * (2 - len(maps))
+        if gradient is None:  # nothing reads the result
+            return *others, *alone, None, None
         wanted = list(ctx.needs_input_grad[: len(maps)])
-        to_maps, to_weight = derivatives(gradient, maps, weight, statistics, eps=ctx.eps, wanted=wanted)
-        return (*to_maps, *([None] if ctx.alone else []), to_weight, None)
+        kind = maps[0].dtype if statistics is not None else None  # of what is added where it is written
+        more = [each if each is not None and each.dtype == kind else None for each in others]
+        to_maps, to_weight = derivatives(gradient, maps, weight, statistics, eps=ctx.eps, wanted=wanted, more=more)
+        added = [
+            slope if slope is None or other is None or within is not None else slope + other
+            for slope, other, within in zip(to_maps, others, more, strict=True)
+        ]
+        return *added, *alone, to_weight, None
 
 
 class NormalizedConvolution(torch.autograd.Function):
@@ -128,16 +144,6 @@ class NormalizedConvolution(torch.autograd.Function):
 def kind_of(image: Tensor) -> torch.dtype:
     """The precision that a convolution of this map is computed in."""
     return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else image.dtype
-
-
-def standardized(
-    weight: Tensor, split: Sequence[int], kind: torch.dtype, *, eps: float
-) -> tuple[list[Tensor], tuple[Tensor, ...]]:
-    """ŵ in the precision of one or two maps, for each map its own channels, (C', C, k, k); and m and r of each row."""
-    if kernels.take_weights(weight, kind):
-        return passes.standardized(weight, split, kind, eps=eps)
-    whole, *statistics = plain_standardized(weight, eps=eps)
-    return list(whole.to(kind).split(list(split), dim=1)), tuple(statistics)
 
 
 def groups_of(maps: Sequence[Tensor], weight: Tensor) -> list[list[Tensor]]:
@@ -202,11 +208,21 @@ def convolved_alone(group: list[Tensor], made: Tensor, border: int) -> Tensor:
 
 
 def derivatives(
-    gradient: Tensor, maps: list[Tensor], weight: Tensor, statistics: Tensor | None, *, eps: float, wanted: list[bool]
+    gradient: Tensor,
+    maps: list[Tensor],
+    weight: Tensor,
+    statistics: Tensor | None,
+    *,
+    eps: float,
+    wanted: list[bool],
+    more: Sequence[Tensor | None] = (None, None),
 ) -> tuple[list[Tensor | None], Tensor]:
-    """∂ of each map that is wanted, and ∂w, from the gradient of the convolution, and what `convolved_of` gave."""
+    """∂ of each map that is wanted, and ∂w, from the gradient of the convolution, and what `convolved_of` gave.
+
+    With statistics, `more` may be added to that of each map.
+    """
     if statistics is not None:
-        return by_winograd(gradient, maps, weight, statistics, wanted=wanted)
+        return by_winograd(gradient, maps, weight, statistics, wanted=wanted, more=more)
     return one_by_one(gradient, maps, weight, eps=eps, wanted=wanted)
 
 
@@ -228,18 +244,23 @@ def one_by_one(
         to_made.append(to_weights)
     kind = max((each.dtype for each in to_made), key=lambda kind: kind.itemsize)  # of one map alone, it may be float32
     to_made = [each.to(kind) for each in to_made]
-    if kernels.take_weights(weight, kind):
-        return to_maps, passes.standardized_slope(to_made, weight, statistics)
-    whole = to_made[0] if len(to_made) == 1 else torch.cat(to_made, dim=1)  # (C', C₁ + C₂, k, k)
-    return to_maps, plain_standardized_slope(whole.to(weight.dtype), weight, statistics)
+    return to_maps, standardized_slope(to_made, weight, statistics)
 
 
 def by_winograd(
-    gradient: Tensor, maps: list[Tensor], weight: Tensor, statistics: Tensor | None, *, wanted: list[bool]
+    gradient: Tensor,
+    maps: list[Tensor],
+    weight: Tensor,
+    statistics: Tensor | None,
+    *,
+    wanted: list[bool],
+    more: Sequence[Tensor | None] = (None, None),
 ) -> tuple[list[Tensor | None], Tensor]:
     """∂ of each map that is wanted, and of the weights; with statistics they are w, and ŵ without."""
     gradient, border = gradient.to(maps[0].dtype), border_of(weight)
-    to_maps = winograd.all_maps_slopes(gradient, maps, weight, border=border, wanted=wanted, statistics=statistics)
+    to_maps = winograd.all_maps_slopes(
+        gradient, maps, weight, border=border, wanted=wanted, statistics=statistics, more=more
+    )
     standardized = None if statistics is None else (weight, statistics)
     side = weight.shape[2]
     return to_maps, winograd.weights_slope(maps, gradient, side=side, border=border, standardized=standardized)
@@ -256,19 +277,3 @@ def directly(gradient: Tensor, image: Tensor, made: Tensor, *, wanted: bool) -> 
     if few:
         to_made = few_pixels.weights_slope(gradient, image, side)
     return [to_map if wanted else None], to_made
-
-
-def plain_standardized(weight: Tensor, *, eps: float) -> tuple[Tensor, Tensor, Tensor]:
-    """ŵ (C', C, k, k), m and r of each row."""
-    rows = weight.permute(0, 2, 3, 1)  # channels last: the layout in which the convolution reads it
-    made, mean, r = torch.native_layer_norm(rows, rows.shape[1:], None, None, eps)
-    return made.permute(0, 3, 1, 2), mean, r
-
-
-def plain_standardized_slope(gradient: Tensor, weight: Tensor, statistics: tuple[Tensor, ...]) -> Tensor:
-    """∂w from the gradient of ŵ, (C', C, k, k) both."""
-    of_rows, rows = gradient.permute(0, 2, 3, 1), weight.permute(0, 2, 3, 1)
-    to_rows: Tensor = torch.ops.aten.native_layer_norm_backward(
-        of_rows, rows, rows.shape[1:], *statistics, None, None, [True, False, False]
-    )[0]
-    return to_rows.permute(0, 3, 1, 2)

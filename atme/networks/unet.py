@@ -32,7 +32,7 @@ from atme.networks.attention import Attention, LinearAttention
 from atme.networks.block import Block
 from atme.networks.convolution import Conv2d, convolve
 from atme.networks.doubled import doubled
-from atme.networks.embedding import Embedding, LatentMapping, LevelEmbedding, heard
+from atme.networks.embedding import Embedding, LatentMapping, LevelEmbedding, heard, told
 from atme.networks.kept import Kept
 from atme.networks.kernels import in_one_step
 from atme.networks.size import require_size
@@ -66,26 +66,25 @@ class ResidualBlock(nn.Module):
         self.listen = None if level_width is None else nn.Linear(level_width, 2 * out_channels)
         self.first = Block(in_channels + beside, out_channels, groups=groups, eps=eps)
         self.second = Block(out_channels, out_channels, groups=groups, eps=eps)
-        self.shortcut = None
-        if beside or in_channels != out_channels:
-            self.shortcut = nn.Conv2d(in_channels + beside, out_channels, 1)
+        changes = beside > 0 or in_channels != out_channels
+        self.shortcut = nn.Conv2d(in_channels + beside, out_channels, 1) if changes else None
 
     def forward(self, image: Tensor, embedded: Tensor | None = None, *, beside: Tensor | None = None) -> Tensor:
         """(B, C, H, W), the level's embedding (B, level_width), and a second map, to (B, C', H, W)."""
         scale_shift = None
         if self.listen is not None and embedded is not None:
-            scale_shift = self.listen(F.silu(embedded))  # (B, 2 C')
-        residual = image
-        if self.shortcut is not None:
-            residual = convolve(
-                image, self.shortcut.weight, self.shortcut.bias, border=0, beside=beside
-            )  # (B, C', H, W)
+            scale_shift = told(self.listen, F.silu(embedded))  # (B, 2 C')
         if in_one_step(image) and torch.is_grad_enabled():
-            hidden = self.first.convolved(image, beside)  # (B, C', H, W)
-            return self.second.after(self.first, hidden, scale_shift, residual=residual)  # (B, C', H, W)
+            hidden, image, beside = self.first.convolved(image, beside)  # (B, C', H, W); as they are
+            around = self._around(image, beside)  # (B, C', H, W)
+            return self.second.after(self.first, hidden, scale_shift, residual=around)  # (B, C', H, W)
         hidden = self.first(image, scale_shift, beside=beside)  # (B, C', H, W)
-        result: Tensor = self.second(hidden, residual=residual)  # (B, C', H, W)
+        result: Tensor = self.second(hidden, residual=self._around(image, beside))  # (B, C', H, W)
         return result
+
+    def _around(self, image: Tensor, beside: Tensor | None) -> Tensor:
+        last = self.shortcut
+        return image if last is None else convolve(image, last.weight, last.bias, border=0, beside=beside)
 
 
 class Down(nn.Module):

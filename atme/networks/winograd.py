@@ -58,6 +58,8 @@ def pays(maps: Sequence[Tensor], weight: Tensor, *, border: int) -> bool:
         return False
     batch, _, *size = image.shape
     height, width = (pixels + 2 * border - side + 1 for pixels in size)
+    if directly(image.dtype):
+        return min(height, width) > 0
     results = WINDOW + 1 - side
     tiles = batch * -(-height // results) * -(-width // results)
     return min(height, width) > 0 and LEAST <= tiles <= WASTED * batch * height * width / results**2
@@ -100,7 +102,14 @@ def convolved(
 
 
 def maps_slope(
-    gradient: Tensor, weight: Tensor, *, border: int, first: int, count: int, statistics: Tensor | None = None
+    gradient: Tensor,
+    weight: Tensor,
+    *,
+    border: int,
+    first: int,
+    count: int,
+    statistics: Tensor | None = None,
+    more: Tensor | None = None,
 ) -> Tensor:
     """From the gradient (B, C', H', W') of `convolved` to that of a map, (B, count, H, W).
 
@@ -109,10 +118,11 @@ def maps_slope(
         weight: as there, and `border` and `statistics` likewise.
         first: of the map's channels among those of all maps.
         count: of its channels.
+        more: (B, count, H, W) in the gradient's precision, added to it before it is rounded.
     """
     border = weight.shape[2] - 1 - border
     read = weight, statistics, None
-    return _convolved([gradient], *read, None, border=border, back=True, first=first, count=count)
+    return _convolved([gradient], *read, None, more, border=border, back=True, first=first, count=count)
 
 
 def all_maps_slopes(
@@ -123,13 +133,14 @@ def all_maps_slopes(
     border: int,
     wanted: Sequence[bool],
     statistics: Tensor | None = None,
+    more: Sequence[Tensor | None] = (None, None),
 ) -> list[Tensor | None]:
     """`maps_slope` of each map that is wanted."""
     slopes: list[Tensor | None] = []
     first = 0
-    for each, wants in zip(maps, wanted, strict=True):
-        place = {"first": first, "count": each.shape[1], "border": border}
-        slopes.append(maps_slope(gradient, weight, **place, statistics=statistics) if wants else None)
+    for each, wants, others in zip(maps, wanted, more, strict=False):
+        read = {"border": border, "first": first, "count": each.shape[1]}
+        slopes.append(maps_slope(gradient, weight, **read, statistics=statistics, more=others) if wants else None)
         first += each.shape[1]
     return slopes
 
@@ -169,6 +180,7 @@ def _convolved(
     statistics: Tensor | None,
     eps: float | None,
     bias: Tensor | None,
+    more: Tensor | None = None,
     *,
     border: int,
     back: bool,
@@ -184,7 +196,8 @@ def _convolved(
     batch, _, *size = maps[0].shape
     height, width = (pixels + 2 * border - side + 1 for pixels in size)
     result = torch.empty(batch, count, height, width, dtype=kind, memory_format=torch.channels_last)
-    given = *_two(maps), weight, statistics, bias, result, *_sizes(maps, border=border)
+    more = None if more is None else passes.beside_each_other(more)
+    given = *_two(maps), weight, statistics, bias, more, result, *_sizes(maps, border=border)
     wanted = rows, columns, int(back), first, count, -1.0 if eps is None else float(eps)
     if directly(kind):
         passes.call("convolved_directly", [weight.dtype], *given, *wanted, side)

@@ -109,14 +109,17 @@ void tile_of(const Weights<W>& weights, Size tap, Size from, Size first, Pair* t
   for (Size k = 0; k < TILE; k++) store(reinterpret_cast<float*>(to + k * TILE), pairs[k]);
 }
 
-// Results of `count` pixels that follow one another, of 16 W channels.
+// Results of `count` pixels that follow one another, of 16 W channels; `more` lies as they do, unless there is none.
 template <int W>
-inline void write(const float* sums, const Vector* bias, Size count, Bfloat16* to, Size channels) {
+inline void write(const float* sums, const Vector* bias, const Bfloat16* more, Size count, Bfloat16* to,
+                  Size channels) {
   for (Size p = 0; p < count; p++, sums += TOGETHER, to += channels) {
-    const Vector first = load(sums) + bias[0];
+    Vector first = load(sums) + bias[0];
+    if (more != nullptr) first += load(more + p * channels);
     if constexpr (W > 1) {
-      const __m512bh both =
-          _mm512_cvtne2ps_pbh(reinterpret_cast<__m512>(load(sums + LANES) + bias[1]), reinterpret_cast<__m512>(first));
+      Vector second = load(sums + LANES) + bias[1];
+      if (more != nullptr) second += load(more + p * channels + LANES);
+      const __m512bh both = _mm512_cvtne2ps_pbh(reinterpret_cast<__m512>(second), reinterpret_cast<__m512>(first));
       _mm512_storeu_si512(to, reinterpret_cast<__m512i>(both));
     } else {
       store(to, first);
@@ -125,8 +128,8 @@ inline void write(const float* sums, const Vector* bias, Size count, Bfloat16* t
 }
 
 template <class N>
-void convolved(const Maps<Bfloat16>& x, const Weights<N>& weights, const float* start, Bfloat16* y, const Shape& shape,
-               Size first, Size count, int threads) {
+void convolved(const Maps<Bfloat16>& x, const Weights<N>& weights, const float* start, const Bfloat16* more,
+               Bfloat16* y, const Shape& shape, Size first, Size count, int threads) {
   const Size height = shape.out_height(), width = shape.out_width(), across = shape.across(), taps = shape.taps();
   const Size channels = up(x.all(), DEEP), steps = channels / DEEP, panels = (count + TOGETHER - 1) / TOGETHER;
   const Size tile = TILE * TILE, panel_size = steps * taps * 2 * tile;
@@ -173,8 +176,9 @@ void convolved(const Maps<Bfloat16>& x, const Weights<N>& weights, const float* 
         if (from + CHUNK < steps) continue;
         for (Size p = 0; p < TOGETHER && row < rows;) {  // what is in a row, without its border
           const Size some = std::min(TOGETHER - p, across - column), real = std::min(some, width - column);
-          Bfloat16* to = y + ((image * height + top + row) * width + column) * count + panel * TOGETHER;
-          if (real > 0) (lanes > TILE ? write<2> : write<1>)(here + p * TOGETHER, bias, real, to, count);
+          const Size place = ((image * height + top + row) * width + column) * count + panel * TOGETHER;
+          const Bfloat16* beside = more == nullptr ? more : more + place;
+          if (real > 0) (lanes > TILE ? write<2> : write<1>)(here + p * TOGETHER, bias, beside, real, y + place, count);
           p += some;
           column += some;
           if (column == across) column = 0, row++;
@@ -369,11 +373,12 @@ void weights_slope(const Maps<Bfloat16>& x, const Bfloat16* gradient, const Weig
 
 #define OF_WEIGHTS(NAME, W)                                                                                            \
   extern "C" void convolved_directly_##NAME(const Bfloat16* x, const Bfloat16* beside, const W* weight,                \
-                                            float* statistics, const float* start, Bfloat16* y, Size b, Size h,        \
-                                            Size w, Size border, Size c1, Size c2, Size rows, Size columns, Size back, \
-                                            Size first, Size count, double eps, Size side, int threads) {              \
-    convolved<W>({{x, beside}, {c1, c2}}, {weight, statistics, eps, rows, columns, side * side, back != 0}, start, y,  \
-                 {b, h, w, border, side}, first, count, threads);                                                      \
+                                            float* statistics, const float* start, const Bfloat16* more, Bfloat16* y,  \
+                                            Size b, Size h, Size w, Size border, Size c1, Size c2, Size rows,          \
+                                            Size columns, Size back, Size first, Size count, double eps, Size side,    \
+                                            int threads) {                                                             \
+    convolved<W>({{x, beside}, {c1, c2}}, {weight, statistics, eps, rows, columns, side * side, back != 0}, start,     \
+                 more, y, {b, h, w, border, side}, first, count, threads);                                             \
   }
 
 OF_WEIGHTS(float, float)

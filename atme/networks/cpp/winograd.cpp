@@ -202,11 +202,10 @@ void gradients(const T* gradient, Size channels, Size wanted, const Tiling<SIDE>
 
 // A tile of results of a panel from the products of its values, [point][channel].
 template <int SIDE, class T>
-void results(const float* products, Size step, int vectors, const float* start, T* y, Size channels,
+void results(const float* products, Size step, int vectors, const float* start, const T* more, T* y, Size channels,
              const Tiling<SIDE>& tiling, Size tile) {
   const auto [image, top, left] = tiling.place(tile);
-  const Size width = tiling.out_width();
-  T* first = y + ((image * tiling.out_height() + top) * width + left) * channels;
+  const Size width = tiling.out_width(), first = ((image * tiling.out_height() + top) * width + left) * channels;
   const Size rows = std::min<Size>(SIDE, tiling.out_height() - top), columns = std::min<Size>(SIDE, width - left);
   for (int v = 0; v < vectors; v++) {
     const Vector bias = start == nullptr ? Vector{} : load(start + v * LANES);
@@ -214,7 +213,9 @@ void results(const float* products, Size step, int vectors, const float* start, 
         Stored{products + v * LANES, step},
         [](const Vector* m, Vector* out, int apart) { lowered<SIDE>(m, RESULTS, out, apart); },
         [&](int i, int j, Vector value) {
-          if (i < rows && j < columns) store(first + (i * width + j) * channels + v * LANES, value + bias);
+          if (i >= rows || j >= columns) return;
+          const Size at = first + (i * width + j) * channels + v * LANES;
+          store(y + at, more == nullptr ? value + bias : value + bias + load(more + at));
         });
   }
 }
@@ -276,8 +277,8 @@ void panel_of(const Weights<float>& weights, Size from, Size until, Size first, 
 
 // y, multiplied in E.
 template <int TAPS, class E, class T>
-void convolved(Maps<T> x, const Weights<float>& weights, const float* start, T* y, const Tiling<7 - TAPS>& tiling, Size first,
-               Size count, int threads) {
+void convolved(Maps<T> x, const Weights<float>& weights, const float* start, const T* more, T* y,
+               const Tiling<7 - TAPS>& tiling, Size first, Size count, int threads) {
   const Size inner = x.all(), panels = (count + PANEL - 1) / PANEL, groups = (tiling.all + GROUP - 1) / GROUP;
   // Values of weights are made once, and those of windows by who needs them; or of windows once, and of weights anew
   // for each group of tiles, where weights are many, or groups fewer than threads. Bits are the same.
@@ -315,7 +316,8 @@ void convolved(Maps<T> x, const Weights<float>& weights, const float* start, T* 
       }
       for (Size at = 0; at < tiles; at++)
         results(products.at + at * lanes, product_step, int(lanes / LANES),
-                start == nullptr ? start : start + panel * PANEL, y + panel * PANEL, count, tiling, tile + at);
+                start == nullptr ? start : start + panel * PANEL, more == nullptr ? more : more + panel * PANEL,
+                y + panel * PANEL, count, tiling, tile + at);
     };
     if (once) {
       const auto place = [&](Size panel, Size from) {
@@ -424,12 +426,12 @@ void weights_slope(Maps<T> x, const T* gradient, const Weights<float>& weights, 
 
 #define OF_MAPS(NAME, T, TAPS)                                                                                         \
   extern "C" void convolved_##TAPS##_##NAME(const T* x, const T* beside, const float* weight, float* statistics,       \
-                                            const float* start, T* y, Size b, Size h, Size w, Size border, Size c1,    \
-                                            Size c2, Size rows, Size columns, Size back, Size first, Size count,       \
-                                            double eps, int threads) {                                                 \
+                                            const float* start, const T* more, T* y, Size b, Size h, Size w,           \
+                                            Size border, Size c1, Size c2, Size rows, Size columns, Size back,         \
+                                            Size first, Size count, double eps, int threads) {                         \
     const auto way = back ? convolved<TAPS, Multiplied<T>, T> : convolved<TAPS, float, T>;                             \
-    way({{x, beside}, {c1, c2}}, {weight, statistics, eps, rows, columns, TAPS * TAPS, back != 0}, start, y,           \
-        {b, h, w, border}, first, count, threads);                                                                     \
+    way({{x, beside}, {c1, c2}}, {weight, statistics, eps, rows, columns, TAPS * TAPS, back != 0}, start, more,        \
+        y, {b, h, w, border}, first, count, threads);                                                                  \
   }                                                                                                                    \
   extern "C" void weights_slope_##TAPS##_##NAME(const T* x, const T* beside, const T* gradient, const float* weight,   \
                                                 float* statistics, float* result, Size b, Size h, Size w, Size border, \
