@@ -17,6 +17,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from atme import require
 from atme.networks.kernels import in_one_step
@@ -161,7 +162,14 @@ def heard(embed: LevelEmbedding, map_latent: LatentMapping | None, level: Tensor
 
 
 def told(listen: nn.Linear, embedded: Tensor) -> Tensor:
-    """(B, width) to (B, C); on a CPU in the weights' precision: of few rows, casts of the weights would take longer."""
-    with torch.autocast("cpu", enabled=torch.is_autocast_enabled("cpu") and not in_one_step(embedded)):
-        heard: Tensor = listen(embedded.to(listen.weight.dtype) if in_one_step(embedded) else embedded)
-    return heard
+    """What a block hears: (B, width) through SiLU and a layer to (B, C).
+
+    On a CPU in the weights' precision, not autocast's: of few rows, casts of the weights would take longer.
+    """
+    active = F.silu(embedded)
+    if in_one_step(active) and torch.is_autocast_enabled("cpu"):
+        with torch.autocast("cpu", enabled=False):
+            precise: Tensor = listen(active.to(listen.weight.dtype))
+        return precise
+    result: Tensor = listen(active)
+    return result

@@ -21,11 +21,10 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from atme import require
 from atme.networks.block import Block
-from atme.networks.embedding import Embedding, LatentMapping, LevelEmbedding, heard
+from atme.networks.embedding import Embedding, LatentMapping, LevelEmbedding, heard, told
 from atme.networks.encoder import DEFAULT, Encoder
 from atme.networks.encoder_weights import Origin, origin
 from atme.networks.enlarged import PLACES, enlarged
@@ -51,7 +50,7 @@ class Listening(nn.Module):
 
     def forward(self, image: Tensor, embedded: Tensor, *, beside: Tensor | None = None) -> Tensor:
         """(B, C₁, H, W), what it listens to (B, level_width), and a second map (B, C − C₁, H, W), to (B, C', H, W)."""
-        result: Tensor = self.block(image, self.listen(F.silu(embedded)), beside=beside)  # (B, C', H, W)
+        result: Tensor = self.block(image, told(self.listen, embedded), beside=beside)  # (B, C', H, W)
         return result
 
 

@@ -24,7 +24,6 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from atme import require
@@ -73,7 +72,7 @@ class ResidualBlock(nn.Module):
         """(B, C, H, W), the level's embedding (B, level_width), and a second map, to (B, C', H, W)."""
         scale_shift = None
         if self.listen is not None and embedded is not None:
-            scale_shift = told(self.listen, F.silu(embedded))  # (B, 2 C')
+            scale_shift = told(self.listen, embedded)  # (B, 2 C')
         if in_one_step(image) and torch.is_grad_enabled():
             hidden, image, beside = self.first.convolved(image, beside)  # (B, C', H, W); as they are
             around = self._around(image, beside)  # (B, C', H, W)

@@ -3,13 +3,13 @@
 from functools import singledispatch
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from atme.inference.strips.layers import block, enlarged, layered
 from atme.inference.strips.rows import Rows, beside, through
 from atme.inference.strips.shelf import Shelf
 from atme.networks import PatchGAN, Pix2PixResNet, Pix2PixUNet, UNet, WNet
+from atme.networks.embedding import told
 from atme.networks.kernels import precise
 from atme.networks.pix2pix import ReflectedBlock
 from atme.networks.size import shrunk
@@ -82,7 +82,7 @@ def residual_block(layer: nn.Module, *maps: Rows, embedded: Tensor | None, shelf
     assert isinstance(layer, ResidualBlock)
     scale_shift = None
     if layer.listen is not None and embedded is not None:
-        scale_shift = layer.listen(F.silu(embedded))  # (1, 2 C')
+        scale_shift = told(layer.listen, embedded)  # (1, 2 C')
     both = maps[0] if len(maps) == 1 else beside(*maps)
     hidden = block(layer.first, both, scale_shift=scale_shift, residual=None, shelf=shelf)
     residual = both if layer.shortcut is None else layered(layer.shortcut, both, shelf)
