@@ -16,8 +16,8 @@ constexpr Size DEEP = 2 * TILE;       // channels of a tile
 constexpr Size TOGETHER = 2 * TILE;   // results of a pixel, and pixels, that are made together
 constexpr Size CHUNK = 8;             // planes of what is read whose products are added up together
 constexpr Size ROOM = Size(1) << 18;  // numbers of a band
-constexpr Size MANY = Size(1) << 18,  // pairs of weights from which on, and numbers of what is read up to which, a panel's
-    FEW = Size(1) << 20;              // weights are made ready where its results are made
+// Pairs of weights from which on, and numbers of what is read up to which, weights are made ready panel by panel.
+constexpr Size MANY = Size(1) << 18, FEW = Size(1) << 20;
 constexpr Size SUMMED = Size(1) << 18,
                LEAST_SUMMED = 1200;  // numbers, and positions, whose products are summed together
 constexpr Size AHEAD = 24;           // pixels that are asked for ahead
@@ -38,7 +38,8 @@ struct Shape {
 };
 
 // Rows [from, from + count) of an image between borders, which are 0: planes of DEEP channels, `apart` numbers each.
-void bordered(const Maps<Bfloat16>& x, const Shape& shape, Size image, Size from, Size count, Size apart, Bfloat16* to) {
+void bordered(const Maps<Bfloat16>& x, const Shape& shape, Size image, Size from, Size count, Size apart,
+              Bfloat16* to) {
   const Size across = shape.across() * DEEP;
   for (Size row = 0; row < count; row++, to += across) {
     const Size at = from + row - shape.border;
@@ -76,8 +77,8 @@ inline __m512i sixteen(const Weights<W>& weights, Size row, Size tap, Size colum
   if constexpr (std::is_same_v<W, Bfloat16>)
     return _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
   else
-    return _mm512_cvtepu16_epi32(reinterpret_cast<__m256i>(
-        _mm512_cvtneps_pbh(reinterpret_cast<__m512>(weights.standardized(load(from), row)))));
+    return _mm512_cvtepu16_epi32(
+        reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(reinterpret_cast<__m512>(weights.standardized(load(from), row)))));
 }
 template <class W>
 inline Vector thirty_two(const Weights<W>& weights, Size row, Size tap, Size column) {
@@ -291,7 +292,8 @@ class Paired {
 // The derivative of weights from the gradient of the results.
 void weights_slope(const Maps<Bfloat16>& x, const Bfloat16* gradient, const Weights<float>& weights, float* result,
                    const Shape& shape, int threads) {
-  const Size rows = weights.rows, height = shape.out_height(), width = shape.out_width(), across = shape.across(), columns = x.all();
+  const Size rows = weights.rows, height = shape.out_height(), width = shape.out_width(), across = shape.across(),
+             columns = x.all();
   const Size most = std::max(LEAST_SUMMED, SUMMED / (2 * columns + rows)),
              tall = std::min(height, std::max<Size>(1, most / across));
   const Size bands = (height + tall - 1) / tall, tiles = up(tall * across, DEEP) / DEEP;
@@ -372,11 +374,10 @@ void weights_slope(const Maps<Bfloat16>& x, const Bfloat16* gradient, const Weig
 }  // namespace
 
 #define OF_WEIGHTS(NAME, W)                                                                                            \
-  extern "C" void convolved_directly_##NAME(const Bfloat16* x, const Bfloat16* beside, const W* weight,                \
-                                            float* statistics, const float* start, const Bfloat16* more, Bfloat16* y,  \
-                                            Size b, Size h, Size w, Size border, Size c1, Size c2, Size rows,          \
-                                            Size columns, Size back, Size first, Size count, double eps, Size side,    \
-                                            int threads) {                                                             \
+  extern "C" void convolved_directly_##NAME(                                                                           \
+      const Bfloat16* x, const Bfloat16* beside, const W* weight, float* statistics, const float* start,               \
+      const Bfloat16* more, Bfloat16* y, Size b, Size h, Size w, Size border, Size c1, Size c2, Size rows,             \
+      Size columns, Size back, Size first, Size count, double eps, Size side, int threads) {                           \
     convolved<W>({{x, beside}, {c1, c2}}, {weight, statistics, eps, rows, columns, side * side, back != 0}, start,     \
                  more, y, {b, h, w, border, side}, first, count, threads);                                             \
   }

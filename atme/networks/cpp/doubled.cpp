@@ -68,12 +68,12 @@ void between_slope(const T* gradient, T* result, Size rows, Size channels, int t
 
 }  // namespace
 
-#define OF_WEIGHTS(NAME, T)                                                                              \
-  extern "C" void between_##NAME(const T* weight, T* made, Size rows, Size channels, int threads) {      \
-    between(weight, made, rows, channels, threads);                                                      \
-  }                                                                                                      \
-  extern "C" void between_slope_##NAME(const T* made, T* weight, Size rows, Size channels, int threads) { \
-    between_slope(made, weight, rows, channels, threads);                                                \
+#define OF_WEIGHTS(NAME, T)                                                                                            \
+  extern "C" void between_##NAME(const T* weight, T* made, Size rows, Size channels, int threads) {                    \
+    between(weight, made, rows, channels, threads);                                                                    \
+  }                                                                                                                    \
+  extern "C" void between_slope_##NAME(const T* made, T* weight, Size rows, Size channels, int threads) {              \
+    between_slope(made, weight, rows, channels, threads);                                                              \
   }
 
 OF_WEIGHTS(float, float)

@@ -96,14 +96,13 @@ template <class T, class A = typename Sum<T>::type>
 void sums(const T* x, A* total, Size images, Size pixels, Size channels, int threads) {
   const Size length = Repeated<A>::length_of(channels);
   std::vector<double> each(images * channels), nothing(images * channels);
-  two_sums<A>(images, pixels, channels, threads, each.data(), nothing.data(),
-              [=](Size, Size from, Size to, A* a, A* b) {
-                gathered(length, channels, a, b, [=](A* sum, A*) {
-                  in_pixels((to - from) * channels, length, [=](Size at, Size c, auto part) {
-                    add(sum + c, load(x + from * channels + at, part), part);
-                  });
-                });
-              });
+  two_sums<A>(
+      images, pixels, channels, threads, each.data(), nothing.data(), [=](Size, Size from, Size to, A* a, A* b) {
+        gathered(length, channels, a, b, [=](A* sum, A*) {
+          in_pixels((to - from) * channels, length,
+                    [=](Size at, Size c, auto part) { add(sum + c, load(x + from * channels + at, part), part); });
+        });
+      });
   for (Size c = 0; c < channels; c++) {
     double sum = 0;
     for (Size image = 0; image < images; image++) sum += each[image * channels + c];
@@ -181,41 +180,41 @@ void normalization_slope(const A* P, const A* Q, const A* mean, const A* mu, con
 
 }  // namespace
 
-#define OF_NUMBERS(A)                                                                                                \
-  extern "C" void normalization_##A(const A* mean, const A* variance, const A* bias, const A* gamma, const A* beta,  \
-                                    const A* heard, A* mu, A* r, A* factor, A* offset, Size b, Size c, Size groups,  \
-                                    double eps, int) {                                                               \
-    normalization(mean, variance, bias, gamma, beta, heard, mu, r, factor, offset, b, c, groups, eps);               \
-  }                                                                                                                  \
-  extern "C" void normalization_slope_##A(                                                                           \
-      const A* P, const A* Q, const A* mean, const A* mu, const A* r, const A* factor, const A* bias,                \
-      const A* gamma, const A* beta, const A* heard, A* a1, A* a0, A* to_bias, A* to_gamma, A* to_beta, A* to_heard, \
-      Size b, Size n, Size c, Size groups, int) {                                                                    \
-    normalization_slope(P, Q, mean, mu, r, factor, bias, gamma, beta, heard, a1, a0, to_bias, to_gamma, to_beta,     \
-                        to_heard, b, n, c, groups);                                                                  \
+#define OF_NUMBERS(A)                                                                                                  \
+  extern "C" void normalization_##A(const A* mean, const A* variance, const A* bias, const A* gamma, const A* beta,    \
+                                    const A* heard, A* mu, A* r, A* factor, A* offset, Size b, Size c, Size groups,    \
+                                    double eps, int) {                                                                 \
+    normalization(mean, variance, bias, gamma, beta, heard, mu, r, factor, offset, b, c, groups, eps);                 \
+  }                                                                                                                    \
+  extern "C" void normalization_slope_##A(const A* P, const A* Q, const A* mean, const A* mu, const A* r,              \
+                                          const A* factor, const A* bias, const A* gamma, const A* beta,               \
+                                          const A* heard, A* a1, A* a0, A* to_bias, A* to_gamma, A* to_beta,           \
+                                          A* to_heard, Size b, Size n, Size c, Size groups, int) {                     \
+    normalization_slope(P, Q, mean, mu, r, factor, bias, gamma, beta, heard, a1, a0, to_bias, to_gamma, to_beta,       \
+                        to_heard, b, n, c, groups);                                                                    \
   }
 
 OF_NUMBERS(float)
 OF_NUMBERS(double)
 
-#define OF_MAPS(NAME, T, A)                                                                                          \
-  extern "C" void moments_##NAME(const T* x, A* mean, A* variance, Size b, Size n, Size c, int threads) {            \
-    moments(x, mean, variance, b, n, c, threads);                                                                    \
-  }                                                                                                                  \
-  extern "C" void activated_##NAME(const T* x, const A* f, const A* o, const T* residual, T* result, Size b, Size n, \
-                                   Size c, int threads) {                                                            \
-    activated(x, f, o, residual, result, b, n, c, threads);                                                          \
-  }                                                                                                                  \
-  extern "C" void slope_sums_##NAME(const T* g, const T* x, const A* f, const A* o, A* P, A* Q, Size b, Size n,      \
-                                    Size c, int threads) {                                                           \
-    slope_sums(g, x, f, o, P, Q, b, n, c, threads);                                                                  \
-  }                                                                                                                  \
-  extern "C" void combined_##NAME(const T* g, const T* x, const A* f, const A* o, const A* a1, const A* a0,          \
-                                  T* result, Size b, Size n, Size c, int threads) {                                  \
-    combined(g, x, f, o, a1, a0, result, b, n, c, threads);                                                          \
-  }                                                                                                                  \
-  extern "C" void sums_##NAME(const T* x, A* total, Size b, Size n, Size c, int threads) {                           \
-    sums(x, total, b, n, c, threads);                                                                                \
+#define OF_MAPS(NAME, T, A)                                                                                            \
+  extern "C" void moments_##NAME(const T* x, A* mean, A* variance, Size b, Size n, Size c, int threads) {              \
+    moments(x, mean, variance, b, n, c, threads);                                                                      \
+  }                                                                                                                    \
+  extern "C" void activated_##NAME(const T* x, const A* f, const A* o, const T* residual, T* result, Size b, Size n,   \
+                                   Size c, int threads) {                                                              \
+    activated(x, f, o, residual, result, b, n, c, threads);                                                            \
+  }                                                                                                                    \
+  extern "C" void slope_sums_##NAME(const T* g, const T* x, const A* f, const A* o, A* P, A* Q, Size b, Size n,        \
+                                    Size c, int threads) {                                                             \
+    slope_sums(g, x, f, o, P, Q, b, n, c, threads);                                                                    \
+  }                                                                                                                    \
+  extern "C" void combined_##NAME(const T* g, const T* x, const A* f, const A* o, const A* a1, const A* a0, T* result, \
+                                  Size b, Size n, Size c, int threads) {                                               \
+    combined(g, x, f, o, a1, a0, result, b, n, c, threads);                                                            \
+  }                                                                                                                    \
+  extern "C" void sums_##NAME(const T* x, A* total, Size b, Size n, Size c, int threads) {                             \
+    sums(x, total, b, n, c, threads);                                                                                  \
   }
 
 OF_MAPS(float, float, float)

@@ -248,8 +248,7 @@ void panel_of(const Weights<float>& weights, Size from, Size until, Size first, 
       for (Size v = 0; v < lanes; v += LANES) {
         const auto make = [&](Size k, auto put) {
           Vector taps[AREA];
-          for (int t = 0; t < AREA; t++)
-            taps[t] = asked(row + k, AREA - 1 - t, first + v, 2 * AREA * columns);
+          for (int t = 0; t < AREA; t++) taps[t] = asked(row + k, AREA - 1 - t, first + v, 2 * AREA * columns);
           of_weights<TAPS>(taps, put);
         };
         put_together(EACH<E>, make, to + v, step);
@@ -260,8 +259,7 @@ void panel_of(const Weights<float>& weights, Size from, Size until, Size first, 
     for (Size block = from; block < until; block += LANES) {
       Vector turned[AREA][LANES];  // tap, column: rows side by side
       for (int t = 0; t < AREA; t++) {
-        for (int row = 0; row < LANES; row++)
-          turned[t][row] = asked(first + v + row, t, block, 2 * LANES);
+        for (int row = 0; row < LANES; row++) turned[t][row] = asked(first + v + row, t, block, 2 * LANES);
         transpose(turned[t]);
       }
       for (Size c = 0; c < LANES; c += EACH<E>) {
@@ -430,8 +428,8 @@ void weights_slope(Maps<T> x, const T* gradient, const Weights<float>& weights, 
                                             Size border, Size c1, Size c2, Size rows, Size columns, Size back,         \
                                             Size first, Size count, double eps, int threads) {                         \
     const auto way = back ? convolved<TAPS, Multiplied<T>, T> : convolved<TAPS, float, T>;                             \
-    way({{x, beside}, {c1, c2}}, {weight, statistics, eps, rows, columns, TAPS * TAPS, back != 0}, start, more,        \
-        y, {b, h, w, border}, first, count, threads);                                                                  \
+    way({{x, beside}, {c1, c2}}, {weight, statistics, eps, rows, columns, TAPS * TAPS, back != 0}, start, more, y,     \
+        {b, h, w, border}, first, count, threads);                                                                     \
   }                                                                                                                    \
   extern "C" void weights_slope_##TAPS##_##NAME(const T* x, const T* beside, const T* gradient, const float* weight,   \
                                                 float* statistics, float* result, Size b, Size h, Size w, Size border, \
