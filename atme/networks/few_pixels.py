@@ -3,7 +3,7 @@
 With the windows of the map, k × k pixels times C channels each, as rows of a matrix X, and the gradient's pixels as
 rows of G, it is Gᵀ X, with channels last in memory, as weights lie. The library's own way writes it in an order of its
 own, which is then put right in two passes: more than the sums take where there are more weights than pixels. It is
-for what does not go by winograd.py: fewer than four tiles, channels that fill no whole vectors, no C++ compiler.
+for what does not go by winograd.py: fewer than four tiles without AMX, channels in no whole vectors, no C++ compiler.
 """
 
 import torch
