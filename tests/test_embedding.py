@@ -10,8 +10,11 @@ from denoising_diffusion_pytorch.denoising_diffusion_pytorch import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional as F
 
-from atme.networks.embedding import FixedWaves, LevelEmbedding, NormalWaves
+from atme.networks.embedding import FixedWaves, LevelEmbedding, NormalWaves, told
+from atme.networks.kernels import plainly
 
 LEVELS = torch.tensor([0.0, -0.3, 0.99, 17.0, 999.0], dtype=torch.float64)
 
@@ -75,3 +78,15 @@ def test_fixed_waves_come_in_pairs_two_at_least(waves: int) -> None:
 def test_normal_waves_come_in_pairs(waves: int) -> None:
     with pytest.raises(ValueError, match=f"learned_sinusoidal_dim {waves}: .*even"):
         NormalWaves(waves, learned=True)
+
+
+def test_what_a_block_hears_is_as_precise_as_its_weights_on_a_cpu() -> None:
+    torch.manual_seed(0)
+    listen, embedded = nn.Linear(16, 8), torch.randn(3, 16)
+    wanted = listen(F.silu(embedded))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(told(listen, embedded), wanted)
+        assert told(listen, embedded.bfloat16()).dtype == torch.float32
+        with plainly():
+            assert told(listen, embedded).dtype == torch.bfloat16
+    assert torch.equal(told(listen, embedded), wanted)
