@@ -1,24 +1,26 @@
 """The optimizers: each of torch.optim trains or is refused before the run starts, anew and from a checkpoint."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from jsonargparse import Namespace
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.profiler import ProfilerActivity, profile
 
 from atme.cli import main
 from atme.models import Networks
-from atme.networks import PatchGAN, UNet
+from atme.networks import PatchGAN, UNet, kernels, passes
 from atme.noise import Game, Identity
 from atme.run_folder import checkpoints, read_log
-from atme.training import optimizers
+from atme.training import fused_adam, optimizers
 
 Preset = Callable[..., Path]
 ALL = sorted(
@@ -195,10 +197,18 @@ def test_moments_from_before_adam_was_fused_go_on() -> None:
 @pytest.mark.parametrize("gradients_last", [False, True])
 @pytest.mark.parametrize("moments_last", [False, True])
 @pytest.mark.parametrize("asked", [{}, {"fused": True}])
+@pytest.mark.parametrize("by", ["PyTorch", "compiled"])
 def test_a_fused_adam_heeds_layouts_in_memory(
-    asked: dict[str, bool], weights_last: bool, gradients_last: bool, moments_last: bool
+    by: str,
+    asked: dict[str, bool],
+    weights_last: bool,
+    gradients_last: bool,
+    moments_last: bool,
+    request: pytest.FixtureRequest,
 ) -> None:
     """It moves each weight by its own gradient, as an unfused one does; PyTorch's alone does not."""
+    if by == "compiled":
+        request.getfixturevalue(by)
     torch.manual_seed(0)
     start, gradients = torch.randn(6, 4, 3, 3), [torch.randn(6, 4, 3, 3) for _ in range(2)]
     formats = {False: torch.contiguous_format, True: torch.channels_last}
@@ -234,10 +244,109 @@ def test_a_fused_adam_copies_no_gradient() -> None:
     for weights in zip(ours.parameters(), plain.parameters(), strict=True):
         weights[0].grad, weights[1].grad = (torch.full_like(weight, 0.5).copy_(weights[0]) for weight in weights)
     torch.optim.Adam(plain.parameters(), lr=0.1, fused=True).step()
-    with profile(activities=[ProfilerActivity.CPU]) as seen:
+    with profile(activities=[ProfilerActivity.CPU]) as seen, kernels.left_out():
         optimizer.step()
     assert all(map(torch.equal, ours.parameters(), plain.parameters()))
     assert not any(event.name == "aten::clone" for event in seen.events())
+
+
+WEIGHTS = ((), (5, 7), (130, 1000), (33, 16, 3, 3))
+
+
+def alone(name: str, **settings: object) -> Optimizer:
+    """An optimizer of a few weights, one of them with channels last; the same ones each time."""
+    values = [torch.randn(shape, generator=torch.Generator().manual_seed(k)) for k, shape in enumerate(WEIGHTS)]
+    values[-1] = values[-1].contiguous(memory_format=torch.channels_last)
+    optimizer: Optimizer = getattr(torch.optim, name)([nn.Parameter(value) for value in values], **settings)
+    fused_adam.prepare(optimizer)
+    return optimizer
+
+
+def moved_by_noise(optimizer: Optimizer, steps: int = 5) -> list[Tensor]:
+    """Weights and moments after steps, in which the second weight has a gradient every second time."""
+    draws, (group,) = torch.Generator().manual_seed(9), optimizer.param_groups
+    for step in range(steps):
+        for k, weight in enumerate(group["params"]):
+            gradient = torch.randn(weight.shape, generator=draws).to(weight.dtype)
+            weight.grad = None if step % 2 and k == 1 else gradient
+        optimizer.step()
+    kept = [optimizer.state[weight] for weight in group["params"]]
+    return [*(weight.detach() for weight in group["params"]), *(each[name] for each in kept for name in sorted(each))]
+
+
+@pytest.fixture
+def steps_in_one_pass(compiled: None, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each pass was called."""
+    called: Counter[str] = Counter()
+    call = passes.call
+
+    def counted(name: str, *rest: Any) -> None:
+        called[name] += 1
+        call(name, *rest)
+
+    monkeypatch.setattr(passes, "call", counted)
+    return called
+
+
+OF_ADAM: dict[str, tuple[str, dict[str, Any]]] = {
+    "as the presets": ("Adam", {"lr": 2e-4, "betas": (0.5, 0.999)}),
+    "with weight decay, upwards": ("Adam", {"lr": 0.01, "weight_decay": 0.1, "maximize": True}),
+    "AdamW": ("AdamW", {"lr": 0.01, "weight_decay": 0.1}),
+    "AdamW upwards": ("AdamW", {"lr": 0.01, "maximize": True, "eps": 0.1}),
+    "a rate that is a tensor": ("Adam", {"lr": torch.tensor(0.01)}),
+}
+
+
+class TestAStepInOnePass:
+    @pytest.mark.parametrize(("name", "settings"), OF_ADAM.values(), ids=OF_ADAM)
+    def test_is_that_of_pytorch(self, steps_in_one_pass: Counter[str], name: str, settings: dict[str, Any]) -> None:
+        """Steps, moments and weights of its plain form in float64, as close as its fused one in float32."""
+        ours, fused, plain = (alone(name, fused=fused, **settings) for fused in (True, True, False))
+        for group in plain.param_groups:
+            group["params"] = [nn.Parameter(weight.double()) for weight in group["params"]]
+        found, right = moved_by_noise(ours), moved_by_noise(plain)
+        assert steps_in_one_pass == {"adam": 5}
+        with kernels.left_out():
+            theirs = moved_by_noise(fused)
+        assert steps_in_one_pass == {"adam": 5}
+        for mine, other, exact in zip(found, theirs, right, strict=True):
+            assert (mine - exact).abs().max() <= 2 * (other - exact).abs().max() + 1e-7 * exact.abs().max()
+
+    @pytest.mark.parametrize("settings", [{"amsgrad": True}, {"fused": False}, {"foreach": True}])
+    def test_is_left_to_pytorch(self, steps_in_one_pass: Counter[str], settings: dict[str, bool]) -> None:
+        moved_by_noise(alone("Adam", **{"fused": "foreach" not in settings, **settings}))
+        assert not steps_in_one_pass
+
+    def test_of_other_precisions_is_left_to_pytorch(self, steps_in_one_pass: Counter[str]) -> None:
+        weight = nn.Parameter(torch.ones(3, dtype=torch.float64))
+        optimizer = torch.optim.Adam([weight], fused=True)
+        fused_adam.prepare(optimizer)
+        moved_by_noise(optimizer)
+        assert not steps_in_one_pass
+        assert (weight != 1).all()
+
+    def test_does_not_depend_on_the_number_of_threads(
+        self, steps_in_one_pass: Counter[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        found = []
+        for threads in (1, 3):
+            monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+            found.append(moved_by_noise(alone("Adam", fused=True)))
+        assert all(map(torch.equal, *found))
+        assert steps_in_one_pass["adam"] == 10
+
+    def test_tells_that_weights_changed(self, steps_in_one_pass: Counter[str]) -> None:
+        optimizer = alone("Adam", fused=True)
+        before = [weight._version for weight in optimizer.param_groups[0]["params"]]
+        moved_by_noise(optimizer, steps=1)
+        assert all(
+            weight._version > old for weight, old in zip(optimizer.param_groups[0]["params"], before, strict=True)
+        )
+        assert steps_in_one_pass
+
+    def test_of_nothing_is_none(self, steps_in_one_pass: Counter[str]) -> None:
+        alone("Adam", fused=True).step()
+        assert not steps_in_one_pass
 
 
 def start_from(optimizer: Optimizer, other: Optimizer) -> None:

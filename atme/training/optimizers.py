@@ -3,7 +3,7 @@
 Moments come from the checkpoint; hyper-parameters, such as rates and betas, from the options.
 
 Adam and AdamW move all weights in one pass over memory (``fused``), unless the options say how: half of the time on a
-CPU, with other bits in the last digits.
+CPU, and less with fused_adam.py, with other bits in the last digits.
 
 What a network marks with a ``share_of_rate`` (networks/pretrained.py) is a group of its own, which remembers its share.
 """
@@ -17,11 +17,12 @@ from typing import Any
 
 import torch
 from jsonargparse import Namespace
-from torch import Tensor, nn
+from torch import nn
 from torch.optim import Adam, AdamW, Optimizer
 
 from atme.models import Networks
 from atme.models.roles import CRITIC, Side
+from atme.training import fused_adam
 
 Maker = Callable[[Iterable[Any]], Optimizer]
 """Makes an optimizer of parameters, or of groups of them."""
@@ -93,56 +94,8 @@ def _made(
         optimizer.defaults["fused"] = True
         for group in optimizer.param_groups:
             group["fused"] = True
-    if optimizer.defaults.get("fused"):
-        optimizer.register_step_pre_hook(lambda optimizer, *_: _lay_out_alike(optimizer))
-        _read_in_order(optimizer)
+    fused_adam.prepare(optimizer)
     return optimizer
-
-
-def _lay_out_alike(optimizer: Optimizer) -> None:
-    """Give gradients and moments the layout in memory that their weights have.
-
-    PyTorch 2.14's fused Adam on a CPU takes it for granted, and where one has channels last and another has not, it
-    moves weights by the gradients of others, without a word. Moments of a run of the other ``channels_last`` are such.
-    """
-    for weight in (weight for group in optimizer.param_groups for weight in group["params"]):
-        if weight.grad is not None:
-            weight.grad = _laid_out(weight.grad, weight)
-        moments = optimizer.state.get(weight, {})
-        for name, moment in moments.items():
-            moments[name] = _laid_out(moment, weight)
-
-
-def _read_in_order(optimizer: Optimizer) -> None:
-    """Show a fused Adam weights with channels last, and all that belongs to them, as they lie in memory.
-
-    PyTorch 2.14's else copies the gradient of each into the other layout on a CPU, which takes longer than the step.
-    What its step lists, weights, gradients, moments, is replaced by views on the same numbers.
-    """
-    list_all = getattr(optimizer, "_init_group", None)  # not of PyTorch's public words: without it, copies are made
-    if list_all is None or type(optimizer) not in (Adam, AdamW):
-        return
-
-    def listed(group: dict[str, Any], *lists: list[Tensor]) -> Any:
-        found = list_all(group, *lists)
-        for tensors in lists:
-            tensors[:] = map(_in_order, tensors)
-        return found
-
-    optimizer._init_group = listed  # type: ignore[attr-defined]
-
-
-def _in_order(values: Tensor) -> Tensor:
-    """(A, B, H, W) that have B last in memory as (A, H, W, B), others as they are."""
-    last = values.ndim == 4 and values.is_contiguous(memory_format=torch.channels_last)
-    return values.permute(0, 2, 3, 1) if last else values
-
-
-def _laid_out(values: Any, weight: Tensor) -> Any:
-    """Values as they are, or, where they are as many as the weights, in their layout."""
-    if not isinstance(values, Tensor) or values.shape != weight.shape or values.stride() == weight.stride():
-        return values
-    return torch.empty_like(weight, dtype=values.dtype).copy_(values)
 
 
 def option(side: Side) -> str:
