@@ -103,7 +103,10 @@ def _numbers(image: Tensor) -> Tensor:
 
 def _as(numbers: Tensor, image: Tensor) -> Tensor:
     """Numbers of a channel in the precision of sums, (B, C) beside each other."""
-    return numbers.to(passes.precise_kind(image)).expand(image.shape[:2]).contiguous()
+    kind, size = passes.precise_kind(image), image.shape[:2]
+    if numbers.dtype == kind and numbers.shape == size:  # as a rule: three operations would take as long as the pass
+        return numbers.contiguous()
+    return numbers.to(kind).expand(size).contiguous()
 
 
 def _in(kind: torch.dtype, numbers: Sequence[Tensor]) -> list[Tensor]:

@@ -143,14 +143,15 @@ void convolved(const Maps<Bfloat16>& x, const Weights<N>& weights, const float* 
   const Size bands = (height + tall - 1) / tall, pixels = up(tall * across, TOGETHER);
   const Size apart = std::max((tall + shape.side - 1) * across, pixels + shape.reach()) * DEEP;
   const auto wide = [&](Size panel) { return std::min(TOGETHER, count - panel * TOGETHER) / TILE; };
-  // A panel's weights: of a chunk of channels, tap by tap.
-  const auto get_ready = [&](Size panel, Size tap, Pair* to) {
-    for (Size k = 0; k < steps; k++) {
-      const Size before = k / CHUNK * CHUNK, within = std::min(steps - before, CHUNK);
-      Pair* here = to + (before * taps + tap * within + k - before) * wide(panel) * tile;
-      for (Size w = 0; w < wide(panel); w++)
-        tile_of(weights, tap, k * DEEP, first + panel * TOGETHER + w * TILE, here + w * tile);
-    }
+  // Weights of panels that follow one another: of a chunk of channels, tap by tap.
+  const auto get_ready = [&](Size panel, Size those, Size tap, Pair* to) {
+    for (Size k = 0; k < steps; k++)
+      for (Size at = 0; at < those; at++) {
+        const Size before = k / CHUNK * CHUNK, within = std::min(steps - before, CHUNK), lanes = wide(panel + at);
+        Pair* here = to + at * panel_size + (before * taps + tap * within + k - before) * lanes * tile;
+        for (Size w = 0; w < lanes; w++)
+          tile_of(weights, tap, k * DEEP, first + (panel + at) * TOGETHER + w * TILE, here + w * tile);
+      }
   };
   // A panel's results of rows of an image, from what is read for them.
   const auto make = [&](Size panel, const Pair* made, const Bfloat16* band, Size image, Size top, Size rows,
@@ -205,15 +206,19 @@ void convolved(const Maps<Bfloat16>& x, const Weights<N>& weights, const float* 
       for (Size image = 0; image < shape.images; image++)
         for (Size row = 0; row < height + shape.side - 1; row++)
           read_rows(image, row, 1, whole.at + image * apart * steps + row * across * DEEP);
-      Scratch<Pair> own(panel_size);
+      // Back, columns of a panel lie in all rows: those of the next lie beside them, and are read with them.
+      const Size together = weights.back && panels >= 2 * threads ? 2 : 1;
+      Scratch<Pair> own(together * panel_size);
 #pragma omp for schedule(static)
-      for (Size panel = 0; panel < panels; panel++) {
+      for (Size panel = 0; panel < panels; panel += together) {
+        const Size those = std::min(together, panels - panel);
         if (weights.to_measure())
           for (Size row = first + panel * TOGETHER; row < first + panel * TOGETHER + wide(panel) * TILE; row++)
             weights.measure(row);
-        for (Size tap = 0; tap < taps; tap++) get_ready(panel, tap, own.at);
-        for (Size image = 0; image < shape.images; image++)
-          make(panel, own.at, whole.at + image * apart * steps, image, 0, height, sums.at);
+        for (Size tap = 0; tap < taps; tap++) get_ready(panel, those, tap, own.at);
+        for (Size at = 0; at < those; at++)
+          for (Size image = 0; image < shape.images; image++)
+            make(panel + at, own.at + at * panel_size, whole.at + image * apart * steps, image, 0, height, sums.at);
       }
     } else {
       if (weights.to_measure()) {
@@ -222,7 +227,7 @@ void convolved(const Maps<Bfloat16>& x, const Weights<N>& weights, const float* 
       }
 #pragma omp for schedule(static) collapse(2)
       for (Size panel = 0; panel < panels; panel++)
-        for (Size tap = 0; tap < taps; tap++) get_ready(panel, tap, shared.at + panel * panel_size);
+        for (Size tap = 0; tap < taps; tap++) get_ready(panel, 1, tap, shared.at + panel * panel_size);
       Scratch<Bfloat16> band(apart * steps);
       std::memset(band.at, 0, apart * steps * sizeof(Bfloat16));
 #pragma omp for schedule(static)
