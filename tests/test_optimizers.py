@@ -210,7 +210,7 @@ def test_a_fused_adam_heeds_layouts_in_memory(
     if by == "compiled":
         request.getfixturevalue(by)
     torch.manual_seed(0)
-    start, gradients = torch.randn(6, 4, 3, 3), [torch.randn(6, 4, 3, 3) for _ in range(2)]
+    start, gradients = torch.randn(6, 4, 3, 3), [torch.randn(6, 4, 3, 3) for _ in range(3)]
     formats = {False: torch.contiguous_format, True: torch.channels_last}
     found = []
     for settings in (asked, {"foreach": False}):

@@ -55,7 +55,8 @@ def test_values_and_derivatives(side: int, kind: torch.dtype, width: None) -> No
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize(
-    ("channels", "rows", "size"), [((16, 16), 48, (9, 13)), ((544, 48), 80, (6, 7)), ((32,), 16, (40, 33))]
+    ("channels", "rows", "size"),
+    [((16, 16), 48, (9, 13)), ((544, 48), 80, (6, 7)), ((144, 16), 384, (6, 7)), ((32,), 16, (40, 33))],
 )
 def test_weights_that_are_standardized_where_they_are_read(
     channels: tuple[int, ...], rows: int, size: tuple[int, int], kind: torch.dtype, width: None

@@ -83,6 +83,7 @@ def convolved(
     border: int,
     statistics: Tensor | None = None,
     eps: float | None = None,
+    halved: bool = False,
 ) -> Tensor:
     """The convolution of maps that are read as one, of stride 1.
 
@@ -93,12 +94,13 @@ def convolved(
         border: of zeros around the maps.
         statistics: (C', 2), mean m and r of each row of weights in float32: (w − m) r is what they are convolved with.
         eps: statistics are taken first, with r = 1 / √(variance + ε).
+        halved: only where `directly`: weights are (C', C / 4, 4, 4), and read as 2 × 2 taps, as strided.py says.
 
     Returns:
         (B, C', H', W') in the maps' precision, H' = H + 2 border − k + 1.
     """
     read = weight, statistics, eps
-    return _convolved(maps, *read, bias, border=border, back=False, first=0, count=len(weight))
+    return _convolved(maps, *read, bias, border=border, back=False, first=0, count=len(weight), halved=halved)
 
 
 def maps_slope(
@@ -110,6 +112,8 @@ def maps_slope(
     count: int,
     statistics: Tensor | None = None,
     more: Tensor | None = None,
+    start: Tensor | None = None,
+    halved: bool = False,
 ) -> Tensor:
     """From the gradient (B, C', H', W') of `convolved` to that of a map, (B, count, H, W).
 
@@ -119,10 +123,12 @@ def maps_slope(
         first: of the map's channels among those of all maps.
         count: of its channels.
         more: (B, count, H, W) in the gradient's precision, added to it before it is rounded.
+        start: (count,), added likewise, read in float32.
+        halved: as there.
     """
-    border = weight.shape[2] - 1 - border
+    border = _taps(weight, halved)[2] - 1 - border
     read = weight, statistics, None
-    return _convolved([gradient], *read, None, more, border=border, back=True, first=first, count=count)
+    return _convolved([gradient], *read, start, more, border=border, back=True, first=first, count=count, halved=halved)
 
 
 def all_maps_slopes(
@@ -139,9 +145,13 @@ def all_maps_slopes(
     slopes: list[Tensor | None] = []
     first = 0
     for each, wants, others in zip(maps, wanted, more, strict=False):
-        read = {"border": border, "first": first, "count": each.shape[1]}
-        slopes.append(maps_slope(gradient, weight, **read, statistics=statistics, more=others) if wants else None)
-        first += each.shape[1]
+        count, slope = each.shape[1], None
+        if wants:
+            slope = maps_slope(
+                gradient, weight, border=border, first=first, count=count, statistics=statistics, more=others
+            )
+        slopes.append(slope)
+        first += count
     return slopes
 
 
@@ -152,6 +162,7 @@ def weights_slope(
     side: int,
     border: int,
     standardized: tuple[Tensor, Tensor] | None = None,
+    halved: bool = False,
 ) -> Tensor:
     """From the gradient (B, C', H', W') of `convolved` to that of the weights, (C', C, side, side), in float32.
 
@@ -160,15 +171,16 @@ def weights_slope(
         gradient: of the result.
         side: of the weights.
         standardized: weights and statistics, as there: then it is the gradient of w rather than that of (w − m) r.
+        halved: as there; `side` is 4.
     """
     maps, gradient = [passes.beside_each_other(each) for each in maps], passes.beside_each_other(gradient)
-    channels, rows = sum(each.shape[1] for each in maps), gradient.shape[1]
+    channels, rows = sum(each.shape[1] for each in maps) // (4 if halved else 1), gradient.shape[1]
     result = torch.empty(rows, channels, side, side, memory_format=torch.channels_last)
     weight, statistics = standardized or (None, None)
     weight = None if weight is None else passes.beside_each_other(weight)
     given = *_two(maps), gradient, weight, statistics, result, *_sizes(maps, border=border), rows
     if directly(gradient.dtype):
-        passes.call("weights_slope_directly", [], *given, side)
+        passes.call("weights_slope_directly", [], *given, *_taps(result, halved)[2:])
     else:
         passes.call(f"weights_slope_{side}", [gradient.dtype], *given)
     return result
@@ -186,13 +198,14 @@ def _convolved(
     back: bool,
     first: int,
     count: int,
+    halved: bool,
 ) -> Tensor:
     kind = maps[0].dtype
     if weight.dtype not in (torch.float32, read_in(kind)):
         weight = weight.to(read_in(kind))
     maps, weight = [passes.beside_each_other(each) for each in maps], passes.beside_each_other(weight)
     bias = None if bias is None else bias.float()
-    rows, columns, side, _ = weight.shape
+    rows, columns, side, half = _taps(weight, halved)
     batch, _, *size = maps[0].shape
     height, width = (pixels + 2 * border - side + 1 for pixels in size)
     result = torch.empty(batch, count, height, width, dtype=kind, memory_format=torch.channels_last)
@@ -200,10 +213,16 @@ def _convolved(
     given = *_two(maps), weight, statistics, bias, more, result, *_sizes(maps, border=border)
     wanted = rows, columns, int(back), first, count, -1.0 if eps is None else float(eps)
     if directly(kind):
-        passes.call("convolved_directly", [weight.dtype], *given, *wanted, side)
+        passes.call("convolved_directly", [weight.dtype], *given, *wanted, side, half)
     else:
         passes.call(f"convolved_{side}", [kind], *given, *wanted)
     return result
+
+
+def _taps(weight: Tensor, halved: bool) -> tuple[int, int, int, int]:
+    """Rows, columns and side of weights as they are read, and how many columns are two pixels', if they are halved."""
+    rows, channels, side, _ = weight.shape
+    return (rows, 4 * channels, side // 2, 2 * channels) if halved else (rows, channels, side, 0)
 
 
 def _two(maps: Sequence[Tensor]) -> tuple[Tensor, Tensor | None]:

@@ -62,6 +62,9 @@ struct RowSlope {
 
 // Weights (rows, taps, columns), and which way they are used: from columns to rows, or back, taps reversed. Where there
 // are statistics, mean and r of each row, what is used is (w - mean) r; they are taken first where there is an eps.
+//
+// Of a convolution of 4 x 4 taps and stride 2, they are the 2 x 2 taps of a map whose columns are four pixels'; they
+// lie as the 4 x 4 taps do, those of two pixels beside each other, `half` of the columns, then such of the next tap.
 template <class W>
 struct Weights {
   const W* at;
@@ -69,7 +72,12 @@ struct Weights {
   double eps;
   Size rows, columns, taps;
   bool back;
+  Size half = 0;
 
+  Size place(Size row, Size tap, Size column) const {
+    if (half == 0) return (row * taps + tap) * columns + column;
+    return row * width() + (tap / 2 * 4 + tap % 2 + (column >= half)) * half + column;
+  }
   bool to_measure() const { return statistics != nullptr && eps >= 0; }
   void measure(Size row) const {
     if constexpr (std::is_same_v<W, float>) measured(at + row * width(), width(), eps, statistics + 2 * row);

@@ -72,7 +72,7 @@ void bordered(const Maps<Bfloat16>& x, const Shape& shape, Size image, Size from
 template <class W>
 inline __m512i sixteen(const Weights<W>& weights, Size row, Size tap, Size column) {
   if (row >= weights.rows || column >= weights.columns) return __m512i{};
-  const W* from = weights.at + (row * weights.taps + tap) * weights.columns + column;
+  const W* from = weights.at + weights.place(row, tap, column);
   __builtin_prefetch(from + DEEP * weights.width());  // rows of the next tile: the processor does not guess them
   if constexpr (std::is_same_v<W, Bfloat16>)
     return _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
@@ -82,7 +82,7 @@ inline __m512i sixteen(const Weights<W>& weights, Size row, Size tap, Size colum
 }
 template <class W>
 inline Vector thirty_two(const Weights<W>& weights, Size row, Size tap, Size column) {
-  const W* from = weights.at + (row * weights.taps + tap) * weights.columns + column;
+  const W* from = weights.at + weights.place(row, tap, column);
   if (column + DEEP > weights.columns)
     return reinterpret_cast<Vector>(_mm512_zextsi256_si512(_mm512_cvtepi32_epi16(sixteen(weights, row, tap, column))));
   if constexpr (std::is_same_v<W, Bfloat16>)
@@ -345,7 +345,7 @@ void weights_slope(const Maps<Bfloat16>& x, const Bfloat16* gradient, const Weig
         for (Size tap = 0; tap < shape.taps(); tap++) {
           const Size offset = shape.offset(tap), each = (offset % 2 ? pairs + 1 : pairs) * TILE;
           const Pair* right = (offset % 2 ? odd.at + TILE : even.at) + block * each + offset / 2 * TILE;
-          float* sums = result + (part * TILE * shape.taps() + tap) * columns + block * TILE;
+          float* sums = result + weights.place(part * TILE, tap, block * TILE);
           by_number(part + 1 < parts, block + 1 < blocks, [&](auto R, auto W) {
             if (band == 0)  // rows lie far apart: these are asked for, since they are written at last
               for (Size r = 0; r < R.value * TILE; r++)
@@ -382,9 +382,9 @@ void weights_slope(const Maps<Bfloat16>& x, const Bfloat16* gradient, const Weig
   extern "C" void convolved_directly_##NAME(                                                                           \
       const Bfloat16* x, const Bfloat16* beside, const W* weight, float* statistics, const float* start,               \
       const Bfloat16* more, Bfloat16* y, Size b, Size h, Size w, Size border, Size c1, Size c2, Size rows,             \
-      Size columns, Size back, Size first, Size count, double eps, Size side, int threads) {                           \
-    convolved<W>({{x, beside}, {c1, c2}}, {weight, statistics, eps, rows, columns, side * side, back != 0}, start,     \
-                 more, y, {b, h, w, border, side}, first, count, threads);                                             \
+      Size columns, Size back, Size first, Size count, double eps, Size side, Size half, int threads) {                \
+    convolved<W>({{x, beside}, {c1, c2}}, {weight, statistics, eps, rows, columns, side * side, back != 0, half},      \
+                 start, more, y, {b, h, w, border, side}, first, count, threads);                                      \
   }
 
 OF_WEIGHTS(float, float)
@@ -392,9 +392,9 @@ OF_WEIGHTS(bfloat16, Bfloat16)
 
 extern "C" void weights_slope_directly(const Bfloat16* x, const Bfloat16* beside, const Bfloat16* gradient,
                                        const float* weight, float* statistics, float* result, Size b, Size h, Size w,
-                                       Size border, Size c1, Size c2, Size rows, Size side, int threads) {
-  weights_slope({{x, beside}, {c1, c2}}, gradient, {weight, statistics, -1, rows, c1 + c2, side * side, false}, result,
-                {b, h, w, border, side}, threads);
+                                       Size border, Size c1, Size c2, Size rows, Size side, Size half, int threads) {
+  weights_slope({{x, beside}, {c1, c2}}, gradient, {weight, statistics, -1, rows, c1 + c2, side * side, false, half},
+                result, {b, h, w, border, side}, threads);
 }
 
 #endif
