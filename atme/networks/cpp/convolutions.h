@@ -8,6 +8,8 @@
 
 namespace {
 
+constexpr Size COMING = 1024;  // numbers of weights from what is read to what is asked for
+
 // One or two maps that are read as one.
 template <class T>
 struct Maps {
@@ -16,12 +18,12 @@ struct Maps {
   Size all() const { return channels[0] + channels[1]; }
 };
 
-// A row's mean, and r = 1 / sqrt(variance + eps). Here and below the next row is asked for ahead.
+// A row's mean, and r = 1 / sqrt(variance + eps). What comes is asked for ahead.
 template <class W>
 inline void measured(const W* row, Size width, double eps, W* statistics) {
   VectorOf<W> sums{}, squares{};
   in_vectors(width, [&](Size i, auto part) {
-    __builtin_prefetch(row + width + i);
+    __builtin_prefetch(row + COMING + i);
     sums += load(row + i, part);
   });
   const W mean = sum<W>(sums) / W(width);
@@ -34,7 +36,7 @@ inline void measured(const W* row, Size width, double eps, W* statistics) {
 }
 
 // From the gradient g of a standardized row to that of the row, r (g - mean g - (w - mean) r^2 mean g (w - mean)): its
-// two sums, part by part, and then its parts.
+// two sums, part by part, and then its parts. The next row is asked for ahead.
 template <class W>
 struct RowSlope {
   const W mean, r;

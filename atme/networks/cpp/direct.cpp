@@ -18,6 +18,7 @@ constexpr Size CHUNK = 8;             // planes of what is read whose products a
 constexpr Size ROOM = Size(1) << 18;  // numbers of a band
 // Pairs of weights from which on, and numbers of what is read up to which, weights are made ready panel by panel.
 constexpr Size MANY = Size(1) << 18, FEW = Size(1) << 20;
+constexpr Size KEPT = Size(1) << 18;  // sums of results up to which rows are
 constexpr Size SUMMED = Size(1) << 18,
                LEAST_SUMMED = 1200;  // numbers, and positions, whose products are summed together
 constexpr Size AHEAD = 24;           // pixels that are asked for ahead
@@ -68,12 +69,13 @@ void bordered(const Maps<Bfloat16>& x, const Shape& shape, Size image, Size from
   }
 }
 
-// Sixteen weights of a row as the unit has them, or thirty-two; 0 where there is no such row or column.
+// Sixteen weights of a row as the unit has them, or thirty-two; 0 where there is no such row or column. Those that lie
+// `ahead` are asked for.
 template <class W>
-inline __m512i sixteen(const Weights<W>& weights, Size row, Size tap, Size column) {
+inline __m512i sixteen(const Weights<W>& weights, Size row, Size tap, Size column, Size ahead) {
   if (row >= weights.rows || column >= weights.columns) return __m512i{};
   const W* from = weights.at + weights.place(row, tap, column);
-  __builtin_prefetch(from + DEEP * weights.width());  // rows of the next tile: the processor does not guess them
+  __builtin_prefetch(from + ahead);
   if constexpr (std::is_same_v<W, Bfloat16>)
     return _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
   else
@@ -84,7 +86,8 @@ template <class W>
 inline Vector thirty_two(const Weights<W>& weights, Size row, Size tap, Size column) {
   const W* from = weights.at + weights.place(row, tap, column);
   if (column + DEEP > weights.columns)
-    return reinterpret_cast<Vector>(_mm512_zextsi256_si512(_mm512_cvtepi32_epi16(sixteen(weights, row, tap, column))));
+    return reinterpret_cast<Vector>(
+        _mm512_zextsi256_si512(_mm512_cvtepi32_epi16(sixteen(weights, row, tap, column, 0))));
   if constexpr (std::is_same_v<W, Bfloat16>)
     return reinterpret_cast<Vector>(load(reinterpret_cast<const Pair*>(from)));
   else
@@ -98,7 +101,10 @@ template <class W>
 void tile_of(const Weights<W>& weights, Size tap, Size from, Size first, Pair* to) {
   if (weights.back) {
     for (Size k = 0; k < TILE; k++) {
-      const auto of = [&](Size row) { return sixteen(weights, row, weights.taps - 1 - tap, first); };
+      // The processor does not guess the rows of the next tile.
+      const auto of = [&](Size row) {
+        return sixteen(weights, row, weights.taps - 1 - tap, first, DEEP * weights.width());
+      };
       const Size row = from + 2 * k;
       _mm512_storeu_si512(to + k * TILE, _mm512_or_si512(of(row), _mm512_slli_epi32(of(row + 1), 16)));
     }
@@ -128,6 +134,72 @@ inline void write(const float* sums, const Vector* bias, const Bfloat16* more, S
   }
 }
 
+// `convolved`, back, DEEP rows of weights after DEEP rows, which lie in one piece: columns of a panel lie in all rows.
+// Sums of all results are kept meanwhile.
+template <class N>
+void convolved_by_rows(const Maps<Bfloat16>& x, const Weights<N>& weights, const float* start, const Bfloat16* more,
+                       Bfloat16* y, const Shape& shape, Size first, Size count, int threads) {
+  const Size height = shape.out_height(), width = shape.out_width(), across = shape.across(), taps = shape.taps();
+  const Size steps = up(x.all(), DEEP) / DEEP, panels = (count + TOGETHER - 1) / TOGETHER, tile = TILE * TILE;
+  const Size pixels = up(height * across, TOGETHER), of_tap = count * TILE;
+  const Size apart = std::max((height + shape.side - 1) * across, pixels + shape.reach()) * DEEP;
+  const auto wide = [&](Size panel) { return std::min(TOGETHER, count - panel * TOGETHER) / TILE; };
+  Scratch<Bfloat16> whole(shape.images * apart * steps);
+  Scratch<Pair> ready(taps * of_tap);
+  Scratch<float> sums(shape.images * panels * pixels * TOGETHER);
+#pragma omp parallel num_threads(threads) if (threads > 1)
+  {
+    const MatrixUnit<Pair> unit;
+#pragma omp for schedule(static)
+    for (Size plane = 0; plane < shape.images * steps; plane++)
+      std::memset(whole.at + plane * apart, 0, apart * sizeof(Bfloat16));
+#pragma omp for schedule(static) collapse(2)
+    for (Size image = 0; image < shape.images; image++)
+      for (Size row = 0; row < height + shape.side - 1; row++)
+        bordered(x, shape, image, row, 1, apart, whole.at + image * apart * steps + row * across * DEEP);
+    for (Size k = 0; k < steps; k++) {
+#pragma omp for schedule(static)
+      for (Size pair = 0; pair < TILE; pair++)
+        for (Size tap = 0; tap < taps; tap++)
+          for (Size column = 0; column < count; column += TILE) {
+            const auto of = [&](Size row) { return sixteen(weights, row, tap, first + column, COMING); };
+            const Size row = k * DEEP + 2 * pair;
+            _mm512_storeu_si512(ready.at + (taps - 1 - tap) * of_tap + column * TILE + pair * TILE,
+                                _mm512_or_si512(of(row), _mm512_slli_epi32(of(row + 1), 16)));
+          }
+      written();
+#pragma omp for schedule(static) collapse(2)
+      for (Size image = 0; image < shape.images; image++)
+        for (Size panel = 0; panel < panels; panel++) {
+          const Bfloat16* plane = whole.at + (image * steps + k) * apart;
+          float* here = sums.at + (image * panels + panel) * pixels * TOGETHER;
+          for (Size at = 0; at < pixels; at += TOGETHER)
+            by_number(true, wide(panel) > 1, [&](auto R, auto W) {
+              (k ? begin<true, R.value, W.value> : begin<false, R.value, W.value>)(here + at * TOGETHER, TOGETHER);
+              for (Size tap = 0; tap < taps; tap++)
+                add<R.value, W.value>(
+                    {reinterpret_cast<const Pair*>(plane + (at + shape.offset(tap)) * DEEP), TILE, tile, 0},
+                    {ready.at + tap * of_tap + panel * TOGETHER * TILE, TILE, tile, 0}, 1);
+              end<R.value, W.value>(here + at * TOGETHER, TOGETHER);
+            });
+        }
+    }
+    written();
+#pragma omp for schedule(static) collapse(2)
+    for (Size image = 0; image < shape.images; image++)
+      for (Size panel = 0; panel < panels; panel++) {
+        Vector bias[2]{};
+        for (Size w = 0; start != nullptr && w < wide(panel); w++) bias[w] = load(start + panel * TOGETHER + w * TILE);
+        for (Size row = 0; row < height; row++) {
+          const float* here = sums.at + ((image * panels + panel) * pixels + row * across) * TOGETHER;
+          const Size place = (image * height + row) * width * count + panel * TOGETHER;
+          const Bfloat16* beside = more == nullptr ? more : more + place;
+          (wide(panel) > 1 ? write<2> : write<1>)(here, bias, beside, width, y + place, count);
+        }
+      }
+  }
+}
+
 template <class N>
 void convolved(const Maps<Bfloat16>& x, const Weights<N>& weights, const float* start, const Bfloat16* more,
                Bfloat16* y, const Shape& shape, Size first, Size count, int threads) {
@@ -137,21 +209,22 @@ void convolved(const Maps<Bfloat16>& x, const Weights<N>& weights, const float* 
   // Where weights are many and pixels few, a panel's weights are made ready where its results are made; else those of
   // all panels before, and threads share bands of an image.
   const Size all = shape.images * (height + shape.side - 1) * across * channels;
-  const bool by_panel = panels >= threads && panels * panel_size > MANY && all <= FEW;
+  const bool many = panels * panel_size > MANY && all <= FEW, by_panel = many && panels >= threads;
+  if (many && weights.back && shape.images * height * across * count <= KEPT)
+    return convolved_by_rows(x, weights, start, more, y, shape, first, count, threads);
   const Size wanted = (height * across * channels + ROOM - 1) / ROOM,
              tall = by_panel ? height : (height - 1) / up(wanted, threads) + 1;
   const Size bands = (height + tall - 1) / tall, pixels = up(tall * across, TOGETHER);
   const Size apart = std::max((tall + shape.side - 1) * across, pixels + shape.reach()) * DEEP;
   const auto wide = [&](Size panel) { return std::min(TOGETHER, count - panel * TOGETHER) / TILE; };
-  // Weights of panels that follow one another: of a chunk of channels, tap by tap.
-  const auto get_ready = [&](Size panel, Size those, Size tap, Pair* to) {
-    for (Size k = 0; k < steps; k++)
-      for (Size at = 0; at < those; at++) {
-        const Size before = k / CHUNK * CHUNK, within = std::min(steps - before, CHUNK), lanes = wide(panel + at);
-        Pair* here = to + at * panel_size + (before * taps + tap * within + k - before) * lanes * tile;
-        for (Size w = 0; w < lanes; w++)
-          tile_of(weights, tap, k * DEEP, first + (panel + at) * TOGETHER + w * TILE, here + w * tile);
-      }
+  // A panel's weights: of a chunk of channels, tap by tap.
+  const auto get_ready = [&](Size panel, Size tap, Pair* to) {
+    for (Size k = 0; k < steps; k++) {
+      const Size before = k / CHUNK * CHUNK, within = std::min(steps - before, CHUNK);
+      Pair* here = to + (before * taps + tap * within + k - before) * wide(panel) * tile;
+      for (Size w = 0; w < wide(panel); w++)
+        tile_of(weights, tap, k * DEEP, first + panel * TOGETHER + w * TILE, here + w * tile);
+    }
   };
   // A panel's results of rows of an image, from what is read for them.
   const auto make = [&](Size panel, const Pair* made, const Bfloat16* band, Size image, Size top, Size rows,
@@ -206,19 +279,15 @@ void convolved(const Maps<Bfloat16>& x, const Weights<N>& weights, const float* 
       for (Size image = 0; image < shape.images; image++)
         for (Size row = 0; row < height + shape.side - 1; row++)
           read_rows(image, row, 1, whole.at + image * apart * steps + row * across * DEEP);
-      // Back, columns of a panel lie in all rows: those of the next lie beside them, and are read with them.
-      const Size together = weights.back && panels >= 2 * threads ? 2 : 1;
-      Scratch<Pair> own(together * panel_size);
+      Scratch<Pair> own(panel_size);
 #pragma omp for schedule(static)
-      for (Size panel = 0; panel < panels; panel += together) {
-        const Size those = std::min(together, panels - panel);
+      for (Size panel = 0; panel < panels; panel++) {
         if (weights.to_measure())
           for (Size row = first + panel * TOGETHER; row < first + panel * TOGETHER + wide(panel) * TILE; row++)
             weights.measure(row);
-        for (Size tap = 0; tap < taps; tap++) get_ready(panel, those, tap, own.at);
-        for (Size at = 0; at < those; at++)
-          for (Size image = 0; image < shape.images; image++)
-            make(panel + at, own.at + at * panel_size, whole.at + image * apart * steps, image, 0, height, sums.at);
+        for (Size tap = 0; tap < taps; tap++) get_ready(panel, tap, own.at);
+        for (Size image = 0; image < shape.images; image++)
+          make(panel, own.at, whole.at + image * apart * steps, image, 0, height, sums.at);
       }
     } else {
       if (weights.to_measure()) {
@@ -227,7 +296,7 @@ void convolved(const Maps<Bfloat16>& x, const Weights<N>& weights, const float* 
       }
 #pragma omp for schedule(static) collapse(2)
       for (Size panel = 0; panel < panels; panel++)
-        for (Size tap = 0; tap < taps; tap++) get_ready(panel, 1, tap, shared.at + panel * panel_size);
+        for (Size tap = 0; tap < taps; tap++) get_ready(panel, tap, shared.at + panel * panel_size);
       Scratch<Bfloat16> band(apart * steps);
       std::memset(band.at, 0, apart * steps * sizeof(Bfloat16));
 #pragma omp for schedule(static)
