@@ -18,7 +18,7 @@ constexpr Size CHUNK = 8;             // planes of what is read whose products a
 constexpr Size ROOM = Size(1) << 18;  // numbers of a band
 // Pairs of weights from which on, and numbers of what is read up to which, weights are made ready panel by panel.
 constexpr Size MANY = Size(1) << 18, FEW = Size(1) << 20;
-constexpr Size KEPT = Size(1) << 18;  // sums of results up to which rows are
+constexpr Size KEPT = Size(1) << 19;  // sums of results up to which rows are
 constexpr Size SUMMED = Size(1) << 18,
                LEAST_SUMMED = 1200;  // numbers, and positions, whose products are summed together
 constexpr Size AHEAD = 24;           // pixels that are asked for ahead
