@@ -20,6 +20,7 @@ _SCOPES = {
     "scaled_dot_product": "attention",
     "NormScaleSiLU": "norm and activation",
     "NormAct": "norm and activation",
+    "Strided": "convolution",
 }
 # Passes in C++ over maps and weights, whatever they are a part of; products of pixels are what they are a part of.
 _OWN = {

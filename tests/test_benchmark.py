@@ -78,11 +78,13 @@ def test_the_number_of_threads_is_put_back() -> None:
         (["aten::bmm", "AttendByTiles"], "attention"),
         (["atme::fully_attended", "AttendInBlocks"], "attention"),
         (["atme::product", "Convolution"], "convolution"),
+        (["StridedBackward", "autograd::engine::evaluate_function: StridedBackward"], "convolution"),
         (["aten::convolution_backward", "StandardizedConvolutionBackward"], "convolution"),
         (["aten::_fused_adam_", "Optimizer.step#Adam.step"], "optimizers"),
         (["atme::adam", "Optimizer.step#Adam.step"], "optimizers"),
         (["aten::copy_", "aten::_to_copy", "aten::to"], "cast and layout"),
         (["aten::add_", "autograd::engine::evaluate_function: AddBackward0"], "elementwise"),
+        (["aten::empty_strided"], "rest"),
         (["something else"], "rest"),
     ],
 )
