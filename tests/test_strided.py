@@ -145,14 +145,19 @@ def test_all_else_is_pytorchs(back: bool, matrix_unit: None, monkeypatch: pytest
     assert not pays(kind=bfloat16)
 
 
-@pytest.mark.parametrize(
-    "layer", [strided.StridedConv2d(6, 16, 4, 2, 1), strided.StridedConvTranspose2d(6, 16, 4, 2, 1)]
-)
+@pytest.mark.parametrize("layer", [strided.StridedConv2d(6, 16), strided.StridedConvTranspose2d(6, 16)])
 @pytest.mark.parametrize("size", [(6, 8), (7, 9)])
 def test_layers_are_pytorchs(layer: nn.Conv2d | nn.ConvTranspose2d, size: tuple[int, int]) -> None:
     """In float32, whatever is compiled, bit for bit."""
     image, back = torch.randn(2, 6, *size), isinstance(layer, nn.ConvTranspose2d)
     assert torch.equal(layer(image), plainly(image, layer.weight, layer.bias, back=back))
+
+
+def test_a_transpose_of_another_size_is_pytorchs(compiled: None) -> None:
+    layer, image = strided.StridedConvTranspose2d(16, 16), torch.randn(1, 16, 5, 6)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert layer(image, output_size=[11, 13]).shape[2:] == (11, 13)
+        assert layer(image).shape[2:] == (10, 12)
 
 
 NETWORKS = {

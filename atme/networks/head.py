@@ -39,7 +39,7 @@ class Head(nn.Module):
         super().__init__()
         parts: list[nn.Module] = []
         for before in [channels, *[width] * (layers - 1)]:
-            parts.append(spectral_norm(StridedConv2d(before, width, 4, 2, 1)))
+            parts.append(spectral_norm(StridedConv2d(before, width)))
             parts.extend([nn.GroupNorm(GROUPS, width)] if norm == "group" else [])
             parts.append(nn.LeakyReLU(0.2))
         self.layers = nn.Sequential(*parts)

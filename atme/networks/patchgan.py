@@ -19,7 +19,7 @@ from atme.networks.convolution import Conv2d
 from atme.networks.embedding import LevelEmbedding
 from atme.networks.norm import Norm, make_norm
 from atme.networks.size import require_judged
-from atme.networks.strided import StridedConv2d
+from atme.networks.strided import STRIDE, StridedConv2d
 
 WIDEST = 8
 """The widest layer in multiples of `dim`."""
@@ -175,5 +175,7 @@ def make_features(channels: int, widths: list[int], *, layers: int, norm: Norm) 
 
 def make_convolution(before: int, after: int, *, layers: int, stride: int = 1, bias: bool = True) -> nn.Conv2d:
     """4×4 with a border of 1, or 1×1 where each pixel is judged alone."""
+    if stride == STRIDE:
+        return StridedConv2d(before, after, bias=bias)
     kernel, padding = (4, 1) if layers else (1, 0)
-    return (Conv2d if stride == 1 else StridedConv2d)(before, after, kernel, stride, padding, bias=bias)
+    return Conv2d(before, after, kernel, stride, padding, bias=bias)

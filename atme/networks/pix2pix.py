@@ -59,14 +59,12 @@ class Pix2PixUNet(nn.Module):
         widths = [ngf * min(2**i, WIDEST) for i in range(num_downs)]
         innermost = num_downs - 1
 
-        self.down = nn.ModuleList([nn.Sequential(StridedConv2d(in_channels, ngf, 4, 2, 1, bias=bias))])
-        self.up = nn.ModuleList(
-            [nn.Sequential(nn.ReLU(), StridedConvTranspose2d(2 * ngf, out_channels, 4, 2, 1), nn.Tanh())]
-        )
+        self.down = nn.ModuleList([nn.Sequential(StridedConv2d(in_channels, ngf, bias=bias))])
+        self.up = nn.ModuleList([nn.Sequential(nn.ReLU(), StridedConvTranspose2d(2 * ngf, out_channels), nn.Tanh())])
         for i, (before, after) in enumerate(pairwise(widths), start=1):
-            down = [nn.LeakyReLU(0.2), StridedConv2d(before, after, 4, 2, 1, bias=bias)]
+            down = [nn.LeakyReLU(0.2), StridedConv2d(before, after, bias=bias)]
             read = after if i == innermost else 2 * after
-            up = [nn.ReLU(), StridedConvTranspose2d(read, before, 4, 2, 1, bias=bias), make_norm(norm, before)]
+            up = [nn.ReLU(), StridedConvTranspose2d(read, before, bias=bias), make_norm(norm, before)]
             self.down.append(nn.Sequential(*down, *([] if i == innermost else [make_norm(norm, after)])))
             self.up.append(nn.Sequential(*up, *([nn.Dropout(0.5)] if dropout and 4 <= i < innermost else [])))
 
