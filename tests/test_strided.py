@@ -186,10 +186,11 @@ def test_networks_are_the_same_functions(
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == torch.bfloat16):
             result = network(image, None)
         result.float().square().mean().backward()
-        found.append([result.detach().double(), *(p.grad.double() for p in network.parameters() if p.grad is not None)])
+        gradients = [p.grad.flatten().double() for p in network.parameters() if p.grad is not None]
+        found.append([result.detach().double(), torch.cat(gradients)])  # a bias before a norm has none but rounding
     assert used.count(True) == 4  # two levels each way: the outermost have three channels
     for exact, ours, theirs in zip(*found, strict=True):
-        assert (ours - exact).norm() <= 1.5 * (theirs - exact).norm() + 1e-3 * exact.norm()
+        assert (ours - exact).norm() <= 1.5 * (theirs - exact).norm()
 
 
 def test_a_penalty_on_the_gradients_of_a_patchgan(matrix_unit: None, monkeypatch: pytest.MonkeyPatch) -> None:
