@@ -36,7 +36,7 @@ def prepare(optimizer: Optimizer) -> None:
         lists = [each for each in given if isinstance(each, list)]  # AdamW's of PyTorch 2.6 has `amsgrad` among them
         _lay_lists_alike(optimizer, *lists[:-1])
         if _can_move(optimizer, group, *lists):
-            _move(group, *lists, decoupled=type(optimizer) is AdamW)
+            _move(group, *lists, decoupled=group.get("decoupled_weight_decay", type(optimizer) is AdamW))
             for each in lists:
                 each.clear()
         else:

@@ -1,4 +1,4 @@
-// Of training/adam.py: a step of Adam over many arrays of weights.
+// Of training/fused_adam.py: a step of Adam over many arrays of weights.
 //
 // Each weight is read with its gradient and both moments, for some ten operations: what counts is that the next ones
 // are asked for early enough.
