@@ -101,7 +101,8 @@ def _move(
         -1.0 if group["maximize"] else 1.0,
         float(group["eps"]),
     )
-    torch.autograd.graph.increment_version(weights)  # whoever keeps what was made of them can tell
+    for weight in weights:  # whoever keeps what was made of them can tell
+        torch.autograd.graph.increment_version(weight)
 
 
 def _lay_lists_alike(optimizer: Optimizer, weights: list[Tensor], *values: list[Tensor]) -> None:
