@@ -1,7 +1,10 @@
 """Convolutions of stride 2 and their transposes by a matrix unit: values, derivatives, bits, and where."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
+from nearness import near
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -15,12 +18,6 @@ way = pytest.mark.parametrize("back", WAYS.values(), ids=WAYS)
 def matrix_unit(compiled: None) -> None:
     if not winograd.matrix_unit():
         pytest.skip("no matrix unit here")
-
-
-def near(ours: Tensor, wanted: Tensor, within: float) -> None:
-    """Within a share of the norm."""
-    assert ours.shape == wanted.shape
-    assert (ours.double() - wanted.double()).norm() <= within * wanted.double().norm()
 
 
 def made(
@@ -168,7 +165,7 @@ NETWORKS = {
 
 @pytest.mark.parametrize("make", NETWORKS.values(), ids=NETWORKS)
 def test_networks_are_the_same_functions(
-    make: type[Pix2PixUNet], matrix_unit: None, monkeypatch: pytest.MonkeyPatch
+    make: Callable[[], Pix2PixUNet], matrix_unit: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
     network = make().to(memory_format=torch.channels_last)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from nearness import near
 from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.grad import conv2d_input, conv2d_weight
@@ -12,12 +13,6 @@ from atme.networks.convolution import Conv2d, Convolution, convolve
 from atme.networks.patchgan import PatchGAN
 from atme.networks.standardized import convolved
 from atme.networks.unet import UNet
-
-
-def near(ours: Tensor, wanted: Tensor, within: float) -> None:
-    """Within a share of the norm."""
-    assert ours.shape == wanted.shape
-    assert (ours.double() - wanted.double()).norm() <= within * wanted.double().norm()
 
 
 def maps_of(*channels: int, size: tuple[int, int], kind: torch.dtype, images: int = 2) -> list[Tensor]:

@@ -21,8 +21,8 @@ from atme.networks.convolution import summed
 SIDE, STRIDE, BORDER = 4, 2, 1
 
 
-class StridedConv2d(nn.Conv2d):
-    """PyTorch's layer, of 4×4 taps, stride 2 and a border of 1.
+class _Halving(nn.Module):
+    """What both layers are made of.
 
     Args:
         in_channels: C.
@@ -32,28 +32,23 @@ class StridedConv2d(nn.Conv2d):
 
     def __init__(self, in_channels: int, out_channels: int, *, bias: bool = True) -> None:
         super().__init__(in_channels, out_channels, SIDE, STRIDE, BORDER, bias=bias)
+
+
+class StridedConv2d(_Halving, nn.Conv2d):
+    """PyTorch's layer, of 4×4 taps, stride 2 and a border of 1."""
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, C, H, W) to (B, C', H/2, W/2), of an odd side what fits in."""
         return convolve(image, self.weight, self.bias, back=False)
 
 
-class StridedConvTranspose2d(nn.ConvTranspose2d):
-    """PyTorch's layer, likewise.
-
-    Args:
-        in_channels: C.
-        out_channels: C'.
-        bias: whether there is one.
-    """
-
-    def __init__(self, in_channels: int, out_channels: int, *, bias: bool = True) -> None:
-        super().__init__(in_channels, out_channels, SIDE, STRIDE, BORDER, bias=bias)
+class StridedConvTranspose2d(_Halving, nn.ConvTranspose2d):
+    """PyTorch's layer, likewise."""
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         """(B, C, H, W) to (B, C', 2H, 2W), or to another size that PyTorch's layer can make."""
         if output_size is not None:
-            return super().forward(input, output_size)
+            return nn.ConvTranspose2d.forward(self, input, output_size)
         return convolve(input, self.weight, self.bias, back=True)
 
 

@@ -18,7 +18,7 @@ constexpr Size CHUNK = 8;             // planes of what is read whose products a
 constexpr Size ROOM = Size(1) << 18;  // numbers of a band
 // Pairs of weights from which on, and numbers of what is read up to which, weights are made ready panel by panel.
 constexpr Size MANY = Size(1) << 18, FEW = Size(1) << 20;
-constexpr Size KEPT = Size(1) << 19;  // sums of results up to which rows are
+constexpr Size KEPT = Size(1) << 19;  // results whose sums are kept, so that weights can be read row by row
 constexpr Size SUMMED = Size(1) << 18,
                LEAST_SUMMED = 1200;  // numbers, and positions, whose products are summed together
 constexpr Size AHEAD = 24;           // pixels that are asked for ahead
@@ -67,6 +67,17 @@ void bordered(const Maps<Bfloat16>& x, const Shape& shape, Size image, Size from
       }
     }
   }
+}
+
+// All rows of all images so, by the threads of a team.
+void all_bordered(const Maps<Bfloat16>& x, const Shape& shape, Size apart, Bfloat16* to) {
+  const Size planes = up(x.all(), DEEP) / DEEP, rows = shape.out_height() + shape.side - 1;
+#pragma omp for schedule(static)
+  for (Size plane = 0; plane < shape.images * planes; plane++) std::memset(to + plane * apart, 0, apart * sizeof *to);
+#pragma omp for schedule(static) collapse(2)
+  for (Size image = 0; image < shape.images; image++)
+    for (Size row = 0; row < rows; row++)
+      bordered(x, shape, image, row, 1, apart, to + image * apart * planes + row * shape.across() * DEEP);
 }
 
 // Sixteen weights of a row as the unit has them, or thirty-two; 0 where there is no such row or column. Those that lie
@@ -150,13 +161,7 @@ void convolved_by_rows(const Maps<Bfloat16>& x, const Weights<N>& weights, const
 #pragma omp parallel num_threads(threads) if (threads > 1)
   {
     const MatrixUnit<Pair> unit;
-#pragma omp for schedule(static)
-    for (Size plane = 0; plane < shape.images * steps; plane++)
-      std::memset(whole.at + plane * apart, 0, apart * sizeof(Bfloat16));
-#pragma omp for schedule(static) collapse(2)
-    for (Size image = 0; image < shape.images; image++)
-      for (Size row = 0; row < height + shape.side - 1; row++)
-        bordered(x, shape, image, row, 1, apart, whole.at + image * apart * steps + row * across * DEEP);
+    all_bordered(x, shape, apart, whole.at);
     for (Size k = 0; k < steps; k++) {
 #pragma omp for schedule(static)
       for (Size pair = 0; pair < TILE; pair++)
@@ -272,13 +277,7 @@ void convolved(const Maps<Bfloat16>& x, const Weights<N>& weights, const float* 
       bordered(x, shape, image, from, rows, apart, to);
     };
     if (by_panel) {
-#pragma omp for schedule(static)
-      for (Size plane = 0; plane < shape.images * steps; plane++)
-        std::memset(whole.at + plane * apart, 0, apart * sizeof(Bfloat16));
-#pragma omp for schedule(static) collapse(2)
-      for (Size image = 0; image < shape.images; image++)
-        for (Size row = 0; row < height + shape.side - 1; row++)
-          read_rows(image, row, 1, whole.at + image * apart * steps + row * across * DEEP);
+      all_bordered(x, shape, apart, whole.at);
       Scratch<Pair> own(panel_size);
 #pragma omp for schedule(static)
       for (Size panel = 0; panel < panels; panel++) {
